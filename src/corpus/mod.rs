@@ -1,0 +1,47 @@
+//! Folders and files in, passages that may hold an answer out. Never meets a language model.
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::Lang;
+
+pub mod index;
+pub mod source;
+
+/// A run of whole sentences of one article: the unit that is searched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Passage {
+    /// The article's path as the source named it.
+    pub path: String,
+    /// Lowercase hex SHA-256 of the article's clean text.
+    pub sha256: String,
+    /// The article's title.
+    pub title: Option<String>,
+    /// The article's date, as written.
+    pub date: Option<String>,
+    /// The article's language.
+    pub lang: Lang,
+    /// The number of its first sentence in the article, from 0.
+    pub first_sentence: usize,
+    /// The sentences: byte offsets into the article's clean text, and their words.
+    pub sentences: Vec<PassageSentence>,
+}
+
+/// One sentence of a passage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassageSentence {
+    /// First byte in the article's clean text.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+    /// The words of the sentence.
+    pub text: String,
+}
+
+/// A passage that matched a question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// What matched.
+    pub passage: Passage,
+    /// BM25 score: comparable within one search only.
+    pub score: f32,
+}

@@ -1,0 +1,204 @@
+//! Bytes in, an article of numbered sentences out. Pure: opens no file, knows no model and no terminal.
+//!
+//! `decode -> clean -> segment`: each stage is a verb that eats the previous value. After `segment` there is one
+//! coordinate system: sentence numbers, and byte offsets into the clean text.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+pub mod clean;
+pub mod decode;
+pub mod figures;
+pub mod fold;
+pub mod lang;
+pub mod segment;
+
+/// An article as a source handed it over, before anything was understood.
+#[derive(Debug, Clone)]
+pub struct RawArticle {
+    /// The name shown to people: a path, `path#3` for the third record of a JSONL file, `-` for standard input.
+    pub path: String,
+    /// The bytes as they were read.
+    pub bytes: Vec<u8>,
+    /// How the bytes are to be read.
+    pub format: Format,
+    /// A title that stood beside the text, in a JSON record for instance.
+    pub title: Option<String>,
+    /// A date that stood beside the text, as written there.
+    pub date: Option<String>,
+}
+
+/// The layout of an article's source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Text with line breaks: a clipping.
+    Plain,
+    /// Text with Markdown marks.
+    Markdown,
+    /// A web page.
+    Html,
+}
+
+/// Text decoded from bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    /// The text, without a byte order mark.
+    pub text: String,
+    /// The WHATWG name of the charset, `UTF-8` for instance.
+    pub encoding: &'static str,
+    /// How many malformed sequences became U+FFFD.
+    pub replaced: usize,
+}
+
+/// An article's own words, with everything else set aside.
+#[derive(Debug, Clone, Default)]
+pub struct Prose {
+    /// The clean text: blocks joined by a blank line.
+    pub text: String,
+    /// The blocks of `text`, in order; their ranges are bytes of `text`.
+    pub blocks: Vec<Block>,
+    /// The title, if one was found.
+    pub title: Option<String>,
+    /// Who wrote it, as written.
+    pub byline: Option<String>,
+    /// When it was published, as written.
+    pub date: Option<String>,
+    /// What was not kept, and why. Nothing disappears without an entry here.
+    pub set_aside: Vec<SetAside>,
+    /// True when the whole article is another summarizer's output, so that it had to be kept.
+    pub second_hand: bool,
+}
+
+/// A run of the clean text that stands on its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// What the run is.
+    pub kind: BlockKind,
+    /// Its bytes in the clean text.
+    pub range: Range<usize>,
+}
+
+/// What a block is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BlockKind {
+    /// A heading inside the article.
+    Heading,
+    /// A paragraph.
+    Paragraph,
+    /// One item of a list.
+    ListItem,
+}
+
+/// A run of the source that is not part of the article.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SetAside {
+    /// Why it was set aside.
+    pub reason: Reason,
+    /// First byte, in the decoded text (for HTML: in the plain rendering of the page).
+    pub start: usize,
+    /// One past the last byte, in the same text.
+    pub end: usize,
+    /// The run itself.
+    pub text: String,
+}
+
+/// Why a run was set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Menus, breadcrumbs, log-in links, footers, copyright lines.
+    Navigation,
+    /// Share and follow buttons, like counts.
+    Share,
+    /// Paths and names of a site's templates.
+    TemplatePath,
+    /// Lists of tags or keywords.
+    Tags,
+    /// Adverts and promotions of a site or an app.
+    Advert,
+    /// Risk notices and legal disclaimers.
+    Disclaimer,
+    /// E-mail addresses, telephone numbers and other contact lines.
+    Contact,
+    /// A lede or paragraph that stands again elsewhere in the article.
+    Repeated,
+    /// Lists of related or recommended articles.
+    Related,
+    /// Title, byline, date and source lines, kept as fields of the article instead.
+    Metadata,
+    /// A summary that another summarizer wrote and a site pasted in.
+    SecondHand,
+}
+
+/// A language that Precis reads and writes; Chinese is told apart by script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lang {
+    /// English, and any other language in Latin letters.
+    En,
+    /// Chinese in Simplified characters.
+    ZhHans,
+    /// Chinese in Traditional characters.
+    ZhHant,
+}
+
+/// One sentence of an article.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sentence {
+    /// First byte in the clean text.
+    pub start: usize,
+    /// One past the last byte in the clean text.
+    pub end: usize,
+    /// The kind of block that it stands in.
+    pub kind: BlockKind,
+    /// The number of that block, from 0.
+    pub block: usize,
+}
+
+/// A sentence of an article among several: what a citation points at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Cite {
+    /// The article's number in the evidence, from 0.
+    pub article: usize,
+    /// The sentence's number in that article, from 0. People see it counted from 1.
+    pub sentence: usize,
+}
+
+/// An article ready to be read: clean text, its sentences, and a receipt of what was set aside.
+#[derive(Debug, Clone)]
+pub struct Article {
+    /// The name shown to people, from [`RawArticle::path`].
+    pub path: String,
+    /// Lowercase hex SHA-256 of `text`.
+    pub sha256: String,
+    /// The title, if one was found.
+    pub title: Option<String>,
+    /// Who wrote it, as written.
+    pub byline: Option<String>,
+    /// When it was published, as written.
+    pub date: Option<String>,
+    /// The language of most of the text.
+    pub lang: Lang,
+    /// The clean text; every offset in the product points into it.
+    pub text: String,
+    /// The sentences of `text`, in order.
+    pub sentences: Vec<Sentence>,
+    /// What was not kept, and why.
+    pub set_aside: Vec<SetAside>,
+    /// True when the article is itself another summarizer's output.
+    pub second_hand: bool,
+    /// The charset that the source was in.
+    pub encoding: &'static str,
+    /// How many malformed sequences became U+FFFD.
+    pub replaced: usize,
+}
+
+impl Article {
+    /// The text of one sentence. Panics when `sentence_idx` is out of range.
+    pub fn sentence(&self, sentence_idx: usize) -> &str {
+        let s = &self.sentences[sentence_idx];
+        &self.text[s.start..s.end]
+    }
+}

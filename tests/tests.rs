@@ -1,0 +1,10 @@
+//! One test binary. Each module tests one subject; `support` holds what they share.
+
+mod cli;
+mod compose;
+mod corpus;
+mod floors;
+mod model;
+mod real;
+mod store;
+mod support;
