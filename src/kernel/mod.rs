@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use candle_core::quantized::{QMatMul, QTensor};
+use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{Device, Module, Tensor};
 
 mod cuda;
@@ -21,18 +21,25 @@ pub struct QLinear {
 impl QLinear {
     /// Takes weights of shape (n, k) and, mostly absent, a bias of shape (n).
     pub fn new(weights: QTensor, bias: Option<Tensor>) -> Result<Self> {
-        let shape = weights.shape().dims2()?;
         if let Some(bias) = &bias {
             ensure!(
-                bias.dims() == [shape.0],
-                "a bias of shape {:?} does not fit weights of shape {shape:?}",
-                bias.dims()
+                bias.dims() == [weights.shape().dims2()?.0],
+                "a bias of shape {:?} does not fit weights of shape {:?}",
+                bias.dims(),
+                weights.shape()
             );
         }
+        let table = QLinear::table(widen(weights)?)?;
+        Ok(QLinear { bias, ..table })
+    }
+
+    /// Takes weights of shape (n, k) of which mostly [`QLinear::rows`] will be asked, and keeps them as they are.
+    pub fn table(weights: QTensor) -> Result<Self> {
+        let shape = weights.shape().dims2()?;
         let weights = QMatMul::from_arc(Arc::new(weights))?;
         Ok(QLinear {
             weights,
-            bias,
+            bias: None,
             shape,
         })
     }
@@ -65,6 +72,32 @@ impl QLinear {
         let ids = Tensor::new(ids, &Device::Cpu)?;
         Ok(self.weights.embedding(&ids)?)
     }
+}
+
+/// Q5_0 as Q8_0 on the CPU: the same values to the bit, in 1.55 times the memory.
+///
+/// candle multiplies Q5_0 one number at a time on every CPU, and Qwen2.5-0.5B is mostly Q5_0, since its width is no
+/// multiple of the 256 that the K formats need: reading a prompt was 20 times slower.
+fn widen(weights: QTensor) -> Result<QTensor> {
+    if weights.dtype() != GgmlDType::Q5_0 || !weights.device().is_cpu() {
+        return Ok(weights);
+    }
+    const NARROW: usize = 22; // f16 scale, 32 fifth bits, 32 nibbles
+    const WIDE: usize = 34; // f16 scale, 32 bytes
+    let narrow = weights.data()?;
+    let mut wide = vec![0u8; narrow.len() / NARROW * WIDE];
+    for (from, to) in narrow.chunks_exact(NARROW).zip(wide.chunks_exact_mut(WIDE)) {
+        to[..2].copy_from_slice(&from[..2]);
+        let fifth_bits = u32::from_le_bytes([from[2], from[3], from[4], from[5]]);
+        let (low, high) = to[2..].split_at_mut(16);
+        for (idx, nibbles) in from[6..].iter().enumerate() {
+            let fifth = |bit: usize| (fifth_bits >> bit & 1) as u8;
+            low[idx] = (nibbles & 15 | fifth(idx) << 4).wrapping_sub(16);
+            high[idx] = (nibbles >> 4 | fifth(idx + 16) << 4).wrapping_sub(16);
+        }
+    }
+    let wide = QStorage::from_data(wide.into(), &Device::Cpu, GgmlDType::Q8_0)?;
+    Ok(QTensor::new(wide, weights.shape())?)
 }
 
 /// What the user asked to compute on.

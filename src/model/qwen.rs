@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, ensure};
+use candle_core::quantized::QTensor;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::ops::{rms_norm, silu, softmax_last_dim};
 use candle_nn::rotary_emb::rope_thd;
@@ -65,7 +66,11 @@ impl Qwen {
             true => Some(weights.linear("output", n_vocabulary, n_hidden, false)?),
             false => None,
         };
-        let embedding = weights.linear("token_embd", n_vocabulary, n_hidden, false)?;
+        let embedding = weights.matrix("token_embd", n_vocabulary, n_hidden)?;
+        let embedding = match &output {
+            Some(_) => QLinear::table(embedding)?,
+            None => QLinear::new(embedding, None)?,
+        };
         let final_norm = weights.vector("output_norm.weight", n_hidden)?;
         let layers = (0..config.n_layers).map(|idx| Layer::load(&mut weights, &config, idx));
         let layers = layers.collect::<Result<_>>()?;
@@ -336,16 +341,20 @@ impl Weights<'_> {
         n_inputs: usize,
         has_bias: bool,
     ) -> Result<QLinear> {
-        let weight = self.gguf.tensor(
-            &format!("{name}.weight"),
-            &[n_outputs, n_inputs],
-            self.device,
-        )?;
+        let weight = self.matrix(name, n_outputs, n_inputs)?;
         let bias = match has_bias {
             true => Some(self.vector(&format!("{name}.bias"), n_outputs)?),
             false => None,
         };
         QLinear::new(weight, bias)
+    }
+
+    /// `NAME.weight`, (n_outputs, n_inputs).
+    fn matrix(&mut self, name: &str, n_outputs: usize, n_inputs: usize) -> Result<QTensor> {
+        let name = format!("{name}.weight");
+        Ok(self
+            .gguf
+            .tensor(&name, &[n_outputs, n_inputs], self.device)?)
     }
 
     /// A small tensor, dequantized: (n), f32.
