@@ -1,2 +1,4 @@
 use super::Page;
-pub(super) fn read(text: &str) -> Page { super::plain::read(text) }
+pub(super) fn read(text: &str) -> Page {
+    super::plain::read(text)
+}
