@@ -250,7 +250,10 @@ impl Article {
         }
         Ok(Article {
             path: raw.path.clone(),
-            sha256: Sha256::digest(&prose.text).iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: Sha256::digest(&prose.text)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
             title: prose.title,
             byline: prose.byline,
             date: prose.date,
