@@ -1,3 +1,4 @@
-//! What several tests share.
+//! What several test modules share.
 
-pub(crate) mod hub;
+pub mod hub;
+pub mod tiny;
