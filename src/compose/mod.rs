@@ -9,11 +9,15 @@ use crate::model::{Sampling, Usage};
 use crate::text::{Cite, Lang};
 
 pub mod answer;
+pub mod condense;
+pub mod draft;
 pub mod evidence;
 pub mod ground;
+pub mod names;
 pub mod prompt;
 pub mod salience;
 pub mod summarize;
+pub mod tags;
 
 pub use answer::answer;
 pub use prompt::Prompts;
