@@ -157,24 +157,29 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens or makes `path`. `settings` stands for all that shapes a result beside the article: prompts, weights,
-    /// parameters; under other settings everything is done anew.
+    /// Opens or makes `path`; its files will have this extension.
     ///
     /// # Errors
     /// When another run holds the folder, or nothing can be written to it: found out before any work is done.
-    pub fn open(path: &Path, settings: &str, extension: &'static str) -> Result<Folder> {
+    pub fn open(path: &Path, extension: &'static str) -> Result<Folder> {
         let failed = || format!("failed to use `{}` as output folder", path.display());
         fs::create_dir_all(path).with_context(failed)?;
         let ledger = Ledger::open(path)?;
         let folder = Folder {
             path: path.to_owned(),
             ledger,
-            settings: settings.to_owned(),
+            settings: String::new(),
             extension,
         };
         // A block of zeros takes room on the disk; an empty file would be made on a full one too.
         folder.write_temporary(&[0; 4096]).and_then(|()| Ok(fs::remove_file(folder.temporary())?)).with_context(failed)?;
         Ok(folder)
+    }
+
+    /// The same folder for results made under `settings`: all that shapes a result beside the article, such as prompts,
+    /// weights and parameters. What was made under other settings is done anew.
+    pub fn under(self, settings: String) -> Folder {
+        Folder { settings, ..self }
     }
 
     /// Where the result of `article` belongs; `job_key` as in [`Job::key`].
@@ -346,7 +351,7 @@ mod tests {
     fn a_second_run_does_only_what_is_missing_or_changed() {
         let folder = tempfile::tempdir().unwrap();
         let go = |settings: &str, b: &str, stop_after| {
-            let mut out = Folder::open(folder.path(), settings, "txt").unwrap();
+            let mut out = Folder::open(folder.path(), "txt").unwrap().under(settings.into());
             let mut work = Shout { stop_after, ..Shout::default() };
             let jobs = [job("a", "one"), job("b", b), job("c", "three")];
             let tally = run(jobs.into_iter(), Some(&mut out), &mut work).unwrap();
@@ -376,7 +381,7 @@ mod tests {
         check(&"長".repeat(100), &"長".repeat(20));
 
         let folder = tempfile::tempdir().unwrap();
-        let folder = Folder::open(folder.path(), "s", "txt").unwrap();
+        let folder = Folder::open(folder.path(), "txt").unwrap();
         let file = |key: &str, text: &str| folder.place(key, &article("x/a.txt", text)).file;
         assert_ne!(file("/1/a.txt", "same"), file("/2/a.txt", "same"));
         assert_eq!(file("/1/a.txt", "one"), file("/1/a.txt", "two"));
@@ -388,7 +393,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let in_the_way = folder.path().join("file");
         fs::write(&in_the_way, "").unwrap();
-        let error = format!("{:#}", Folder::open(&in_the_way, "s", "txt").unwrap_err());
+        let error = format!("{:#}", Folder::open(&in_the_way, "txt").unwrap_err());
         assert!(error.contains("file"), "{error}");
     }
 }

@@ -1,8 +1,7 @@
 //! The command line: the only code that prints. Arguments in, results on standard output, all else on standard error,
 //! an exit code out.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where printing lives")]
-
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -47,7 +46,8 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) if error.use_stderr() => {
             // It repeats the arguments, which may be names of files that somebody else chose.
-            eprint!("{}", sanitize::block(&error.render().to_string()));
+            let message = sanitize::block(&error.render().to_string());
+            let _ = std::io::stderr().write_all(message.as_bytes());
             return ExitCode::from(Exit::CouldNotRun as u8);
         }
         Err(help) => {
