@@ -63,7 +63,7 @@ pub(super) fn run(
 }
 
 /// All that stays the same from question to question.
-pub(in super::super) struct Session {
+pub(in crate::cli) struct Session {
     engine: Engine,
     index: Index,
     plan: AnswerPlan,
@@ -71,12 +71,12 @@ pub(in super::super) struct Session {
     n_passages: usize,
     format: Format,
     look: Look,
-    pub(in super::super) console: Console,
+    pub(in crate::cli) console: Console,
 }
 
 impl Session {
     /// Answers one question, understood in the light of what was said before.
-    pub(in super::super) fn ask(&mut self, question: &str, turns: &[Turn]) -> Result<Answer> {
+    pub(in crate::cli) fn ask(&mut self, question: &str, turns: &[Turn]) -> Result<Answer> {
         let full = match turns {
             [] => question.to_owned(),
             turns => standalone(question, turns, &mut self.engine, &self.plan)?,
@@ -89,7 +89,7 @@ impl Session {
     }
 
     /// Prints an answer.
-    pub(in super::super) fn print(&self, question: &str, answer: &Answer) -> Result<()> {
+    pub(in crate::cli) fn print(&self, question: &str, answer: &Answer) -> Result<()> {
         let rendered = render::answer(question, answer, &self.fingerprint, self.format, self.look);
         self.console.out(&rendered)
     }
