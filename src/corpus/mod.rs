@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::Lang;
 
-pub mod index;
+pub mod passage;
+pub mod records;
 pub mod source;
 
 /// A run of whole sentences of one article: the unit that is searched.
