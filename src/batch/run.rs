@@ -89,7 +89,9 @@ pub fn run<'a>(
             tally.interrupted = true;
             return Ok(tally);
         }
-        let Some(job) = jobs.next() else { return Ok(tally) };
+        let Some(job) = jobs.next() else {
+            return Ok(tally);
+        };
         let article = guarded(job.read);
         let place = match (&folder, &article) {
             (Some(folder), Ok(article)) => Some(folder.place(&job.key, article)),
@@ -172,7 +174,10 @@ impl Folder {
             extension,
         };
         // A block of zeros takes room on the disk; an empty file would be made on a full one too.
-        folder.write_temporary(&[0; 4096]).and_then(|()| Ok(fs::remove_file(folder.temporary())?)).with_context(failed)?;
+        folder
+            .write_temporary(&[0; 4096])
+            .and_then(|()| Ok(fs::remove_file(folder.temporary())?))
+            .with_context(failed)?;
         Ok(folder)
     }
 
@@ -185,8 +190,17 @@ impl Folder {
     /// Where the result of `article` belongs; `job_key` as in [`Job::key`].
     pub fn place(&self, job_key: &str, article: &Article) -> Place {
         // Standard input has no name of its own: two articles that came through it differ by content.
-        let identity = if job_key == "-" { &article.sha256 } else { job_key };
-        let file = format!("{}-{}.{}", slug(&article.path), &hash(&[identity])[..8], self.extension);
+        let identity = if job_key == "-" {
+            &article.sha256
+        } else {
+            job_key
+        };
+        let file = format!(
+            "{}-{}.{}",
+            slug(&article.path),
+            &hash(&[identity])[..8],
+            self.extension
+        );
         let key = hash(&[
             &article.sha256,
             article.title.as_deref().unwrap_or_default(),
@@ -207,10 +221,12 @@ impl Folder {
     /// When the disk refuses; then the folder is as it was before.
     pub fn keep(&mut self, place: &Place, rendered: &Rendered) -> Result<()> {
         let path = self.path.join(&place.file);
-        let kept = self.write_temporary(rendered.content.as_bytes()).and_then(|()| {
-            fs::rename(self.temporary(), &path)?;
-            Ok(File::open(&self.path)?.sync_all()?)
-        });
+        let kept = self
+            .write_temporary(rendered.content.as_bytes())
+            .and_then(|()| {
+                fs::rename(self.temporary(), &path)?;
+                Ok(File::open(&self.path)?.sync_all()?)
+            });
         if kept.is_err() {
             let _ = fs::remove_file(self.temporary());
         }
@@ -238,11 +254,20 @@ fn slug(path: &str) -> String {
         Some((name, number)) if number.bytes().all(|b| b.is_ascii_digit()) => (name, number),
         _ => (name, ""),
     };
-    let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
-    let words: Vec<&str> =
-        stem.split(|c: char| !c.is_alphanumeric()).chain([record]).filter(|w| !w.is_empty()).collect();
+    let stem = Path::new(name)
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let words: Vec<&str> = stem
+        .split(|c: char| !c.is_alphanumeric())
+        .chain([record])
+        .filter(|w| !w.is_empty())
+        .collect();
     let slug = words.join("-");
-    match slug.floor_char_boundary(60) {
+    let end = (0..=slug.len().min(60))
+        .rev()
+        .find(|at| slug.is_char_boundary(*at));
+    match end.unwrap_or(0) {
         0 => "article".to_owned(),
         end => slug[..end].to_owned(),
     }
@@ -255,7 +280,11 @@ fn hash(parts: &[&str]) -> String {
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -286,7 +315,11 @@ mod tests {
             "gone" => bail!("gone"),
             _ => Ok(article(path, text)),
         });
-        Job { path: path.into(), key: format!("/real/{path}"), read }
+        Job {
+            path: path.into(),
+            key: format!("/real/{path}"),
+            read,
+        }
     }
 
     /// Shouts each article; fails on "bad", panics on "panic", is interrupted after `stop_after` articles.
@@ -310,8 +343,13 @@ mod tests {
                 "panic" => panic!("on purpose"),
                 _ => self.worked.push(article.path.clone()),
             }
-            let record = place.map_or_else(String::new, |p| format!(r#"{{"key":"{}","file":"{}"}}"#, p.key, p.file));
-            Ok(Rendered { content: article.text.to_uppercase(), record })
+            let record = place.map_or_else(String::new, |p| {
+                format!(r#"{{"key":"{}","file":"{}"}}"#, p.key, p.file)
+            });
+            Ok(Rendered {
+                content: article.text.to_uppercase(),
+                record,
+            })
         }
 
         fn finished(&mut self, _path: &str, _rendered: Option<&Rendered>) -> Result<()> {
@@ -324,15 +362,20 @@ mod tests {
         }
 
         fn is_interrupted(&self) -> bool {
-            self.stop_after.is_some_and(|most| self.worked.len() >= most)
+            self.stop_after
+                .is_some_and(|most| self.worked.len() >= most)
         }
     }
 
     fn results(folder: &Path) -> Vec<String> {
         let is_result = |path: &PathBuf| path.extension().is_some_and(|e| e == "txt");
-        let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        let mut contents: Vec<_> =
-            paths.filter(is_result).map(|path| fs::read_to_string(path).unwrap()).collect();
+        let paths = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let mut contents: Vec<_> = paths
+            .filter(is_result)
+            .map(|path| fs::read_to_string(path).unwrap())
+            .collect();
         contents.sort();
         contents
     }
@@ -340,10 +383,25 @@ mod tests {
     #[test]
     fn one_bad_article_stops_nothing() {
         let mut work = Shout::default();
-        let jobs = [job("gone", "gone"), job("a", "bad"), job("b", "panic"), job("c", "fine")];
+        let jobs = [
+            job("gone", "gone"),
+            job("a", "bad"),
+            job("b", "panic"),
+            job("c", "fine"),
+        ];
         let tally = run(jobs.into_iter(), None, &mut work).unwrap();
-        assert_eq!(tally, Tally { done: 1, failed: 3, ..Tally::default() });
-        assert_eq!((work.worked.join(" "), work.failed.join(" ")), ("c".into(), "gone a b".into()));
+        assert_eq!(
+            tally,
+            Tally {
+                done: 1,
+                failed: 3,
+                ..Tally::default()
+            }
+        );
+        assert_eq!(
+            (work.worked.join(" "), work.failed.join(" ")),
+            ("c".into(), "gone a b".into())
+        );
         assert_eq!(work.n_prepared, 2, "once at first, once after the panic");
     }
 
@@ -351,8 +409,13 @@ mod tests {
     fn a_second_run_does_only_what_is_missing_or_changed() {
         let folder = tempfile::tempdir().unwrap();
         let go = |settings: &str, b: &str, stop_after| {
-            let mut out = Folder::open(folder.path(), "txt").unwrap().under(settings.into());
-            let mut work = Shout { stop_after, ..Shout::default() };
+            let mut out = Folder::open(folder.path(), "txt")
+                .unwrap()
+                .under(settings.into());
+            let mut work = Shout {
+                stop_after,
+                ..Shout::default()
+            };
             let jobs = [job("a", "one"), job("b", b), job("c", "three")];
             let tally = run(jobs.into_iter(), Some(&mut out), &mut work).unwrap();
             (work.worked.join(" "), tally.skipped, tally.interrupted)
@@ -364,8 +427,15 @@ mod tests {
         assert_eq!(go("s", "new", None), ("b".into(), 2, false));
         assert_eq!(results(folder.path()), ["NEW", "ONE", "THREE"]);
         assert_eq!(go("other", "new", None), ("a b c".into(), 0, false));
-        let lost = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
-        let lost = lost.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("a-"));
+        let lost = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let lost = lost.filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("a-")
+        });
         lost.for_each(|path| fs::remove_file(path).unwrap());
         assert_eq!(go("other", "new", None), ("a".into(), 2, false));
     }

@@ -37,7 +37,13 @@ pub(crate) struct Args {
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Common {
     /// Open no connection and start no downloader
-    #[arg(long, global = true, env = "PRECIS_OFFLINE", hide_env_values = true, value_name = "BOOL")]
+    #[arg(
+        long,
+        global = true,
+        env = "PRECIS_OFFLINE",
+        hide_env_values = true,
+        value_name = "BOOL"
+    )]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub(crate) offline: Option<bool>,
@@ -48,7 +54,13 @@ pub(crate) struct Common {
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
     /// Colour the output [default: auto]
-    #[arg(long, global = true, env = "PRECIS_COLOR", hide_env_values = true, value_name = "WHEN")]
+    #[arg(
+        long,
+        global = true,
+        env = "PRECIS_COLOR",
+        hide_env_values = true,
+        value_name = "WHEN"
+    )]
     pub(crate) color: Option<When>,
 }
 
@@ -69,7 +81,9 @@ pub(crate) enum Command {
     /// Measure speed and memory on this machine
     Bench(BenchArgs),
     /// Print the completion script of a shell
-    #[command(before_help = "Examples:\n  precis completions bash > ~/.local/share/bash-completion/completions/precis")]
+    #[command(
+        before_help = "Examples:\n  precis completions bash > ~/.local/share/bash-completion/completions/precis"
+    )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -98,7 +112,12 @@ pub(crate) struct ModelArgs {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     /// Take the most probable word each time (0, the default), or draw: higher is freer
-    #[arg(long, env = "PRECIS_TEMPERATURE", hide_env_values = true, value_name = "T")]
+    #[arg(
+        long,
+        env = "PRECIS_TEMPERATURE",
+        hide_env_values = true,
+        value_name = "T"
+    )]
     #[arg(value_parser = temperature)]
     pub(crate) temperature: Option<f64>,
     /// Draw from the likeliest words that hold this share of the probability [default: 0.9]
@@ -125,10 +144,22 @@ pub(crate) struct SumArgs {
     #[arg(short, long, env = "PRECIS_STYLE", hide_env_values = true)]
     pub(crate) style: Option<Style>,
     /// The language to write in [default: auto, the article's own]
-    #[arg(short, long, env = "PRECIS_LANG", hide_env_values = true, ignore_case = true)]
+    #[arg(
+        short,
+        long,
+        env = "PRECIS_LANG",
+        hide_env_values = true,
+        ignore_case = true
+    )]
     pub(crate) lang: Option<LangChoice>,
     /// About how many words (two Han characters count as one) [default: the style's own]
-    #[arg(short, long, env = "PRECIS_WORDS", hide_env_values = true, value_name = "N")]
+    #[arg(
+        short,
+        long,
+        env = "PRECIS_WORDS",
+        hide_env_values = true,
+        value_name = "N"
+    )]
     #[arg(value_parser = clap::value_parser!(u16).range(5..=2000))]
     pub(crate) words: Option<u16>,
     /// The form of the output [default: text]
@@ -157,7 +188,13 @@ pub(crate) struct AskArgs {
     /// The question; without it, a prompt on a terminal, else one question a line of standard input
     pub(crate) question: Option<String>,
     /// The language to answer in [default: auto, the question's own]
-    #[arg(short, long, env = "PRECIS_LANG", hide_env_values = true, ignore_case = true)]
+    #[arg(
+        short,
+        long,
+        env = "PRECIS_LANG",
+        hide_env_values = true,
+        ignore_case = true
+    )]
     pub(crate) lang: Option<LangChoice>,
     /// How many passages the model may read
     #[arg(long, value_name = "N", default_value = "8")]
@@ -360,7 +397,9 @@ mod tests {
     fn languages_go_by_the_names_that_people_use() {
         let check = |word: &str, expected| {
             let args = Args::try_parse_from(["precis", "sum", "-", "--lang", word]).unwrap();
-            let Command::Sum(sum) = args.command else { unreachable!() };
+            let Command::Sum(sum) = args.command else {
+                unreachable!()
+            };
             assert_eq!(sum.lang.unwrap().lang(), expected, "{word}");
         };
         check("auto", None);

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::ValueEnum;
 use serde::{Deserialize, Deserializer};
 
-use super::args::{self, AskArgs, Args, Command, Format, LangChoice, ModelArgs, When};
+use super::args::{self, Args, AskArgs, Command, Format, LangChoice, ModelArgs, When};
 use crate::compose::{Prompts, Style};
 use crate::kernel::DeviceChoice;
 
@@ -52,12 +52,26 @@ pub(crate) fn fill(args: &mut Args) -> Result<()> {
             sum.style = sum.style.or(file.style);
             sum.lang = sum.lang.or(file.lang);
             sum.words = sum.words.or(file.words);
-            sum.format = if sum.json { Some(Format::Json) } else { sum.format.or(file.format) };
+            sum.format = if sum.json {
+                Some(Format::Json)
+            } else {
+                sum.format.or(file.format)
+            };
             fill_model(&mut sum.model, &file);
         }
-        Command::Ask(AskArgs { lang, format, json, model, .. }) => {
+        Command::Ask(AskArgs {
+            lang,
+            format,
+            json,
+            model,
+            ..
+        }) => {
             *lang = lang.or(file.lang);
-            *format = if *json { Some(Format::Json) } else { format.or(file.format) };
+            *format = if *json {
+                Some(Format::Json)
+            } else {
+                format.or(file.format)
+            };
             fill_model(model, &file);
         }
         Command::Bench(bench) => fill_model(&mut bench.model, &file),
@@ -78,13 +92,16 @@ pub(crate) fn prompts() -> Result<Prompts> {
         Err(e) => return Err(anyhow!(e).context(format!("failed to read `{}`", folder.display()))),
     };
     for entry in entries {
-        let path = entry.with_context(|| format!("failed to read `{}`", folder.display()))?.path();
+        let path = entry
+            .with_context(|| format!("failed to read `{}`", folder.display()))?
+            .path();
         if path.extension().is_none_or(|extension| extension != "txt") {
             continue;
         }
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let own = || -> Result<()> { prompts.replace(&name, &fs::read_to_string(&path)?) };
-        { own }().with_context(|| format!("failed to use the prompt `{}`", path.display()))?;
+        let text = fs::read_to_string(&path).map_err(anyhow::Error::from);
+        text.and_then(|text| prompts.replace(&name, &text))
+            .with_context(|| format!("failed to use the prompt `{}`", path.display()))?;
     }
     Ok(prompts)
 }
@@ -100,8 +117,14 @@ fn read(path: &Path) -> Result<File> {
 
 fn fill_model(model: &mut ModelArgs, file: &File) {
     if !model.fast {
-        let environment = std::env::var("PRECIS_MODEL").ok().filter(|name| !name.is_empty());
-        model.model = model.model.take().or(environment).or_else(|| file.model.clone());
+        let environment = std::env::var("PRECIS_MODEL")
+            .ok()
+            .filter(|name| !name.is_empty());
+        model.model = model
+            .model
+            .take()
+            .or(environment)
+            .or_else(|| file.model.clone());
     }
     model.device = model.device.or(file.device);
     model.threads = model.threads.or(file.threads);
@@ -114,7 +137,9 @@ fn fill_model(model: &mut ModelArgs, file: &File) {
 
 fn device<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DeviceChoice>, D::Error> {
     let word = String::deserialize(from)?;
-    args::device(&word).map(Some).map_err(serde::de::Error::custom)
+    args::device(&word)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
 }
 
 fn lang<'de, D: Deserializer<'de>>(from: D) -> Result<Option<LangChoice>, D::Error> {
@@ -137,7 +162,8 @@ mod tests {
 
     #[test]
     fn the_file_takes_the_words_of_the_command_line() {
-        let file = parse("device = 'cuda:1'\nlang = 'zh-TW'\nstyle = 'brief'\ntop-p = 0.5").unwrap();
+        let file =
+            parse("device = 'cuda:1'\nlang = 'zh-TW'\nstyle = 'brief'\ntop-p = 0.5").unwrap();
         assert_eq!(file.device, Some(DeviceChoice::Cuda(1)));
         assert_eq!(file.lang, Some(LangChoice::ZhHant));
         assert_eq!((file.style, file.top_p), (Some(Style::Brief), Some(0.5)));
@@ -146,11 +172,19 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error_that_names_key_and_file() {
         let error = format!("{:#}", parse("modell = 'x'").unwrap_err());
-        assert!(error.contains("modell") && error.contains("config.toml"), "{error}");
+        assert!(
+            error.contains("modell") && error.contains("config.toml"),
+            "{error}"
+        );
     }
 
     #[test]
     fn no_file_is_an_empty_file() {
-        assert!(read(Path::new("/nonexistent/config.toml")).unwrap().model.is_none());
+        assert!(
+            read(Path::new("/nonexistent/config.toml"))
+                .unwrap()
+                .model
+                .is_none()
+        );
     }
 }

@@ -50,13 +50,18 @@ pub(crate) struct PipeClosed;
 
 /// The cause with everything that led to it, and the way out where there is one.
 pub(crate) fn explain(error: &anyhow::Error) -> Explained {
-    Explained { cause: format!("{error:#}"), hint: hint(error) }
+    Explained {
+        cause: format!("{error:#}"),
+        hint: hint(error),
+    }
 }
 
 /// The first error of type `E` in the chain.
-pub(crate) fn find<E: StdError + 'static>(error: &anyhow::Error) -> Option<&E> {
+pub(crate) fn find<E: StdError + Send + Sync + 'static>(error: &anyhow::Error) -> Option<&E> {
     // A context is found by anyhow alone, the source of a source by the chain alone.
-    error.downcast_ref().or_else(|| error.chain().find_map(|cause| cause.downcast_ref()))
+    error
+        .downcast_ref()
+        .or_else(|| error.chain().find_map(|cause| cause.downcast_ref()))
 }
 
 fn hint(error: &anyhow::Error) -> Option<String> {
@@ -65,18 +70,28 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     }
     if let Some(UnknownModel { nearest, .. }) = find(error) {
         return Some(match nearest {
-            Some(nearest) => format!("did you mean `{nearest}`? `precis model list` shows them all"),
-            None => "`precis model list` shows the names; the path of a GGUF file will do too".into(),
+            Some(nearest) => {
+                format!("did you mean `{nearest}`? `precis model list` shows them all")
+            }
+            None => {
+                "`precis model list` shows the names; the path of a GGUF file will do too".into()
+            }
         });
     }
     if let Some(error) = find::<StoreError>(error) {
         return of_store(error);
     }
-    if let Some(SourceError { problem: Problem::Missing, .. }) = find(error) {
+    if let Some(SourceError {
+        problem: Problem::Missing,
+        ..
+    }) = find(error)
+    {
         return Some("check the spelling; a pattern in quotes is expanded by precis itself".into());
     }
     if let Some(Refusal::OnlyFurniture { .. }) = find(error) {
-        return Some("if the page builds its text with a script, save it from the browser first".into());
+        return Some(
+            "if the page builds its text with a script, save it from the browser first".into(),
+        );
     }
     if let Some(Busy { .. }) = find(error) {
         return Some("wait until it is done, or give another folder".into());
@@ -148,10 +163,16 @@ mod tests {
         let check = |error: anyhow::Error, cause: &str, hint: Option<&str>| {
             let error = Err::<(), _>(error).context("failed to start").unwrap_err();
             let explained = explain(&error);
-            assert!(explained.cause.starts_with("failed to start: "), "{explained:?}");
+            assert!(
+                explained.cause.starts_with("failed to start: "),
+                "{explained:?}"
+            );
             assert!(explained.cause.contains(cause), "{explained:?}");
             match hint {
-                Some(hint) => assert!(explained.hint.as_ref().unwrap().contains(hint), "{explained:?}"),
+                Some(hint) => assert!(
+                    explained.hint.as_ref().unwrap().contains(hint),
+                    "{explained:?}"
+                ),
                 None => assert!(explained.hint.is_none(), "{explained:?}"),
             }
         };
@@ -159,7 +180,10 @@ mod tests {
         check(CallError::EmptyQuestion.into(), "empty", Some("in quotes"));
         let absent = StoreError::AbsentOffline { name: "m".into() };
         check(absent.into(), "`m`", Some("precis model pull m"));
-        let unknown = UnknownModel { name: "qwen".into(), nearest: Some("qwen3".into()) };
+        let unknown = UnknownModel {
+            name: "qwen".into(),
+            nearest: Some("qwen3".into()),
+        };
         check(unknown.into(), "`qwen`", Some("`qwen3`"));
         let full = io::Error::from(io::ErrorKind::StorageFull);
         check(full.into(), "", Some("free some room"));

@@ -91,5 +91,7 @@ fn set_threads(args: &Args) -> Result<()> {
         Command::Bench(bench) => &bench.model,
         _ => return Ok(()),
     };
-    model.threads.map_or(Ok(()), |n| kernel::set_threads(n.into()))
+    model
+        .threads
+        .map_or(Ok(()), |n| kernel::set_threads(n.into()))
 }

@@ -26,13 +26,17 @@ pub(crate) struct Weights {
 pub(crate) fn models_folder() -> Result<PathBuf> {
     match std::env::var_os("PRECIS_MODELS").filter(|folder| !folder.is_empty()) {
         Some(folder) => Ok(folder.into()),
-        None => Ok(dirs::data_dir().ok_or(CallError::NoFolder("data"))?.join("precis/models")),
+        None => Ok(dirs::data_dir()
+            .ok_or(CallError::NoFolder("data"))?
+            .join("precis/models")),
     }
 }
 
 /// The folder of what can be made again.
 pub(crate) fn cache_folder() -> Result<PathBuf> {
-    Ok(dirs::cache_dir().ok_or(CallError::NoFolder("caches"))?.join("precis"))
+    Ok(dirs::cache_dir()
+        .ok_or(CallError::NoFolder("caches"))?
+        .join("precis"))
 }
 
 /// The store, which keeps off the network when it has to.
@@ -53,15 +57,26 @@ pub(crate) fn weights(
 ) -> Result<Weights> {
     let store = store(common)?;
     let device = args.device.unwrap_or_default();
-    let own_file = args.model.as_deref().filter(|model| !args.fast && is_path(model));
+    let own_file = args
+        .model
+        .as_deref()
+        .filter(|model| !args.fast && is_path(model));
     if let Some(file) = own_file {
         let path = PathBuf::from(file);
         if !path.is_file() {
             return Err(CallError::NoModelFile(file.to_owned()).into());
         }
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let sha256 = store.sha256_of(&path)?;
-        return Ok(Weights { path, identity: Identity { name, sha256 }, device });
+        return Ok(Weights {
+            path,
+            identity: Identity { name, sha256 },
+            device,
+        });
     }
     let name = match &args.model {
         _ if args.fast => store::FAST,
@@ -71,7 +86,9 @@ pub(crate) fn weights(
     let entry = store.list().into_iter().find(|entry| entry.name == name);
     if let Some(entry) = entry.filter(|entry| !entry.present && common.offline != Some(true)) {
         let size = indicatif::BinaryBytes(entry.size_bytes);
-        console.note(&format!("model `{name}` is not on this machine yet: fetching it, {size}, once"));
+        console.note(&format!(
+            "model `{name}` is not on this machine yet: fetching it, {size}, once"
+        ));
     }
     let mut progress = progress::Bytes::new(console, interrupt.clone());
     let (name, path) = match store.pull(name, Source::Auto, &mut progress) {
@@ -82,14 +99,22 @@ pub(crate) fn weights(
         Err(error) => return Err(error),
     };
     let sha256 = store.sha256_of(&path)?;
-    Ok(Weights { path, identity: Identity { name, sha256 }, device })
+    Ok(Weights {
+        path,
+        identity: Identity { name, sha256 },
+        device,
+    })
 }
 
 impl Weights {
     /// Loads the weights. Ctrl-C ends what the engine does.
     pub(crate) fn load(&self, interrupt: &Interrupt) -> Result<Engine> {
         let device = kernel::device(self.device).context(CallError::Device(self.device))?;
-        let settings = EngineSettings { device, stop: interrupt.flag(), ..EngineSettings::default() };
+        let settings = EngineSettings {
+            device,
+            stop: interrupt.flag(),
+            ..EngineSettings::default()
+        };
         Engine::open(&self.path, self.identity.clone(), settings)
     }
 }
@@ -109,7 +134,9 @@ pub(crate) fn sampling(args: &ModelArgs) -> Sampling {
 }
 
 fn is_path(model: &str) -> bool {
-    model.contains(std::path::is_separator) || model.ends_with(".gguf") || Path::new(model).is_file()
+    model.contains(std::path::is_separator)
+        || model.ends_with(".gguf")
+        || Path::new(model).is_file()
 }
 
 fn is_absent_offline(error: &anyhow::Error) -> bool {
@@ -119,9 +146,14 @@ fn is_absent_offline(error: &anyhow::Error) -> bool {
 /// The largest model of the store: of those that we know, larger ones invent less.
 fn best_present(store: &Store, console: Console) -> Result<(String, PathBuf)> {
     let present = store.list().into_iter().filter(|entry| entry.present);
-    let best = present.max_by_key(|entry| entry.size_bytes).ok_or(CallError::NoModelOffline)?;
+    let best = present
+        .max_by_key(|entry| entry.size_bytes)
+        .ok_or(CallError::NoModelOffline)?;
     let path = store.find(&best.name)?.ok_or(CallError::NoModelOffline)?;
     let default = store::DEFAULT;
-    console.note(&format!("model `{default}` is not on this machine: using `{}`", best.name));
+    console.note(&format!(
+        "model `{default}` is not on this machine: using `{}`",
+        best.name
+    ));
     Ok((best.name, path))
 }

@@ -33,7 +33,12 @@ impl Display {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
         let now = Instant::now();
-        Display { console, bar, next_line: now + LINE_EVERY, began: now }
+        Display {
+            console,
+            bar,
+            next_line: now + LINE_EVERY,
+            began: now,
+        }
     }
 
     /// Writes a line when no bar is drawn and the last one is long enough ago.
@@ -113,13 +118,21 @@ pub(crate) struct Files {
 impl Files {
     /// `label` says what is done with them.
     pub(crate) fn new(console: Console, label: &'static str) -> Self {
-        Files { console, label, began: Instant::now(), display: None }
+        Files {
+            console,
+            label,
+            began: Instant::now(),
+            display: None,
+        }
     }
 
     /// `done` of `total` are finished.
     pub(crate) fn at(&mut self, done: usize, total: usize) {
         if self.display.is_none() && self.began.elapsed() > Duration::from_millis(500) {
-            let template = format!("{{spinner}} {} {{pos}}/{{len}} files, {{eta}} left", self.label);
+            let template = format!(
+                "{{spinner}} {} {{pos}}/{{len}} files, {{eta}} left",
+                self.label
+            );
             self.display = Some(Display::new(self.console, Some(total as u64), &template));
         }
         if let Some(display) = &mut self.display {
@@ -148,20 +161,31 @@ struct BytesWork {
 impl Bytes {
     /// Nothing is shown before the store begins something.
     pub(crate) fn new(console: Console, interrupt: Interrupt) -> Self {
-        Bytes { console, interrupt, work: None }
+        Bytes {
+            console,
+            interrupt,
+            work: None,
+        }
     }
 }
 
 impl store::Progress for Bytes {
     fn begin(&mut self, what: &str, total: Option<u64>) {
         let template = match total {
-            Some(_) => "{msg}  {wide_bar} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {eta} left",
+            Some(_) => {
+                "{msg}  {wide_bar} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {eta} left"
+            }
             None => "{spinner} {msg}  {binary_bytes}  {binary_bytes_per_sec}",
         };
         let display = Display::new(self.console, total, template);
         let what = sanitize::line(what);
         display.bar.set_message(what.clone());
-        self.work = Some(BytesWork { display, what, total, first: None });
+        self.work = Some(BytesWork {
+            display,
+            what,
+            total,
+            first: None,
+        });
     }
 
     fn advance(&mut self, done: u64) {
@@ -180,7 +204,11 @@ impl store::Progress for Bytes {
                 Some(total) if rate > 0.0 => {
                     let left = total.saturating_sub(done) as f64 / rate;
                     let left = HumanDuration(Duration::from_secs_f64(left.min(1e9)));
-                    format!("{so_far} of {}, {}/s, {left} left", BinaryBytes(total), BinaryBytes(rate as u64))
+                    format!(
+                        "{so_far} of {}, {}/s, {left} left",
+                        BinaryBytes(total),
+                        BinaryBytes(rate as u64)
+                    )
                 }
                 _ => format!("{so_far}, {}/s", BinaryBytes(rate as u64)),
             }

@@ -56,7 +56,9 @@ pub fn bench<L: LanguageModel>(
     }
     let mut lm = lm.expect("loaded at least once");
     // The first prompt pays for things that later ones find done; it also tells how long the chat frame is.
-    let n_frame = complete(&mut lm, "Word", 1)?.prompt_tokens.saturating_sub(lm.count("Word"));
+    let n_frame = complete(&mut lm, "Word", 1)?
+        .prompt_tokens
+        .saturating_sub(lm.count("Word"));
 
     progress("reading 512 tokens");
     let prefill_512_tok_s = prefill(&mut lm, 512 - n_frame.min(256), repeat)?;
@@ -86,7 +88,9 @@ pub fn bench<L: LanguageModel>(
         let article = article(prose(&lm, ARTICLE_TOKENS, number))?;
         article_tokens = lm.count(&article.text);
         let started = Instant::now();
-        summarize(&[article], &mut lm, &plan).pop().expect("one result an article")?;
+        summarize(&[article], &mut lm, &plan)
+            .pop()
+            .expect("one result an article")?;
         article_s.push(started.elapsed().as_secs_f64());
     }
     Ok(Figures {
@@ -107,14 +111,24 @@ fn prefill(lm: &mut impl LanguageModel, n_tokens: usize, repeat: usize) -> Resul
     let rate = |number| {
         let text = prose(lm, n_tokens, number);
         let usage = complete(lm, &text, 1)?;
-        Ok(per_second(usage.prompt_tokens.saturating_sub(usage.reused_tokens), usage.prefill_ms))
+        Ok(per_second(
+            usage.prompt_tokens.saturating_sub(usage.reused_tokens),
+            usage.prefill_ms,
+        ))
     };
     Ok(median((0..repeat).map(rate).collect::<Result<_>>()?))
 }
 
 fn complete(lm: &mut impl LanguageModel, user: &str, max_tokens: usize) -> Result<Usage> {
-    let prompt = Prompt { user: user.to_owned(), ..Prompt::default() };
-    let limits = Limits { max_tokens, one_line: false, sampling: Sampling::Greedy };
+    let prompt = Prompt {
+        user: user.to_owned(),
+        ..Prompt::default()
+    };
+    let limits = Limits {
+        max_tokens,
+        one_line: false,
+        sampling: Sampling::Greedy,
+    };
     Ok(lm.complete(&[prompt], &limits)?.remove(0).usage)
 }
 
@@ -129,8 +143,16 @@ fn article(text: String) -> Result<Article> {
     Ok(Article::read(&raw)?)
 }
 
-const TOWNS: [&str; 8] =
-    ["Alder Bay", "Brackwater", "Corran", "Dunmere", "Eastling", "Farrow", "Glenside", "Holmby"];
+const TOWNS: [&str; 8] = [
+    "Alder Bay",
+    "Brackwater",
+    "Corran",
+    "Dunmere",
+    "Eastling",
+    "Farrow",
+    "Glenside",
+    "Holmby",
+];
 
 /// Each of these is said of a town, with two figures.
 const SENTENCES: [&str; 9] = [
@@ -195,7 +217,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn peak_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    let kilobytes =
+        line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1024
 }
 
@@ -220,9 +243,16 @@ mod tests {
 
     #[test]
     fn every_figure_is_measured() {
-        let load = || Ok(Scripted::new(|_| "The council voted to rebuild the ferry terminal.".into()));
+        let load = || {
+            Ok(Scripted::new(|_| {
+                "The council voted to rebuild the ferry terminal.".into()
+            }))
+        };
         let mut steps = Vec::new();
-        let figures = bench(load, 2, &Prompts::default(), &mut |step| steps.push(step.to_owned())).unwrap();
+        let figures = bench(load, 2, &Prompts::default(), &mut |step| {
+            steps.push(step.to_owned())
+        })
+        .unwrap();
         assert_eq!((figures.repeat, steps.len()), (2, 5));
         assert_eq!((figures.article_tokens, figures.decode_tokens), (2000, 8));
         assert!(figures.prefill_512_tok_s > 0.0 && figures.peak_rss_mb > 1.0);

@@ -32,7 +32,11 @@ impl Fingerprint {
     pub(crate) fn new(identity: &Identity, prompt_sha256: String, sampling: Sampling) -> Self {
         let drawn = match sampling {
             Sampling::Greedy => None,
-            Sampling::Seeded { temperature, top_p, seed } => Some((temperature, top_p, seed)),
+            Sampling::Seeded {
+                temperature,
+                top_p,
+                seed,
+            } => Some((temperature, top_p, seed)),
         };
         Fingerprint {
             version: env!("CARGO_PKG_VERSION"),
@@ -86,8 +90,10 @@ pub(crate) fn name(value: impl Serialize) -> String {
 
 /// `[3,7]`: the sentences of one article that support a claim, counted from 1.
 fn marks(cites: &[Quote]) -> String {
-    let numbers: Vec<String> =
-        cites.iter().map(|quote| (quote.cite.sentence + 1).to_string()).collect();
+    let numbers: Vec<String> = cites
+        .iter()
+        .map(|quote| (quote.cite.sentence + 1).to_string())
+        .collect();
     format!("[{}]", numbers.join(","))
 }
 
@@ -99,7 +105,10 @@ struct Sources<'a> {
 
 impl<'a> Sources<'a> {
     fn of(answer: &'a Answer) -> Self {
-        let mut sources = Sources { quotes: Vec::new(), numbers: HashMap::new() };
+        let mut sources = Sources {
+            quotes: Vec::new(),
+            numbers: HashMap::new(),
+        };
         for quote in answer.claims.iter().flat_map(|claim| &claim.cites) {
             sources.numbers.entry(quote.cite).or_insert_with(|| {
                 sources.quotes.push(quote);
@@ -110,7 +119,10 @@ impl<'a> Sources<'a> {
     }
 
     fn marks(&self, cites: &[Quote]) -> String {
-        let mut numbers: Vec<usize> = cites.iter().map(|quote| self.numbers[&quote.cite]).collect();
+        let mut numbers: Vec<usize> = cites
+            .iter()
+            .map(|quote| self.numbers[&quote.cite])
+            .collect();
         numbers.dedup();
         let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
         format!("[{}]", numbers.join(","))

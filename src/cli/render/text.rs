@@ -24,7 +24,11 @@ impl Look {
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
@@ -86,7 +90,11 @@ pub(crate) fn receipt(article: &Article, summary: &Summary) -> String {
     let n_sentences = article.sentences.len();
     let mut parts = vec![format!(
         "Read {n_sentences} {}, {} tokens",
-        if n_sentences == 1 { "sentence" } else { "sentences" },
+        if n_sentences == 1 {
+            "sentence"
+        } else {
+            "sentences"
+        },
         reading.article_tokens,
     )];
     if reading.condensed_tokens > 0 {
@@ -116,9 +124,21 @@ pub(crate) fn receipt(article: &Article, summary: &Summary) -> String {
 
 /// Sentences kept, counted from 1, then what was set aside.
 pub(crate) fn article(article: &Article, look: Look) -> String {
-    let mut out = format!("{}\n", look.bold(&line(article.title.as_deref().unwrap_or("(no title)"))));
-    let mut facts = vec![line(&article.path), name(article.lang), article.encoding.to_owned()];
-    facts.extend([&article.date, &article.byline].into_iter().flatten().map(|fact| line(fact)));
+    let mut out = format!(
+        "{}\n",
+        look.bold(&line(article.title.as_deref().unwrap_or("(no title)")))
+    );
+    let mut facts = vec![
+        line(&article.path),
+        name(article.lang),
+        article.encoding.to_owned(),
+    ];
+    facts.extend(
+        [&article.date, &article.byline]
+            .into_iter()
+            .flatten()
+            .map(|fact| line(fact)),
+    );
     facts.push(format!("{} sentences", article.sentences.len()));
     if article.second_hand {
         facts.push("another tool's summary".to_owned());
@@ -161,7 +181,12 @@ pub(crate) fn answer(answer: &Answer, look: Look) -> String {
             line(&answer.passages[quote.cite.article].passage.path),
             quote.cite.sentence + 1
         );
-        out += &format!("[{}] {}\n    {}\n", idx + 1, look.dim(&place), line(&quote.text));
+        out += &format!(
+            "[{}] {}\n    {}\n",
+            idx + 1,
+            look.dim(&place),
+            line(&quote.text)
+        );
     }
     if look.verbose {
         out += &dropped(&answer.dropped, look);
@@ -173,11 +198,16 @@ pub(crate) fn answer(answer: &Answer, look: Look) -> String {
 pub(crate) fn answer_body(answer: &Answer) -> String {
     let sources = Sources::of(answer);
     let sentence = |claim: &Claim| format!("{} {}", line(&claim.text), sources.marks(&claim.cites));
-    answer.claims.iter().map(sentence).collect::<Vec<_>>().join(" ")
+    answer
+        .claims
+        .iter()
+        .map(sentence)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// How many passages are shown when the answer was not found.
-const N_NEAREST: usize = 3;
+pub(super) const N_NEAREST: usize = 3;
 
 fn not_found(answer: &Answer, look: Look) -> String {
     let mut out = "Not found.".to_owned();
@@ -187,7 +217,11 @@ fn not_found(answer: &Answer, look: Look) -> String {
     out += " The nearest passages:\n";
     for hit in answer.passages.iter().take(N_NEAREST) {
         let passage = &hit.passage;
-        let place = format!("{}, sentence {}", line(&passage.path), passage.first_sentence + 1);
+        let place = format!(
+            "{}, sentence {}",
+            line(&passage.path),
+            passage.first_sentence + 1
+        );
         let words: Vec<&str> = passage.sentences.iter().map(|s| s.text.as_str()).collect();
         let words = line(&words.join(gap(passage.lang)));
         out += &format!("\n{}\n    {words}\n", look.dim(&place));
@@ -211,7 +245,10 @@ fn dropped(dropped: &[Dropped], look: Look) -> String {
 fn reasons(article: &Article) -> String {
     let mut counts: Vec<(Reason, usize)> = Vec::new();
     for aside in &article.set_aside {
-        match counts.iter_mut().find(|(reason, _)| *reason == aside.reason) {
+        match counts
+            .iter_mut()
+            .find(|(reason, _)| *reason == aside.reason)
+        {
             Some((_, count)) => *count += 1,
             None => counts.push((aside.reason, 1)),
         }

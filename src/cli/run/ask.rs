@@ -27,7 +27,11 @@ pub(super) fn run(
     console: Console,
     interrupt: &Interrupt,
 ) -> Result<Exit> {
-    if args.question.as_ref().is_some_and(|question| question.trim().is_empty()) {
+    if args
+        .question
+        .as_ref()
+        .is_some_and(|question| question.trim().is_empty())
+    {
         return Err(CallError::EmptyQuestion.into());
     }
     let Some(index) = synced(&args.corpus, console, interrupt)? else {
@@ -46,14 +50,21 @@ pub(super) fn run(
         plan,
         n_passages: args.passages.into(),
         format: args.format.unwrap_or(Format::Text),
-        look: Look { color: console.color, verbose: console.verbose },
+        look: Look {
+            color: console.color,
+            verbose: console.verbose,
+        },
         console,
     };
     match args.question {
         Some(question) => {
             let answer = session.ask(question.trim(), &[])?;
             session.print(question.trim(), &answer)?;
-            Ok(if answer.found() { Exit::Done } else { Exit::NothingFound })
+            Ok(if answer.found() {
+                Exit::Done
+            } else {
+                Exit::NothingFound
+            })
         }
         None if io::stdin().is_terminal() && io::stdout().is_terminal() => {
             repl::run(&mut session, interrupt)
@@ -82,7 +93,8 @@ impl Session {
             turns => standalone(question, turns, &mut self.engine, &self.plan)?,
         };
         if self.console.verbose && full != question {
-            self.console.note(&format!("understood as: {}", sanitize::line(&full)));
+            self.console
+                .note(&format!("understood as: {}", sanitize::line(&full)));
         }
         let hits = self.index.search(&full, self.n_passages)?;
         answer(&full, hits, &mut self.engine, &self.plan)
@@ -128,7 +140,11 @@ fn synced(corpus: &str, console: Console, interrupt: &Interrupt) -> Result<Optio
         return Ok(None);
     }
     if report.articles == 0 {
-        return Err(CallError::NoArticles { inputs: format!("`{corpus}`"), others: 0 }.into());
+        return Err(CallError::NoArticles {
+            inputs: format!("`{corpus}`"),
+            others: 0,
+        }
+        .into());
     }
     Ok(Some(index))
 }
@@ -138,7 +154,9 @@ fn ask_each_line(session: &mut Session, interrupt: &Interrupt) -> Result<Exit> {
     let mut stdin = io::stdin().lock();
     let (mut n_asked, mut n_found, mut n_failed) = (0, 0, 0);
     while !interrupt.is_pressed() {
-        let Some(line) = next_line(&mut stdin)? else { break };
+        let Some(line) = next_line(&mut stdin)? else {
+            break;
+        };
         let question = line.trim();
         if question.is_empty() {
             continue;
@@ -157,7 +175,9 @@ fn ask_each_line(session: &mut Session, interrupt: &Interrupt) -> Result<Exit> {
                 n_failed += 1;
                 session.console.error(&explain(&error));
                 if session.format == Format::Json {
-                    session.console.out(&json::error(question, &format!("{error:#}")))?;
+                    session
+                        .console
+                        .out(&json::error(question, &format!("{error:#}")))?;
                 }
             }
         }

@@ -53,15 +53,27 @@ pub(super) fn run(
 
 fn table(figures: &Figures, model: &str, threads: usize) -> String {
     let rows = [
-        ("prefill of 512".to_owned(), format!("{:.1} tokens/s", figures.prefill_512_tok_s)),
-        ("prefill of 2048".to_owned(), format!("{:.1} tokens/s", figures.prefill_2048_tok_s)),
+        (
+            "prefill of 512".to_owned(),
+            format!("{:.1} tokens/s", figures.prefill_512_tok_s),
+        ),
+        (
+            "prefill of 2048".to_owned(),
+            format!("{:.1} tokens/s", figures.prefill_2048_tok_s),
+        ),
         (
             format!("decode of {} after 512", figures.decode_tokens),
             format!("{:.1} tokens/s", figures.decode_128_tok_s),
         ),
-        (format!("article of {} tokens", figures.article_tokens), format!("{:.2} s", figures.article_s)),
+        (
+            format!("article of {} tokens", figures.article_tokens),
+            format!("{:.2} s", figures.article_s),
+        ),
         ("load".to_owned(), format!("{:.2} s", figures.load_s)),
-        ("peak memory".to_owned(), format!("{:.0} MB", figures.peak_rss_mb)),
+        (
+            "peak memory".to_owned(),
+            format!("{:.0} MB", figures.peak_rss_mb),
+        ),
     ];
     let model = super::super::render::sanitize::line(model);
     let repeat = figures.repeat;

@@ -39,7 +39,12 @@ pub(super) fn run(
         ModelCommand::Verify { name } => {
             let names: Vec<String> = match name {
                 Some(name) => vec![name],
-                None => store.list().into_iter().filter(|e| e.present).map(|e| e.name).collect(),
+                None => store
+                    .list()
+                    .into_iter()
+                    .filter(|e| e.present)
+                    .map(|e| e.name)
+                    .collect(),
             };
             return verify(&store, &names, console, &mut progress, interrupt);
         }

@@ -33,7 +33,10 @@ pub(super) fn run(
         prompts: config::prompts()?,
     };
     // A folder that cannot be written to is found out before a gigabyte is fetched for nothing.
-    let folder = args.output.as_deref().map(|path| Folder::open(path, format.extension()));
+    let folder = args
+        .output
+        .as_deref()
+        .map(|path| Folder::open(path, format.extension()));
     let folder = folder.transpose()?;
     let weights = parts::weights(&args.model, common, console, interrupt)?;
     let prompt_sha256 = plan.prompts.sha256();
@@ -45,7 +48,10 @@ pub(super) fn run(
     let in_folder = folder.is_some();
     let mut summarizer = Summarizer {
         fingerprint: Fingerprint::new(&weights.identity, prompt_sha256, plan.sampling),
-        look: Look { color: console.color && !in_folder, verbose: console.verbose },
+        look: Look {
+            color: console.color && !in_folder,
+            verbose: console.verbose,
+        },
         progress: progress::Articles::new(console, found.items.len() + found.problems.len()),
         interrupt: interrupt.clone(),
         engine: None,
@@ -63,7 +69,9 @@ pub(super) fn run(
     if let Some(output) = &args.output {
         let (done, skipped, failed) = (tally.done, tally.skipped, tally.failed);
         let folder = output.display();
-        console.note(&format!("{done} done, {skipped} done before, {failed} failed: `{folder}`"));
+        console.note(&format!(
+            "{done} done, {skipped} done before, {failed} failed: `{folder}`"
+        ));
     }
     if tally.interrupted {
         console.note(match in_folder {
@@ -93,9 +101,14 @@ struct Summarizer {
 impl Summarizer {
     /// Results of people's formats are told apart by a blank line.
     fn print(&mut self, content: &str) -> Result<()> {
-        let gap = if self.n_printed > 0 && self.format != Format::Json { "\n" } else { "" };
+        let gap = if self.n_printed > 0 && self.format != Format::Json {
+            "\n"
+        } else {
+            ""
+        };
         self.n_printed += 1;
-        self.progress.pause(|| self.console.out(&format!("{gap}{content}")))
+        self.progress
+            .pause(|| self.console.out(&format!("{gap}{content}")))
     }
 }
 
@@ -114,7 +127,10 @@ impl Work for Summarizer {
         let line = |place| json::summary(article, &summary, &self.fingerprint, place);
         let record = place.map(|place| line(Some(place)).trim_end().to_owned());
         let content = render::summary(article, &summary, &self.fingerprint, self.format, self.look);
-        Ok(Rendered { content, record: record.unwrap_or_default() })
+        Ok(Rendered {
+            content,
+            record: record.unwrap_or_default(),
+        })
     }
 
     fn finished(&mut self, path: &str, rendered: Option<&Rendered>) -> Result<()> {
@@ -123,7 +139,8 @@ impl Work for Summarizer {
             Some(rendered) if !self.in_folder => self.print(&rendered.content)?,
             None if self.console.verbose => {
                 let path = render::sanitize::line(path);
-                self.progress.pause(|| self.console.note(&format!("done before: {path}")));
+                self.progress
+                    .pause(|| self.console.note(&format!("done before: {path}")));
             }
             _ => {}
         }
