@@ -2,8 +2,10 @@
 //!
 //! Knows files and order; knows no model, no format and no terminal: the caller summarizes, renders and reports.
 
+pub mod folder;
 pub mod ledger;
 pub mod run;
 
+pub use folder::{Folder, Place, Rendered};
 pub use ledger::Ledger;
-pub use run::{Folder, Job, Place, Rendered, Tally, Work, run};
+pub use run::{Job, Tally, Work, run};
