@@ -1,1 +1,3 @@
-//! To be written.
+//! What several tests share.
+
+pub(crate) mod hub;

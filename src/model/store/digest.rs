@@ -113,7 +113,11 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let folder = path.parent().context("a record lies in a folder")?;
     let attempt = || -> Result<()> {
         fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        // A store that several users share is read by all of them; the umask has the last word.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder)?;
         serde_json::to_writer(&mut file, value)?;
         file.as_file().sync_all()?;
         file.persist(path)?;

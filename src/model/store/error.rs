@@ -32,7 +32,7 @@ pub enum StoreError {
         expected: String,
         /// The file's own digest.
         got: String,
-        /// Whether the store has removed the file: it does so with what it fetched, never with what it found.
+        /// Whether the file was removed: what was just fetched is, what was found in the store is not.
         deleted: bool,
     },
     /// Each source was tried, and none gave the file.

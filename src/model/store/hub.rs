@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use hf_hub::{Cache, Repo, RepoType};
 use ureq::Agent;
 use ureq::http::Uri;
@@ -172,6 +172,9 @@ fn read_certificates(path: &Path) -> Result<Vec<Certificate<'static>>> {
             certificates.push(certificate);
         }
     }
+    if certificates.is_empty() {
+        bail!("`{}` holds no certificate", path.display());
+    }
     Ok(certificates)
 }
 
@@ -233,5 +236,13 @@ mod tests {
         check(&official, "https://cdn-lfs.hf.co/a", false);
         check(&mirror, "https://mirror.test/a", false);
         check(&mirror, "https://huggingface.co/a", false);
+    }
+
+    #[test]
+    fn a_bundle_without_certificates_is_named() {
+        let bundle = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(bundle.path(), "no certificate here").unwrap();
+        let error = read_certificates(bundle.path()).unwrap_err().to_string();
+        assert!(error.contains("holds no certificate"), "{error}");
     }
 }

