@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{Device, Module, Tensor};
 
+pub mod attention;
 mod cuda;
 
 /// A linear layer `y = x Wᵀ + b` whose weights stay quantized.
@@ -29,17 +30,11 @@ impl QLinear {
                 weights.shape()
             );
         }
-        let table = QLinear::table(widen(weights)?)?;
-        Ok(QLinear { bias, ..table })
-    }
-
-    /// Takes weights of shape (n, k) of which mostly [`QLinear::rows`] will be asked, and keeps them as they are.
-    pub fn table(weights: QTensor) -> Result<Self> {
         let shape = weights.shape().dims2()?;
-        let weights = QMatMul::from_arc(Arc::new(weights))?;
+        let weights = QMatMul::from_arc(Arc::new(widen(weights)?))?;
         Ok(QLinear {
             weights,
-            bias: None,
+            bias,
             shape,
         })
     }
@@ -77,7 +72,7 @@ impl QLinear {
 /// Q5_0 as Q8_0 on the CPU: the same values to the bit, in 1.55 times the memory.
 ///
 /// candle multiplies Q5_0 one number at a time on every CPU, and Qwen2.5-0.5B is mostly Q5_0, since its width is no
-/// multiple of the 256 that the K formats need: reading a prompt was 20 times slower.
+/// multiple of the 256 that the K formats need: reading a prompt took ten times as long.
 fn widen(weights: QTensor) -> Result<QTensor> {
     if weights.dtype() != GgmlDType::Q5_0 || !weights.device().is_cpu() {
         return Ok(weights);
