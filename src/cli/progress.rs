@@ -94,6 +94,9 @@ impl Articles {
         self.display.bar.set_length(n_total);
         self.display.bar.set_position(n_done);
         self.display.bar.set_message(format!("{rate:.0} tokens/s"));
+        if n_done == n_total {
+            return;
+        }
         self.display.line(|elapsed| {
             let left = elapsed.mul_f64((n_total - n_done) as f64 / n_done as f64);
             let left = HumanDuration(left);
