@@ -163,6 +163,8 @@ pub enum Reason {
     SecondHand,
     /// Citation marks of the source's own, `[12]` for instance, which could be taken for ours.
     CitationMark,
+    /// What readers wrote below the article.
+    Comments,
     /// Pictures, code of the page and other parts without words of the article.
     Media,
 }

@@ -364,7 +364,7 @@ fn mark_title(page: &mut Page, first: usize) {
 
 fn looks_like_title(piece: &Piece) -> bool {
     let columns = width(&piece.text);
-    let is_cut_off = piece.text.ends_with([',', ';', '，', '；', '、', ':', '：']);
+    let is_cut_off = piece.text.ends_with([',', ';', '，', '；', '、', ':', '：', '-', '–', '—']);
     piece.kind != Some(BlockKind::ListItem)
         && !piece.is_outline
         && (4..200).contains(&columns)
@@ -402,8 +402,10 @@ fn mark_tail(page: &mut Page, last: usize) {
     };
     let is_foreign = |piece: &Piece| body_lang.is_some_and(|lang| is_of_another_script(&piece.text, lang));
     let is_suspect = |piece: &Piece| width(&piece.text) <= 400 && (is_foreign(piece) || sells(piece) >= 2);
-    let sure = page.pieces[..=last.min(page.pieces.len().saturating_sub(1))]
+    let sure = page
+        .pieces
         .iter()
+        .take(last + 1)
         .rposition(|piece| piece.reason.is_none() && is_prose(piece) && !is_suspect(piece));
     let Some(sure) = sure else {
         return;
@@ -411,8 +413,9 @@ fn mark_tail(page: &mut Page, last: usize) {
     let mut below_end = false;
     for i in sure + 1..page.pieces.len() {
         let piece = &page.pieces[i];
-        if piece.reason.is_some() {
-            below_end = true;
+        if let Some(reason) = piece.reason {
+            // A row of dashes often parts a note by the authors from the article.
+            below_end |= reason != Reason::Media;
             continue;
         }
         let columns = width(&piece.text);
@@ -475,8 +478,10 @@ pub(super) fn kinds(page: &Page) -> Vec<BlockKind> {
         let looks_like_heading = || {
             followed
                 && width(&piece.text) <= 110
-                && !ends_sentence(&piece.text)
-                && !piece.text.ends_with([':', '：', ',', '，', ';', '；', '、'])
+                && (!ends_sentence(&piece.text) || is_question_heading(piece))
+                && !piece.text.ends_with([':', '：', ',', '，', ';', '；', '、', '-', '–', '—'])
+                // A quotation with words after it is a sentence that lost its stop.
+                && (!piece.text.starts_with(['“', '"', '「']) || piece.text.ends_with(['”', '"', '」']))
                 && !piece.text.starts_with(char::is_lowercase)
         };
         kinds.push(match piece.kind {
@@ -488,4 +493,10 @@ pub(super) fn kinds(page: &Page) -> Vec<BlockKind> {
     }
     kinds.reverse();
     kinds
+}
+
+/// "What is a lock?" alone on its line, between gaps.
+fn is_question_heading(piece: &Piece) -> bool {
+    let question = piece.text.strip_suffix(['?', '？']);
+    piece.after_gap && width(&piece.text) <= 60 && question.is_some_and(|text| !text.contains(['.', '?', '!', ',', '。', '？', '！', '，', '"', '“', '「', ':', '：']))
 }

@@ -16,6 +16,7 @@ mod patterns;
 mod plain;
 mod repeats;
 mod second_hand;
+mod tags;
 
 pub use hygiene::{is_unprintable, tidy};
 
@@ -44,9 +45,11 @@ pub fn clean(text: &str, format: Format, hints: Hints<'_>) -> Prose {
     }
     furniture::mark_lines(&mut page);
     second_hand::mark(&mut page);
-    furniture::mark_edges(&mut page);
     repeats::mark(&mut page);
-    let second_hand = second_hand::promote(&mut page);
+    // Before the edges are looked at, so that they are the edges of what is kept; and after, when furniture is gone.
+    let early = second_hand::promote(&mut page);
+    furniture::mark_edges(&mut page);
+    let second_hand = early || second_hand::promote(&mut page);
     assemble(page, second_hand)
 }
 
