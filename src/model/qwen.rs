@@ -23,6 +23,11 @@ pub const CHUNK: usize = 512;
 #[error("interrupted")]
 pub struct Interrupted;
 
+/// The model computed something that is not a number: no token may be drawn from that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the model computed a value that is not a number; its weights are broken")]
+pub struct NotFinite;
+
 /// A loaded model.
 pub struct Qwen {
     config: Config,
@@ -168,12 +173,19 @@ impl Qwen {
     }
 
     /// (n, hidden) -> (n, vocabulary).
+    ///
+    /// # Errors
+    /// [`NotFinite`]: a product with quantized weights rounds what is not a number to some number, so that the logits
+    /// alone would not show it.
     fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
         let normed = rms_norm(
             &hidden.contiguous()?,
             &self.final_norm,
             self.config.rms_eps as f32,
         )?;
+        if !normed.sum_all()?.to_scalar::<f32>()?.is_finite() {
+            return Err(NotFinite.into());
+        }
         match &self.embedding {
             Embedding::Apart { output, .. } | Embedding::Tied(output) => output.forward(&normed),
         }

@@ -3,11 +3,7 @@
 use anyhow::Result;
 
 use super::Sampling;
-
-/// The logits hold something that is not a number: the weights are broken, and no token may be drawn from them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the model computed a value that is not a number; its weights are broken")]
-pub struct NotFinite;
+use super::qwen::NotFinite;
 
 /// Chooses tokens for one completion.
 pub struct Sampler {
