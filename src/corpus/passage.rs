@@ -77,3 +77,122 @@ fn start(article: &Article, sentence_idx: usize) -> Passage {
         sentences: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Lang;
+
+    /// Builds an article from `(block, kind, text)`, one entry a sentence.
+    fn article(sentences: &[(usize, BlockKind, String)]) -> Article {
+        let mut text = String::new();
+        let mut numbered = Vec::new();
+        for (block, kind, sentence) in sentences {
+            let start = text.len();
+            text.push_str(sentence);
+            let (end, kind, block) = (text.len(), *kind, *block);
+            numbered.push(Sentence {
+                start,
+                end,
+                kind,
+                block,
+            });
+            text.push('\n');
+        }
+        Article {
+            path: "a.txt".to_owned(),
+            sha256: String::new(),
+            title: None,
+            byline: None,
+            date: None,
+            lang: Lang::En,
+            text,
+            sentences: numbered,
+            set_aside: Vec::new(),
+            second_hand: false,
+            encoding: "UTF-8",
+            replaced: 0,
+        }
+    }
+
+    fn words(n: usize) -> String {
+        vec!["word"; n].join(" ")
+    }
+
+    #[test]
+    fn a_word_weighs_two_and_a_han_character_one() {
+        for (text, weight) in [
+            ("", 0),
+            ("Two words.", 4),
+            ("don't", 2),
+            ("1,000.5", 2),
+            ("云计算", 3),
+            ("用AI算", 4),
+        ] {
+            assert_eq!(weigh(text), weight, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_sentence_is_in_exactly_one_passage_and_whole() {
+        for n_words in [1, 7, 20, 60, 159, 161, 900] {
+            let sentences: Vec<_> = (0..97)
+                .map(|i| {
+                    (
+                        i / 4,
+                        BlockKind::Paragraph,
+                        format!("{i} {}", words(n_words)),
+                    )
+                })
+                .collect();
+            let article = article(&sentences);
+            let mut next = 0;
+            for passage in passages(&article) {
+                assert_eq!(passage.first_sentence, next);
+                assert!(!passage.sentences.is_empty());
+                for sentence in &passage.sentences {
+                    assert_eq!(sentence.text, article.sentence(next));
+                    assert_eq!(sentence.text, article.text[sentence.start..sentence.end]);
+                    next += 1;
+                }
+                let weight: usize = passage.sentences.iter().map(|s| weigh(&s.text)).sum();
+                assert!(weight <= FULL_WEIGHT || passage.sentences.len() == 1);
+            }
+            assert_eq!(next, article.sentences.len());
+        }
+    }
+
+    #[test]
+    fn passages_end_where_sections_and_paragraphs_end() {
+        let check = |sentences: &[(usize, BlockKind, usize)], starts: &[usize]| {
+            let sentences: Vec<_> = sentences
+                .iter()
+                .map(|&(block, kind, n_words)| (block, kind, words(n_words)))
+                .collect();
+            let found: Vec<usize> = passages(&article(&sentences))
+                .iter()
+                .map(|passage| passage.first_sentence)
+                .collect();
+            assert_eq!(found, starts);
+        };
+        use BlockKind::{Heading, Paragraph};
+        // A section ends its passage, unless it is very short.
+        check(
+            &[(0, Paragraph, 50), (1, Heading, 3), (2, Paragraph, 50)],
+            &[0, 1],
+        );
+        check(
+            &[(0, Paragraph, 20), (1, Heading, 3), (2, Paragraph, 50)],
+            &[0],
+        );
+        // A heading stays with what it announces, however long.
+        check(
+            &[(0, Paragraph, 150), (1, Heading, 3), (2, Paragraph, 170)],
+            &[0, 1],
+        );
+        // A paragraph ends a passage that is long enough.
+        check(&[(0, Paragraph, 110), (1, Paragraph, 20)], &[0, 1]);
+        check(&[(0, Paragraph, 90), (1, Paragraph, 20)], &[0]);
+        check(&[(0, Paragraph, 110), (0, Paragraph, 20)], &[0]);
+    }
+}

@@ -3,78 +3,20 @@
 //! A text or HTML file is one article. A JSON file is an object or an array of objects, a JSONL file one object a
 //! line; each object is an article if it has a text field. Memory is bounded by [`MAX_ARTICLE_BYTES`], not by the file.
 
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{BufRead, BufReader, Read};
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
-use super::source::{Item, Problem, SourceError, extension, kind_if_not_regular};
-use crate::text::{Format, RawArticle};
+use super::bytes::Bytes;
+use super::layout::{Shape, article, sniff, without_mark};
+use super::source::{Item, Problem, SourceError, extension};
+use crate::text::{Format, RawArticle, decode};
 
-/// The most bytes that one article may have: 32 MiB, a shelf of novels. Also the cap of one line of JSONL, and of a
-/// JSON file that is not one object a line, since such a file can only be understood whole.
-pub const MAX_ARTICLE_BYTES: u64 = 32 << 20;
-
-const TEXT_FIELDS: [&str; 4] = ["text", "content", "body", "article"];
-const TITLE_FIELDS: [&str; 2] = ["title", "headline"];
-/// Beginnings of names, for `published`, `publishedAt`, `publish_date` and the like.
-const DATE_FIELDS: [&str; 3] = ["date", "publish", "pubdate"];
-
-/// What the system says about a file without its being read. Equal stamps mean equal bytes, but for a file that was
-/// written within the clock's grain of being read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
-    /// The number of its file system.
-    pub device: u64,
-    /// Its number there.
-    pub inode: u64,
-    /// Bytes.
-    pub size: u64,
-    /// When its content was last changed, in nanoseconds since 1970.
-    pub mtime_ns: i64,
-    /// When its content or its names were last changed; unlike `mtime_ns`, no program can set it.
-    pub ctime_ns: i64,
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Stamp {
-        let ns = |seconds: i64, ns: i64| seconds.saturating_mul(1_000_000_000).saturating_add(ns);
-        Stamp {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.len(),
-            mtime_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
-            ctime_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
+/// The most bytes that one article may have. Also the cap of one line of JSONL, and of a JSON file that is not one
+/// object a line, since such a file can only be understood whole.
+pub const MAX_ARTICLE_BYTES: u64 = decode::MAX_BYTES as u64;
 
 impl Item {
-    /// The item's stamp; `None` for standard input, which has none.
-    pub fn stamp(&self) -> Result<Option<Stamp>, SourceError> {
-        let Some(path) = &self.path else {
-            return Ok(None);
-        };
-        let metadata = path
-            .metadata()
-            .map_err(|error| SourceError::io(&self.shown, error))?;
-        Ok(Some(Stamp::of(&metadata)))
-    }
-
-    /// The lowercase hex SHA-256 of a file's bytes. Not for standard input, which can be read only once.
-    pub fn sha256(&self) -> Result<String, SourceError> {
-        let mut bytes = self.open_bytes()?;
-        io::copy(&mut bytes, &mut io::sink())
-            .map_err(|error| SourceError::io(&self.shown, error))?;
-        if bytes.changed() {
-            return Err(SourceError::new(&self.shown, Problem::Changed));
-        }
-        Ok(bytes.sha256())
-    }
-
     /// Opens the item for reading. Never waits for the other end of a pipe, and refuses what is not a regular file.
     pub fn open(&self) -> Result<Articles, SourceError> {
         let bytes = self.open_bytes()?;
@@ -88,41 +30,6 @@ impl Item {
         };
         Ok(Articles::new(self.shown.clone(), bytes, shape))
     }
-
-    fn open_bytes(&self) -> Result<Bytes, SourceError> {
-        let Some(path) = &self.path else {
-            return Ok(Bytes::of(Box::new(io::stdin()), None));
-        };
-        let unreadable = |error| SourceError::io(&self.shown, error);
-        let regular = |metadata: &Metadata| match kind_if_not_regular(metadata.file_type()) {
-            Some(kind) => Err(SourceError::new(&self.shown, Problem::NotAFile(kind))),
-            None => Ok(()),
-        };
-        // Opening alone has effects on a device or a pipe, so ask first; and ask what was opened, since the name
-        // may have been given to something else meanwhile.
-        regular(&path.metadata().map_err(unreadable)?)?;
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(path)
-            .map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
-        regular(&metadata)?;
-        let twin = file.try_clone().map_err(unreadable)?;
-        Ok(Bytes::of(
-            Box::new(file),
-            Some((twin, Stamp::of(&metadata))),
-        ))
-    }
-}
-
-/// How a file holds its articles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Whole(Format),
-    Lines,
-    Json,
-    Unknown,
 }
 
 /// The articles of one item, read as they are asked for. Ends after an error that concerns the whole file.
@@ -136,17 +43,23 @@ enum Stage {
     /// Nothing was read.
     Start(Shape),
     /// One object a line.
-    Lines {
-        /// The line that comes next, from 1, if it was read already.
-        pending: Option<Vec<u8>>,
-        n_read: usize,
-        n_records: usize,
-        /// False when the file may also be one object, which then needs no number.
-        numbered: bool,
-    },
+    Lines(Lines),
     /// The elements of an array.
     Elements(std::iter::Enumerate<std::vec::IntoIter<Value>>),
     Done,
+}
+
+/// How far a file of lines was read.
+#[derive(Default)]
+struct Lines {
+    /// The first line, if it was read already to learn the layout.
+    pending: Option<Vec<u8>>,
+    /// Lines read, whatever they held.
+    n_read: usize,
+    /// Those that were not blank.
+    n_records: usize,
+    /// True when the file may be a single object after all, which then needs no number.
+    maybe_alone: bool,
 }
 
 impl Articles {
@@ -188,12 +101,7 @@ impl Articles {
         match shape {
             Shape::Whole(format) => self.whole(format).map(Some),
             Shape::Lines => {
-                self.stage = Stage::Lines {
-                    pending: None,
-                    n_read: 0,
-                    n_records: 0,
-                    numbered: true,
-                };
+                self.stage = Stage::Lines(Lines::default());
                 Ok(None)
             }
             Shape::Json => self.json(),
@@ -225,12 +133,11 @@ impl Articles {
             Line::TooLong { size, .. } => return Err(self.error(Problem::TooLarge { size })),
         };
         if serde_json::from_slice::<Map<String, Value>>(without_mark(&first)).is_ok() {
-            self.stage = Stage::Lines {
+            self.stage = Stage::Lines(Lines {
                 pending: Some(first),
-                n_read: 0,
-                n_records: 0,
-                numbered: false,
-            };
+                maybe_alone: true,
+                ..Lines::default()
+            });
             return Ok(None);
         }
         let mut document = first;
@@ -307,72 +214,44 @@ impl Articles {
     }
 
     /// The next record of a file of lines.
-    fn next_line_record(&mut self) -> Result<Option<RawArticle>, SourceError> {
+    fn next_line(&mut self, mut lines: Lines) -> Result<Option<RawArticle>, SourceError> {
         loop {
-            let Stage::Lines { pending, .. } = &mut self.stage else {
-                return Ok(None);
-            };
-            let line = match pending.take() {
+            let line = match lines.pending.take() {
                 Some(line) => Line::Whole(line),
                 None => self.line()?,
             };
-            let at_end_of_file = self.peek()?.is_empty();
-            let Stage::Lines {
-                n_read,
-                n_records,
-                numbered,
-                ..
-            } = &mut self.stage
-            else {
-                return Ok(None);
-            };
-            *n_read += 1;
-            let line_number = *n_read;
-            let line = match line {
-                Line::Whole(line) => line,
+            lines.n_read += 1;
+            let record: Result<Value, String> = match line {
+                Line::End if self.bytes.get_ref().changed() => {
+                    return Err(self.error(Problem::Changed));
+                }
+                Line::End if lines.n_records == 0 => return Err(self.error(Problem::NoRecord)),
+                Line::End => return Ok(None),
                 Line::TooLong { size, binary: true } => {
                     return Err(self.error(Problem::TooLarge { size }));
                 }
                 Line::TooLong {
                     size,
                     binary: false,
-                } => {
-                    *n_records += 1;
-                    let why = format!("the line has {size} bytes, more than {MAX_ARTICLE_BYTES}");
-                    return Err(SourceError::new(
-                        format!("{}#{line_number}", self.shown),
-                        Problem::Record(why),
-                    ));
-                }
-                Line::End if self.bytes.get_ref().changed() => {
-                    return Err(self.error(Problem::Changed));
-                }
-                Line::End if *n_records == 0 => return Err(self.error(Problem::NoRecord)),
-                Line::End => {
-                    self.stage = Stage::Done;
-                    return Ok(None);
-                }
+                } => Err(format!(
+                    "the line has {size} bytes, more than {MAX_ARTICLE_BYTES}"
+                )),
+                Line::Whole(line) => match without_mark(&line).trim_ascii() {
+                    [] => continue,
+                    line => serde_json::from_slice(line)
+                        .map_err(|error| format!("the line is not valid JSON: {error}")),
+                },
             };
-            let line = if line_number == 1 {
-                without_mark(&line)
-            } else {
-                &line
-            };
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
-            let alone = !*numbered && *n_records == 0 && at_end_of_file;
-            *n_records += 1;
-            let number = (!alone).then_some(line_number);
-            return match serde_json::from_slice(line) {
-                Ok(record) => article(record, &self.shown, number).map(Some),
-                Err(error) => {
-                    let path = format!("{}#{line_number}", self.shown);
-                    Err(SourceError::new(
-                        path,
-                        Problem::Record(format!("the line is not valid JSON: {error}")),
-                    ))
-                }
+            lines.n_records += 1;
+            let number = lines.n_read;
+            let is_alone = lines.maybe_alone && lines.n_records == 1 && self.peek()?.is_empty();
+            self.stage = Stage::Lines(lines);
+            return match record {
+                Ok(record) => article(record, &self.shown, (!is_alone).then_some(number)).map(Some),
+                Err(why) => Err(SourceError::new(
+                    format!("{}#{number}", self.shown),
+                    Problem::Record(why),
+                )),
             };
         }
     }
@@ -395,10 +274,7 @@ impl Iterator for Articles {
                 Ok(None) => return self.next(),
                 step => step,
             },
-            stage @ Stage::Lines { .. } => {
-                self.stage = stage;
-                self.next_line_record()
-            }
+            Stage::Lines(lines) => self.next_line(lines),
             Stage::Elements(mut elements) => {
                 let (element_idx, record) = elements.next()?;
                 self.stage = Stage::Elements(elements);
@@ -409,156 +285,5 @@ impl Iterator for Articles {
             self.stage = Stage::Done;
         }
         step.transpose()
-    }
-}
-
-/// Makes an article of a JSON object. `number` is that of its line or element, `None` when it is alone in its file.
-fn article(record: Value, shown: &str, number: Option<usize>) -> Result<RawArticle, SourceError> {
-    let numbered = |number: usize| format!("{shown}#{number}");
-    let refuse = |why: String| {
-        let path = number.map_or(shown.to_owned(), numbered);
-        Err(SourceError::new(path, Problem::Record(why)))
-    };
-    let Value::Object(mut fields) = record else {
-        return refuse("it is not a JSON object".to_owned());
-    };
-    let Some(text) = TEXT_FIELDS
-        .iter()
-        .find_map(|&name| take_text(&mut fields, |field| field == name))
-    else {
-        return refuse(format!(
-            "none of its fields is a text named {}",
-            TEXT_FIELDS.join(", ")
-        ));
-    };
-    let title = TITLE_FIELDS
-        .iter()
-        .find_map(|&name| take_text(&mut fields, |field| field == name));
-    let date = DATE_FIELDS
-        .iter()
-        .find_map(|&name| take_text(&mut fields, |field| field.starts_with(name)));
-    let path = match (number, fields.get("id")) {
-        (None, _) => shown.to_owned(),
-        (Some(_), Some(Value::String(id))) if !id.is_empty() => format!("{shown}#{id}"),
-        (Some(_), Some(Value::Number(id))) => format!("{shown}#{id}"),
-        (Some(number), _) => numbered(number),
-    };
-    let format = match sniff(text.as_bytes()) {
-        Shape::Whole(format) => format,
-        _ => Format::Plain,
-    };
-    Ok(RawArticle {
-        path,
-        bytes: text.into_bytes(),
-        format,
-        title,
-        date,
-    })
-}
-
-/// Takes the first field that is a text with something in it and whose name, in lower case, is wanted.
-fn take_text(fields: &mut Map<String, Value>, wanted: impl Fn(&str) -> bool) -> Option<String> {
-    fields.iter_mut().find_map(|(name, value)| match value {
-        Value::String(text) if !text.trim().is_empty() && wanted(&name.to_ascii_lowercase()) => {
-            Some(std::mem::take(text))
-        }
-        _ => None,
-    })
-}
-
-/// Guesses a layout from the first bytes.
-fn sniff(head: &[u8]) -> Shape {
-    let head = without_mark(head).trim_ascii_start();
-    let after = |n: usize| {
-        head.get(n..)
-            .unwrap_or_default()
-            .trim_ascii_start()
-            .first()
-            .copied()
-    };
-    match head.first() {
-        // A text may open with a bracket, but hardly with a bracket and then one of these.
-        Some(b'{') if matches!(after(1), Some(b'"')) => Shape::Json,
-        Some(b'[') if matches!(after(1), Some(b'{')) => Shape::Json,
-        Some(b'<') if is_markup(head) => Shape::Whole(Format::Html),
-        _ => Shape::Whole(Format::Plain),
-    }
-}
-
-fn is_markup(head: &[u8]) -> bool {
-    const OPENINGS: [&str; 14] = [
-        "<!doctype",
-        "<html",
-        "<head",
-        "<body",
-        "<?xml",
-        "<!--",
-        "<article",
-        "<div",
-        "<p>",
-        "<p ",
-        "<h1",
-        "<section",
-        "<main",
-        "<meta",
-    ];
-    let starts_with = |opening: &&str| {
-        head.get(..opening.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(opening.as_bytes()))
-    };
-    OPENINGS.iter().any(|opening| starts_with(&opening))
-}
-
-/// Drops the UTF-8 byte order mark, which JSON does not allow.
-fn without_mark(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
-}
-
-/// A stream that hashes what passes through and, when it is a file, notices that it was changed.
-struct Bytes {
-    inner: Box<dyn Read + Send>,
-    hash: Sha256,
-    file: Option<(File, Stamp)>,
-}
-
-impl Bytes {
-    fn of(inner: Box<dyn Read + Send>, file: Option<(File, Stamp)>) -> Bytes {
-        Bytes {
-            inner,
-            hash: Sha256::new(),
-            file,
-        }
-    }
-
-    fn size(&self) -> Option<u64> {
-        self.file.as_ref().map(|(_, stamp)| stamp.size)
-    }
-
-    fn changed(&self) -> bool {
-        let Some((file, before)) = &self.file else {
-            return false;
-        };
-        // The times of a file that somebody else renames or links meanwhile change too, but not its bytes.
-        let same = |after: Stamp| after.size == before.size && after.mtime_ns == before.mtime_ns;
-        !file
-            .metadata()
-            .is_ok_and(|metadata| same(Stamp::of(&metadata)))
-    }
-
-    fn sha256(&self) -> String {
-        self.hash
-            .clone()
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
-    }
-}
-
-impl Read for Bytes {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n_read = self.inner.read(buffer)?;
-        self.hash.update(&buffer[..n_read]);
-        Ok(n_read)
     }
 }

@@ -165,10 +165,11 @@ pub(super) fn kind_if_not_regular(file_type: std::fs::FileType) -> Option<&'stat
 }
 
 pub(super) fn hex_sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&Sha256::digest(bytes))
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[derive(Default)]
@@ -338,8 +339,10 @@ fn is_visible(entry: &DirEntry) -> bool {
 
 fn is_pattern(path: &Path) -> bool {
     let is_meta = |byte: &u8| matches!(byte, b'*' | b'?' | b'[' | b'{');
-    path.components()
-        .any(|part| matches!(part, Component::Normal(name) if name.as_bytes().iter().any(|byte| is_meta(byte))))
+    path.components().any(|part| match part {
+        Component::Normal(name) => name.as_bytes().iter().any(is_meta),
+        _ => false,
+    })
 }
 
 fn has_known_extension(path: &Path) -> bool {
