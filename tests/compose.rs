@@ -48,9 +48,18 @@ fn told(prompt: &Prompt) -> String {
 fn each_line_of_a_summary_cites_the_sentence_that_it_tells() {
     let article = article(QUAY);
     let mut lm = Scripted::new(told);
-    let summary = summarize(std::slice::from_ref(&article), &mut lm, &plan(Style::Points)).remove(0).unwrap();
+    let summary = summarize(
+        std::slice::from_ref(&article),
+        &mut lm,
+        &plan(Style::Points),
+    )
+    .remove(0)
+    .unwrap();
     assert!(summary.core.is_some());
-    assert!((3..=6).contains(&summary.groups[0].points.len()), "{summary:?}");
+    assert!(
+        (3..=6).contains(&summary.groups[0].points.len()),
+        "{summary:?}"
+    );
     for claim in summary.claims() {
         assert!(!claim.cites.is_empty());
         for quote in &claim.cites {
@@ -64,12 +73,25 @@ fn each_line_of_a_summary_cites_the_sentence_that_it_tells() {
 #[test]
 fn unsupported_lines_are_dropped_and_counted() {
     let article = article(QUAY);
-    let mut lm = Scripted::new(|prompt: &Prompt| told(prompt).replace("4.2 million", "7.5 million").replace("1931", "1913"));
-    let summary = summarize(&[article], &mut lm, &plan(Style::Points)).remove(0).unwrap();
+    let mut lm = Scripted::new(|prompt: &Prompt| {
+        told(prompt)
+            .replace("4.2 million", "7.5 million")
+            .replace("1931", "1913")
+    });
+    let summary = summarize(&[article], &mut lm, &plan(Style::Points))
+        .remove(0)
+        .unwrap();
     let whys: Vec<&str> = summary.dropped.iter().map(|d| d.why.as_str()).collect();
     assert!(whys.iter().any(|w| w.contains("7.5 million")), "{whys:?}");
-    assert!(summary.claims().all(|c| !c.text.contains("7.5") && !c.text.contains("1913")));
-    assert!(summary.claims().count() >= 3, "other sentences take the place of what was dropped");
+    assert!(
+        summary
+            .claims()
+            .all(|c| !c.text.contains("7.5") && !c.text.contains("1913"))
+    );
+    assert!(
+        summary.claims().count() >= 3,
+        "other sentences take the place of what was dropped"
+    );
 }
 
 #[test]
@@ -82,15 +104,20 @@ fn a_draft_that_fails_is_asked_for_once_more() {
             _ => told(prompt),
         }
     });
-    let summary = summarize(&[article(QUAY)], &mut lm, &plan(Style::Brief)).remove(0).unwrap();
+    let summary = summarize(&[article(QUAY)], &mut lm, &plan(Style::Brief))
+        .remove(0)
+        .unwrap();
     assert!(summary.core.is_some());
     assert_eq!(summary.dropped, [], "a repaired line is not a dropped one");
 }
 
 #[test]
 fn a_model_that_only_invents_leaves_an_empty_summary_and_a_record() {
-    let mut lm = Scripted::new(|_: &Prompt| "Queen Marabella crowned 77 dragons in Lisbon.".to_owned());
-    let summary = summarize(&[article(QUAY)], &mut lm, &plan(Style::Points)).remove(0).unwrap();
+    let mut lm =
+        Scripted::new(|_: &Prompt| "Queen Marabella crowned 77 dragons in Lisbon.".to_owned());
+    let summary = summarize(&[article(QUAY)], &mut lm, &plan(Style::Points))
+        .remove(0)
+        .unwrap();
     assert_eq!(summary.claims().count(), 0);
     assert!(!summary.dropped.is_empty());
 }
@@ -101,8 +128,14 @@ fn a_report_groups_its_points_under_titles_from_the_article() {
         true => "New ferry quay".to_owned(),
         false => told(prompt),
     });
-    let summary = summarize(&[article(QUAY)], &mut lm, &plan(Style::Report)).remove(0).unwrap();
-    assert!((2..=4).contains(&summary.groups.len()), "{:?}", summary.groups);
+    let summary = summarize(&[article(QUAY)], &mut lm, &plan(Style::Report))
+        .remove(0)
+        .unwrap();
+    assert!(
+        (2..=4).contains(&summary.groups.len()),
+        "{:?}",
+        summary.groups
+    );
     for group in &summary.groups {
         assert_eq!(group.title.as_deref(), Some("New ferry quay"));
         assert!(!group.points.is_empty());
@@ -115,7 +148,13 @@ fn one_article_is_a_slice_of_one() {
     let articles = [article(QUAY), article(&other)];
     let together = summarize(&articles, &mut Scripted::new(told), &plan(Style::Points));
     for (article, both) in articles.iter().zip(together) {
-        let alone = summarize(std::slice::from_ref(article), &mut Scripted::new(told), &plan(Style::Points)).remove(0).unwrap();
+        let alone = summarize(
+            std::slice::from_ref(article),
+            &mut Scripted::new(told),
+            &plan(Style::Points),
+        )
+        .remove(0)
+        .unwrap();
         assert_eq!(format!("{alone:?}"), format!("{:?}", both.unwrap()));
     }
 }
@@ -132,8 +171,18 @@ fn an_article_beyond_the_budget_is_condensed_with_citations_to_its_own_sentences
     }
     let article = article(&text);
     let mut lm = Scripted::new(told);
-    let summary = summarize(std::slice::from_ref(&article), &mut lm, &plan(Style::Points)).remove(0).unwrap();
-    assert!(summary.reading.article_tokens > 4096, "{:?}", summary.reading);
+    let summary = summarize(
+        std::slice::from_ref(&article),
+        &mut lm,
+        &plan(Style::Points),
+    )
+    .remove(0)
+    .unwrap();
+    assert!(
+        summary.reading.article_tokens > 4096,
+        "{:?}",
+        summary.reading
+    );
     assert!(summary.reading.condensed_tokens > 0);
     assert!(summary.claims().count() >= 4);
     for quote in summary.claims().flat_map(|c| &c.cites) {
@@ -151,6 +200,11 @@ fn the_language_asked_for_is_the_language_written() {
     let text = "奧川市興建新渡輪碼頭\n\n奧川市市長林若衡週一表示,市府將投入4.2億元興建新渡輪碼頭。工程預計三月動工,工期十一個月。\n";
     let mut plan = plan(Style::Brief);
     plan.lang = Some(Lang::ZhHant);
-    let summary = summarize(&[article(text)], &mut lm, &plan).remove(0).unwrap();
-    assert_eq!(summary.core.unwrap().text, "奧川市將投入4.2億元興建新渡輪碼頭。");
+    let summary = summarize(&[article(text)], &mut lm, &plan)
+        .remove(0)
+        .unwrap();
+    assert_eq!(
+        summary.core.unwrap().text,
+        "奧川市將投入4.2億元興建新渡輪碼頭。"
+    );
 }

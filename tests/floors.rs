@@ -17,7 +17,10 @@ const FLOORS: &[(&str, usize)] = &[
 
 /// `model` stands on `kernel`, and both stand on `text`'s floor; everything else goes strictly down.
 fn floor(room: &str) -> Option<usize> {
-    FLOORS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)
+    FLOORS
+        .iter()
+        .find(|(name, _)| *name == room)
+        .map(|(_, floor)| *floor)
 }
 
 struct Source {
@@ -43,7 +46,11 @@ fn sources() -> Vec<Source> {
                 let inside = path.strip_prefix(&root).unwrap();
                 found.push(Source {
                     room: inside.iter().next().unwrap().to_string_lossy().into_owned(),
-                    code: text.lines().map(without_comment).collect::<Vec<_>>().join("\n"),
+                    code: text
+                        .lines()
+                        .map(without_comment)
+                        .collect::<Vec<_>>()
+                        .join("\n"),
                     first_line: text.lines().next().unwrap_or_default().to_owned(),
                     path,
                 });
@@ -90,7 +97,10 @@ fn imports_go_down_a_floor_or_stay_in_the_room() {
             continue;
         };
         for part in source.code.split("crate::").skip(1) {
-            let other: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let other: String = part
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
             let goes_up = floor(&other).is_some_and(|f| f >= own_floor);
             if other != source.room && goes_up {
                 breaches.push(format!("{}: crate::{other}", source.path.display()));
@@ -103,13 +113,24 @@ fn imports_go_down_a_floor_or_stay_in_the_room() {
 #[test]
 fn a_grouped_import_names_one_room() {
     // `use crate::{a, b}` would slip past the check above.
-    only_in(&["use crate::{"], |_| false, "import each room on a line of its own");
+    only_in(
+        &["use crate::{"],
+        |_| false,
+        "import each room on a line of its own",
+    );
 }
 
 #[test]
 fn only_the_store_reaches_a_network_or_runs_a_downloader() {
     only_in(
-        &["hf_hub", "ureq", "std::net", "TcpStream", "process::Command", "Command::new"],
+        &[
+            "hf_hub",
+            "ureq",
+            "std::net",
+            "TcpStream",
+            "process::Command",
+            "Command::new",
+        ],
         |s| is_in(s, "model/store"),
         "only model/store opens a socket or starts a process",
     );
@@ -118,7 +139,14 @@ fn only_the_store_reaches_a_network_or_runs_a_downloader() {
 #[test]
 fn only_cli_prints() {
     only_in(
-        &["println!", "print!(", "eprint!(", "stdout()", "stderr()", "indicatif"],
+        &[
+            "println!",
+            "print!(",
+            "eprint!(",
+            "stdout()",
+            "stderr()",
+            "indicatif",
+        ],
         |s| is_in(s, "cli") || s.room == "main.rs",
         "only cli writes to the terminal",
     );

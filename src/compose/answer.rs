@@ -14,8 +14,8 @@ use super::{Answer, AnswerPlan, Claim, Dropped, Turn};
 use crate::corpus::Hit;
 use crate::corpus::terms::terms;
 use crate::model::{LanguageModel, Limits, Usage};
-use crate::text::lang::detect;
 use crate::text::Cite;
+use crate::text::lang::detect;
 
 /// Tokens of evidence that the model reads at the most.
 const EVIDENCE_TOKENS: usize = 1536;
@@ -48,7 +48,10 @@ pub fn answer(
     let prompt = plan.prompts.render(
         "answer",
         lang,
-        &[("text", &numbered(&evidence, &answer.passages)), ("question", question)],
+        &[
+            ("text", &numbered(&evidence, &answer.passages)),
+            ("question", question),
+        ],
     )?;
     let limits = Limits {
         max_tokens: ANSWER_TOKENS,
@@ -83,7 +86,11 @@ pub fn standalone(
         return Ok(question.to_owned());
     };
     let lang = detect(question);
-    let values = [("before", &*last.question), ("text", &*last.answer), ("question", question)];
+    let values = [
+        ("before", &*last.question),
+        ("text", &*last.answer),
+        ("question", question),
+    ];
     let prompt = plan.prompts.render("standalone", lang, &values)?;
     let limits = Limits {
         max_tokens: ANSWER_TOKENS,
@@ -95,7 +102,11 @@ pub fn standalone(
     // A rewriting may only join what was said; words from nowhere would search for something else.
     let said = [question, &last.question, &last.answer].map(terms).concat();
     let invented = terms(&rewritten).iter().any(|t| !said.contains(t));
-    Ok(if rewritten.is_empty() || invented { question.to_owned() } else { rewritten })
+    Ok(if rewritten.is_empty() || invented {
+        question.to_owned()
+    } else {
+        rewritten
+    })
 }
 
 /// Keeps whole passages, best first, as long as they fit.
@@ -141,7 +152,10 @@ fn overlap(question: &str, lines: &[Line]) -> f64 {
 fn best_lines(question: &str, evidence: &Evidence) -> Vec<Cite> {
     let share = |line: &Line| overlap(question, std::slice::from_ref(line));
     let best = evidence.lines.iter().map(share).fold(0.0, f64::max);
-    let near = evidence.lines.iter().filter(|l| best > 0.0 && share(l) >= 0.8 * best);
+    let near = evidence
+        .lines
+        .iter()
+        .filter(|l| best > 0.0 && share(l) >= 0.8 * best);
     near.flat_map(|l| l.cites.clone()).take(2).collect()
 }
 

@@ -58,7 +58,9 @@ pub fn condense(
             }));
         }
         told.sort_by_key(|(index, _)| *index);
-        condensed.lines.extend(told.into_iter().map(|(_, line)| line));
+        condensed
+            .lines
+            .extend(told.into_iter().map(|(_, line)| line));
     }
     Ok(condensed)
 }

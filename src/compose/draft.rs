@@ -13,7 +13,8 @@ use super::ground::{Ground, Support, longest_copy, words};
 use super::prompt::Prompts;
 use super::{Claim, Dropped};
 use crate::model::{LanguageModel, Limits, Sampling, Stop, Usage};
-use crate::text::lang::{foreign_script_chars, is_han, to_script};
+use crate::text::lang::{foreign_script_chars, to_script};
+use crate::text::script::is_han;
 use crate::text::{BlockKind, Cite, Lang};
 
 /// A line that repeats so many words in one piece is a copy; Han characters count one each.
@@ -90,18 +91,28 @@ impl<'a> Drafting<'a> {
         let mut copied = None;
         let mut failed = None;
         for attempt in 0..2 {
-            let words = if attempt == 0 { task.words } else { task.words * 3 / 4 };
+            let words = if attempt == 0 {
+                task.words
+            } else {
+                task.words * 3 / 4
+            };
             let text = self.complete(task, words)?;
             let text = match whole_line(&text, self.lang) {
                 Ok(text) => text,
                 Err(why) => {
-                    failed = Some(Dropped { text, why: why.into() });
+                    failed = Some(Dropped {
+                        text,
+                        why: why.into(),
+                    });
                     continue;
                 }
             };
             match self.ground.check(&text, &hints) {
                 Support::Backed(cites) => {
-                    let claim = Claim { cites: self.sources.quotes(&cites), text };
+                    let claim = Claim {
+                        cites: self.sources.quotes(&cites),
+                        text,
+                    };
                     if !is_copy(&claim) {
                         return Ok(Some(claim));
                     }
@@ -203,7 +214,10 @@ pub fn tidy(text: &str) -> String {
         let mark = tail.find([']', '】']).map(|end| &tail[..end]);
         let is_citation = mark.is_some_and(|m| {
             let inside = m.chars().skip(1);
-            m.chars().count() > 1 && inside.clone().all(|c| c.is_ascii_digit() || ",， -".contains(c))
+            m.chars().count() > 1
+                && inside
+                    .clone()
+                    .all(|c| c.is_ascii_digit() || ",， -".contains(c))
         });
         rest = match (is_citation, mark) {
             (true, Some(mark)) => tail[mark.len()..].trim_start_matches([']', '】']),
@@ -276,8 +290,15 @@ fn whole_line(text: &str, lang: Lang) -> Result<String, &'static str> {
 
 fn is_copy(claim: &Claim) -> bool {
     let n_han = claim.text.chars().filter(|c| is_han(*c)).count();
-    let limit = if 2 * n_han > words(&claim.text).len() { COPY_HAN } else { COPY_WORDS };
-    let copied = claim.cites.iter().map(|q| longest_copy(&claim.text, &q.text));
+    let limit = if 2 * n_han > words(&claim.text).len() {
+        COPY_HAN
+    } else {
+        COPY_WORDS
+    };
+    let copied = claim
+        .cites
+        .iter()
+        .map(|q| longest_copy(&claim.text, &q.text));
     copied.max().unwrap_or(0) >= limit
 }
 
@@ -288,7 +309,10 @@ mod tests {
     #[test]
     fn what_models_put_around_a_line_is_taken_away() {
         let check = |input: &str, expected: &str| assert_eq!(tidy(input), expected, "{input}");
-        check("- **The quay** opens in March [3].", "The quay opens in March .");
+        check(
+            "- **The quay** opens in March [3].",
+            "The quay opens in March .",
+        );
         check("\"The quay opens.\"", "The quay opens.");
         check("“Open it,” she said, “now.”", "“Open it,” she said, “now.”");
         check("Summary: The quay  opens.", "The quay opens.");
@@ -299,14 +323,38 @@ mod tests {
     #[test]
     fn a_line_is_one_whole_sentence_in_the_language_asked_for() {
         let check = |input: &str, lang, expected: Result<&str, &str>| {
-            assert_eq!(whole_line(input, lang).as_deref().map_err(|e| *e), expected, "{input}");
+            assert_eq!(
+                whole_line(input, lang).as_deref().map_err(|e| *e),
+                expected,
+                "{input}"
+            );
         };
-        check("The quay opens in March. It is new.", Lang::En, Ok("The quay opens in March."));
-        check("The quay opens in March", Lang::En, Ok("The quay opens in March."));
-        check("The quay opens in March after a long dispute, and…", Lang::En, Ok("The quay opens in March after a long dispute."));
-        check("The quay opens and…", Lang::En, Err("it did not come to an end"));
+        check(
+            "The quay opens in March. It is new.",
+            Lang::En,
+            Ok("The quay opens in March."),
+        );
+        check(
+            "The quay opens in March",
+            Lang::En,
+            Ok("The quay opens in March."),
+        );
+        check(
+            "The quay opens in March after a long dispute, and…",
+            Lang::En,
+            Ok("The quay opens in March after a long dispute."),
+        );
+        check(
+            "The quay opens and…",
+            Lang::En,
+            Err("it did not come to an end"),
+        );
         check("", Lang::En, Err("it is empty"));
-        check("新碼頭三月動工。", Lang::En, Err("it is in another language"));
+        check(
+            "新碼頭三月動工。",
+            Lang::En,
+            Err("it is in another language"),
+        );
         check("新碼頭三月動工", Lang::ZhHant, Ok("新碼頭三月動工。"));
     }
 }

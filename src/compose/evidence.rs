@@ -43,12 +43,15 @@ impl Evidence {
                 text: article.text[s.start..s.end].to_owned(),
             });
         let sources: Vec<Quote> = quotes.collect();
-        let lines = sources.iter().zip(&article.sentences).map(|(quote, s)| Line {
-            text: quote.text.clone(),
-            cites: vec![quote.cite],
-            kind: s.kind,
-            block: s.block,
-        });
+        let lines = sources
+            .iter()
+            .zip(&article.sentences)
+            .map(|(quote, s)| Line {
+                text: quote.text.clone(),
+                cites: vec![quote.cite],
+                kind: s.kind,
+                block: s.block,
+            });
         Evidence {
             lines: lines.collect(),
             sources,

@@ -13,7 +13,7 @@ use crate::corpus::terms::terms;
 use crate::text::Cite;
 use crate::text::figures::{Figure, figures};
 use crate::text::fold::fold_str;
-use crate::text::lang::is_han;
+use crate::text::script::is_han;
 
 /// A draft needs at least this share of its weight in the sentences that it rests on.
 const MIN_COVERAGE: f64 = 0.6;
@@ -124,7 +124,11 @@ impl Ground {
                 new.map(|t| self.weight(t)).sum::<f64>() / total
             };
             let rated = self.sentences.iter().map(|s| {
-                let bonus = if hints.contains(&s.cite) { HINT_BONUS } else { 0.0 };
+                let bonus = if hints.contains(&s.cite) {
+                    HINT_BONUS
+                } else {
+                    0.0
+                };
                 (s, gain(s), bonus)
             });
             let best = rated.max_by(|a, b| (a.1 + a.2).total_cmp(&(b.1 + b.2)));
@@ -154,7 +158,10 @@ impl Ground {
 
     fn cited_states(&self, cites: &[Cite], figure: &Figure) -> bool {
         let cited = |s: &&Grounded| cites.contains(&s.cite);
-        self.sentences.iter().filter(cited).any(|s| s.states(figure))
+        self.sentences
+            .iter()
+            .filter(cited)
+            .any(|s| s.states(figure))
     }
 
     /// Whether the draft is in another script than most sources are.
@@ -268,30 +275,53 @@ mod tests {
             let found: Vec<usize> = cites.iter().map(|c| c.sentence).collect();
             assert_eq!(found, expected, "`{draft}`");
         };
-        check(EN, "Ostrel will spend 4.2 million euros on a ferry quay.", &[0]);
+        check(
+            EN,
+            "Ostrel will spend 4.2 million euros on a ferry quay.",
+            &[0],
+        );
         check(EN, "Fishermen fear the quay will push them out.", &[2]);
         check(
             EN,
             "Work on the 4.2 million euro ferry quay begins in March and lasts eleven months.",
             &[0, 1],
         );
-        check(EN, "A similar plan was rejected by the council in 2019.", &[3]);
+        check(
+            EN,
+            "A similar plan was rejected by the council in 2019.",
+            &[3],
+        );
         check(ZH, "奥川市将投入4.2亿元兴建新渡轮码头。", &[0]);
         check(ZH, "漁民擔心碼頭擠壓作業空間。", &[2]);
     }
 
     #[test]
     fn a_draft_that_the_sources_do_not_support_is_refused_with_the_reason() {
-        let check = |sources: &[&str], draft: &str, reason: &str| match ground(sources)
-            .check(draft, &[])
-        {
-            Support::Unbacked(why) => assert!(why.contains(reason), "`{draft}`: {why}"),
-            Support::Backed(cites) => panic!("`{draft}` rests on {cites:?}"),
-        };
-        check(EN, "Ostrel will spend 4.8 million euros on a ferry quay.", "4.8");
-        check(EN, "Mayor Ilse Bandro said Ostrel will build a ferry quay.", "Bandro");
-        check(EN, "The council rejected a similar plan by 15 votes to 9.", "15");
-        check(EN, "The minister of transport resigned over corruption charges.", "stands in the source");
+        let check =
+            |sources: &[&str], draft: &str, reason: &str| match ground(sources).check(draft, &[]) {
+                Support::Unbacked(why) => assert!(why.contains(reason), "`{draft}`: {why}"),
+                Support::Backed(cites) => panic!("`{draft}` rests on {cites:?}"),
+            };
+        check(
+            EN,
+            "Ostrel will spend 4.8 million euros on a ferry quay.",
+            "4.8",
+        );
+        check(
+            EN,
+            "Mayor Ilse Bandro said Ostrel will build a ferry quay.",
+            "Bandro",
+        );
+        check(
+            EN,
+            "The council rejected a similar plan by 15 votes to 9.",
+            "15",
+        );
+        check(
+            EN,
+            "The minister of transport resigned over corruption charges.",
+            "stands in the source",
+        );
         check(ZH, "市長林若橫表示市府將興建新渡輪碼頭。", "林若橫");
         check(ZH, "市府將投入五億元興建新渡輪碼頭。", "五億元");
     }
@@ -301,7 +331,11 @@ mod tests {
         let check = |draft: &str, source: &str, expected: usize| {
             assert_eq!(longest_copy(draft, source), expected, "`{draft}`");
         };
-        check("the new quay opens", "It is said that the new quay closes.", 3);
+        check(
+            "the new quay opens",
+            "It is said that the new quay closes.",
+            3,
+        );
         check("市府興建新碼頭", "市府將興建新碼頭", 5);
         check("", "anything", 0);
     }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use crate::corpus::terms::tagged;
 use crate::text::fold::{fold, fold_str};
-use crate::text::lang::is_han;
+use crate::text::script::is_han;
 
 /// The words of the sources, against which the names of a draft are looked up.
 pub struct Known {
@@ -22,17 +22,136 @@ pub struct Known {
 
 /// Capitalised words that open an English sentence without being a name.
 const OPENERS: &[&str] = &[
-    "a", "about", "according", "additionally", "after", "all", "almost", "also", "although", "amid", "among", "an",
-    "analysts", "and", "another", "any", "around", "as", "at", "authorities", "because", "before", "both", "but",
-    "by", "company", "concerns", "critics", "despite", "due", "during", "each", "earlier", "efforts", "even",
-    "every", "experts", "few", "first", "following", "for", "former", "four", "from", "further", "furthermore",
-    "government", "have", "he", "her", "his", "how", "however", "i", "if", "in", "including", "instead", "investigators",
-    "it", "its", "last", "later", "leaders", "lawmakers", "local", "many", "meanwhile", "more", "moreover", "most",
-    "new", "no", "not", "now", "officials", "on", "once", "one", "only", "opponents", "other", "others", "our", "over",
-    "people", "police", "prosecutors", "recent", "recently", "researchers", "residents", "scientists", "several",
-    "she", "since", "so", "some", "such", "supporters", "that", "the", "their", "then", "there", "these", "they",
-    "this", "those", "though", "three", "through", "to", "today", "two", "under", "until", "we", "what", "when",
-    "where", "which", "while", "who", "why", "with", "within", "without", "workers", "you",
+    "a",
+    "about",
+    "according",
+    "additionally",
+    "after",
+    "all",
+    "almost",
+    "also",
+    "although",
+    "amid",
+    "among",
+    "an",
+    "analysts",
+    "and",
+    "another",
+    "any",
+    "around",
+    "as",
+    "at",
+    "authorities",
+    "because",
+    "before",
+    "both",
+    "but",
+    "by",
+    "company",
+    "concerns",
+    "critics",
+    "despite",
+    "due",
+    "during",
+    "each",
+    "earlier",
+    "efforts",
+    "even",
+    "every",
+    "experts",
+    "few",
+    "first",
+    "following",
+    "for",
+    "former",
+    "four",
+    "from",
+    "further",
+    "furthermore",
+    "government",
+    "have",
+    "he",
+    "her",
+    "his",
+    "how",
+    "however",
+    "i",
+    "if",
+    "in",
+    "including",
+    "instead",
+    "investigators",
+    "it",
+    "its",
+    "last",
+    "later",
+    "leaders",
+    "lawmakers",
+    "local",
+    "many",
+    "meanwhile",
+    "more",
+    "moreover",
+    "most",
+    "new",
+    "no",
+    "not",
+    "now",
+    "officials",
+    "on",
+    "once",
+    "one",
+    "only",
+    "opponents",
+    "other",
+    "others",
+    "our",
+    "over",
+    "people",
+    "police",
+    "prosecutors",
+    "recent",
+    "recently",
+    "researchers",
+    "residents",
+    "scientists",
+    "several",
+    "she",
+    "since",
+    "so",
+    "some",
+    "such",
+    "supporters",
+    "that",
+    "the",
+    "their",
+    "then",
+    "there",
+    "these",
+    "they",
+    "this",
+    "those",
+    "though",
+    "three",
+    "through",
+    "to",
+    "today",
+    "two",
+    "under",
+    "until",
+    "we",
+    "what",
+    "when",
+    "where",
+    "which",
+    "while",
+    "who",
+    "why",
+    "with",
+    "within",
+    "without",
+    "workers",
+    "you",
 ];
 
 impl Known {
@@ -56,7 +175,9 @@ impl Known {
                 known.words.extend(spellings(word.text));
             }
             let names = han_names(text).map(|name| fold_str(&name).chars().collect());
-            known.han_names.extend(names.filter(|name: &Vec<char>| name.len() >= 3));
+            known
+                .han_names
+                .extend(names.filter(|name: &Vec<char>| name.len() >= 3));
             known.han.push_str(&fold_str(text));
             known.han.push('\n');
         }
@@ -76,7 +197,9 @@ impl Known {
             return Some(word.text.to_owned());
         }
         let unknown = |name: &String| !self.han.contains(&fold_str(name));
-        han_names(draft).find(unknown).or_else(|| self.misspelling(draft))
+        han_names(draft)
+            .find(unknown)
+            .or_else(|| self.misspelling(draft))
     }
 
     /// A run of `draft` that differs in one character from a Chinese name of the sources and stands nowhere in them.
@@ -84,7 +207,8 @@ impl Known {
     fn misspelling(&self, draft: &str) -> Option<String> {
         let draft: Vec<char> = fold_str(draft).chars().collect();
         let near = |run: &[char], name: &[char]| {
-            run.iter().zip(name).filter(|(a, b)| a != b).count() == 1 && run.iter().all(|c| is_han(*c))
+            run.iter().zip(name).filter(|(a, b)| a != b).count() == 1
+                && run.iter().all(|c| is_han(*c))
         };
         let mut runs = self.han_names.iter().flat_map(|name| {
             let runs = draft.windows(name.len());
@@ -101,9 +225,12 @@ impl Known {
         if word.opens_sentence && OPENERS.contains(&folded.as_str()) {
             return false;
         }
-        let known = |spelling: &String| self.words.contains(spelling) || self.initials.contains(spelling);
+        let known =
+            |spelling: &String| self.words.contains(spelling) || self.initials.contains(spelling);
         !spellings(word.text).iter().any(known)
-            && !folded.split('-').all(|part| self.words.contains(part) || part.chars().all(char::is_numeric))
+            && !folded
+                .split('-')
+                .all(|part| self.words.contains(part) || part.chars().all(char::is_numeric))
     }
 }
 
@@ -174,7 +301,10 @@ fn latin_words(text: &str) -> impl Iterator<Item = Word<'_>> {
             rest = &tail[word.len()..];
             if word.chars().any(char::is_alphabetic) {
                 let opens = std::mem::replace(&mut opens_sentence, false);
-                return Some(Word { text: word, opens_sentence: opens });
+                return Some(Word {
+                    text: word,
+                    opens_sentence: opens,
+                });
             }
         }
     })
@@ -183,7 +313,11 @@ fn latin_words(text: &str) -> impl Iterator<Item = Word<'_>> {
 /// The forms under which a word may stand in a source: folded, without a possessive, without dots, in the singular.
 fn spellings(word: &str) -> Vec<String> {
     let folded = fold_str(word).replace('’', "'");
-    let bare = folded.strip_suffix("'s").unwrap_or(&folded).trim_end_matches('\'').to_owned();
+    let bare = folded
+        .strip_suffix("'s")
+        .unwrap_or(&folded)
+        .trim_end_matches('\'')
+        .to_owned();
     let mut forms = vec![bare.replace('.', "")];
     if let Some(singular) = bare.strip_suffix('s').filter(|s| s.len() > 2) {
         forms.push(singular.to_owned());
@@ -210,7 +344,15 @@ mod tests {
         check(source, "Mayor Elsa Vandro met the board.", Some("Elsa"));
         check(source, "They met on Tuesday.", Some("Tuesday"));
         check(source, "Macron met Vandro.", Some("Macron"));
-        check("市長林若衡週一表示,渡輪碼頭將動工。", "林若横表示碼頭將動工。", Some("林若横"));
-        check("市長林若衡週一表示,渡輪碼頭將動工。", "林若衡表示碼頭將動工。", None);
+        check(
+            "市長林若衡週一表示,渡輪碼頭將動工。",
+            "林若横表示碼頭將動工。",
+            Some("林若横"),
+        );
+        check(
+            "市長林若衡週一表示,渡輪碼頭將動工。",
+            "林若衡表示碼頭將動工。",
+            None,
+        );
     }
 }

@@ -97,7 +97,12 @@ impl Prompts {
             Lang::En => "en",
             Lang::ZhHans | Lang::ZhHant => "zh",
         };
-        let named = |t: &&Template| t.name.strip_suffix(suffix).and_then(|n| n.strip_suffix('.')) == Some(task);
+        let named = |t: &&Template| {
+            t.name
+                .strip_suffix(suffix)
+                .and_then(|n| n.strip_suffix('.'))
+                == Some(task)
+        };
         let template = self.templates.iter().find(named);
         let template = template.with_context(|| format!("there is no prompt `{task}.{suffix}`"))?;
         let text = to_script(&template.text, lang);
@@ -149,19 +154,33 @@ mod tests {
         for task in ["core", "point", "title", "answer", "standalone"] {
             for lang in [Lang::En, Lang::ZhHans, Lang::ZhHant] {
                 let values = [
-                    ("title", "T"), ("before", "B"), ("text", "X"), ("words", "9"), ("question", "Q"),
+                    ("title", "T"),
+                    ("before", "B"),
+                    ("text", "X"),
+                    ("words", "9"),
+                    ("question", "Q"),
                 ];
                 let prompt = prompts.render(task, lang, &values).unwrap();
-                assert!(!prompt.system.is_empty() && prompt.user.contains('X'), "{task}");
+                assert!(
+                    !prompt.system.is_empty() && prompt.user.contains('X'),
+                    "{task}"
+                );
                 assert!(!prompt.user.contains(['{', '}']), "{task}: {}", prompt.user);
-                assert_eq!(crate::text::lang::foreign_script_chars(&prompt.user, lang), 0, "{task}");
+                assert_eq!(
+                    crate::text::lang::foreign_script_chars(&prompt.user, lang),
+                    0,
+                    "{task}"
+                );
             }
         }
     }
 
     #[test]
     fn a_value_is_never_read_as_a_template_and_an_empty_line_is_left_out() {
-        let filled = fill("Title: {title}\nText: {text}\nend", &[("title", ""), ("text", "{title} and {")]);
+        let filled = fill(
+            "Title: {title}\nText: {text}\nend",
+            &[("title", ""), ("text", "{title} and {")],
+        );
         assert_eq!(filled, "Text: {title} and {\nend");
     }
 
@@ -169,11 +188,28 @@ mod tests {
     fn a_replacement_needs_the_placeholders_of_the_built_in_prompt() {
         let mut prompts = Prompts::default();
         let before = prompts.sha256();
-        let replace = |prompts: &mut Prompts, name, text| prompts.replace(name, text).map_err(|e| e.to_string());
-        assert!(replace(&mut prompts, "core.fr", "a\n---\nb").unwrap_err().contains("core.fr"));
-        assert!(replace(&mut prompts, "answer.en", "a\n---\n{text}").unwrap_err().contains("{question}"));
-        assert!(replace(&mut prompts, "answer.en", "{text} {question}").unwrap_err().contains("---"));
-        assert_eq!(replace(&mut prompts, "answer.en", "a\n---\n{text} {question}"), Ok(()));
+        let replace = |prompts: &mut Prompts, name, text| {
+            prompts.replace(name, text).map_err(|e| e.to_string())
+        };
+        assert!(
+            replace(&mut prompts, "core.fr", "a\n---\nb")
+                .unwrap_err()
+                .contains("core.fr")
+        );
+        assert!(
+            replace(&mut prompts, "answer.en", "a\n---\n{text}")
+                .unwrap_err()
+                .contains("{question}")
+        );
+        assert!(
+            replace(&mut prompts, "answer.en", "{text} {question}")
+                .unwrap_err()
+                .contains("---")
+        );
+        assert_eq!(
+            replace(&mut prompts, "answer.en", "a\n---\n{text} {question}"),
+            Ok(())
+        );
         assert_ne!(prompts.sha256(), before);
     }
 }

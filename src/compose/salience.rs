@@ -45,7 +45,11 @@ impl Salience {
             position += 1;
             let in_title = title.iter().filter(|t| vector.contains_key(*t)).count() as f64;
             let titled = in_title / title.len().max(1) as f64;
-            let figured = if figures(&line.text).is_empty() { 0.0 } else { 0.05 };
+            let figured = if figures(&line.text).is_empty() {
+                0.0
+            } else {
+                0.05
+            };
             let quoted = 0.25 * quoted_share(&line.text);
             let worth = lead + 0.5 * cosine(vector, &centroid) + 0.2 * titled + figured - quoted;
             score.push(worth.max(0.01));
@@ -57,7 +61,10 @@ impl Salience {
     pub fn next(&self, taken: &[usize]) -> Option<usize> {
         let open = (0..self.score.len()).filter(|i| self.score[*i] > 0.0 && !taken.contains(i));
         let rated = open.filter_map(|i| {
-            let closest = taken.iter().map(|&t| self.similarity(i, t)).fold(0.0, f64::max);
+            let closest = taken
+                .iter()
+                .map(|&t| self.similarity(i, t))
+                .fold(0.0, f64::max);
             (closest < SAME).then(|| (i, self.score[i] - REDUNDANCY * closest))
         });
         rated.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| i)

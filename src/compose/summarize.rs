@@ -13,7 +13,7 @@ use super::salience::Salience;
 use super::tags::tags;
 use super::{Claim, Group, Reading, Style, Summary, SummaryPlan};
 use crate::model::LanguageModel;
-use crate::text::lang::is_han;
+use crate::text::script::is_han;
 use crate::text::{Article, BlockKind, Lang};
 
 /// Words of a summary when none are asked for.
@@ -202,7 +202,11 @@ fn titled_groups(
     for step in steps {
         // No group of one point, where it can be helped.
         let apart = |cut: &usize| cut.abs_diff(step) >= 2;
-        if cuts.len() + 1 < n_groups && step >= 2 && points.len() - step >= 2 && cuts.iter().all(apart) {
+        if cuts.len() + 1 < n_groups
+            && step >= 2
+            && points.len() - step >= 2
+            && cuts.iter().all(apart)
+        {
             cuts.push(step);
         }
     }
@@ -216,7 +220,10 @@ fn titled_groups(
     }
     groups.push(open);
     let titled = groups.into_iter().filter(|g| !g.is_empty()).map(|group| {
-        let lines: Vec<&Line> = group.iter().map(|(line, _)| &evidence.lines[*line]).collect();
+        let lines: Vec<&Line> = group
+            .iter()
+            .map(|(line, _)| &evidence.lines[*line])
+            .collect();
         let points: Vec<Claim> = group.iter().map(|(_, claim)| claim.clone()).collect();
         Ok(Group {
             title: drafting.title(&lines, &points)?,

@@ -21,7 +21,11 @@ pub fn tags(article: &Article, lang: Lang, most: usize) -> Vec<String> {
         let titled = if title.contains(&name) { 2 } else { 1 };
         (count * titled, name)
     };
-    let mut weighed: Vec<(usize, String)> = counts.into_iter().map(weigh).filter(|(w, _)| *w >= 2).collect();
+    let mut weighed: Vec<(usize, String)> = counts
+        .into_iter()
+        .map(weigh)
+        .filter(|(w, _)| *w >= 2)
+        .collect();
     weighed.sort_by_key(|(weight, name)| (std::cmp::Reverse(*weight), position(name)));
     let mut tags: Vec<String> = Vec::new();
     for (_, name) in weighed {

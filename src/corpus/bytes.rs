@@ -7,7 +7,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::source::{Item, Problem, SourceError, hex, kind_if_not_regular};
+use super::source::{Item, Problem, SourceError, kind_if_not_regular};
+use crate::text::hex;
 
 /// What the system says about a file without its being read. Equal stamps mean equal bytes, but for a file that was
 /// written within the clock's grain of being read.

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
 use super::records::MAX_ARTICLE_BYTES;
+use crate::text::hex;
 
 /// The file name extensions that are read in a folder; a file that was named explicitly may have any.
 pub const EXTENSIONS: [&str; 8] = [
@@ -166,10 +167,6 @@ pub(super) fn kind_if_not_regular(file_type: std::fs::FileType) -> Option<&'stat
 
 pub(super) fn hex_sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[derive(Default)]

@@ -29,6 +29,17 @@ pub fn terms(text: &str) -> Vec<String> {
     Terms::of(text).words
 }
 
+/// The words of folded Chinese text with their part of speech, in order and without a gap: `ns` a place, `nr` a person,
+/// `x` a word that the dictionary lacks. The tags are those of ICTCLAS, which jieba's dictionary uses.
+pub fn tagged(folded: &str) -> Vec<(String, String)> {
+    if !folded.contains(is_han) {
+        return vec![(folded.to_owned(), "eng".to_owned())];
+    }
+    let tags = JIEBA.tag(folded, true);
+    let tag = |t: &jieba_rs::Tag| (t.word.to_owned(), t.tag.to_owned());
+    tags.iter().map(tag).collect()
+}
+
 impl Terms {
     /// Cuts a text into its terms.
     pub fn of(text: &str) -> Terms {

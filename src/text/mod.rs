@@ -250,7 +250,7 @@ impl Article {
         }
         Ok(Article {
             path: raw.path.clone(),
-            sha256: Sha256::digest(&prose.text).iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: hex(&Sha256::digest(&prose.text)),
             title: prose.title,
             byline: prose.byline,
             date: prose.date,
@@ -269,4 +269,9 @@ impl Article {
         let s = &self.sentences[sentence_idx];
         &self.text[s.start..s.end]
     }
+}
+
+/// A digest in lowercase hex.
+pub fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -111,14 +111,28 @@ mod tests {
                 assert_eq!(script_of(c), expected, "{c}");
             }
         };
-        check("國說説爲為羣裏裡臺線綫眾衆於發學體這們", Script::Traditional);
+        check(
+            "國說説爲為羣裏裡臺線綫眾衆於發學體這們",
+            Script::Traditional,
+        );
         check("国说为线众发学这们亿对时间电话产经", Script::Simplified);
-        check("中文人民日本的是不了里后干面台只户温群床a1。、", Script::Both);
+        check(
+            "中文人民日本的是不了里后干面台只户温群床a1。、",
+            Script::Both,
+        );
     }
 
     #[test]
     fn variants_meet_in_one_simplified_form() {
-        for (c, expected) in [('説', '说'), ('說', '说'), ('爲', '为'), ('羣', '群'), ('臺', '台'), ('中', '中'), ('a', 'a')] {
+        for (c, expected) in [
+            ('説', '说'),
+            ('說', '说'),
+            ('爲', '为'),
+            ('羣', '群'),
+            ('臺', '台'),
+            ('中', '中'),
+            ('a', 'a'),
+        ] {
             assert_eq!(simplified(c), expected);
         }
     }

@@ -15,7 +15,9 @@ pub fn segment(prose: &Prose) -> Vec<Sentence> {
     for (block_idx, block) in prose.blocks.iter().enumerate() {
         let ends = match block.kind {
             BlockKind::Heading => Vec::new(),
-            BlockKind::Paragraph | BlockKind::ListItem => sentence_ends(&prose.text[block.range.clone()]),
+            BlockKind::Paragraph | BlockKind::ListItem => {
+                sentence_ends(&prose.text[block.range.clone()])
+            }
         };
         let mut start = 0;
         let len = block.range.len();
@@ -28,12 +30,23 @@ pub fn segment(prose: &Prose) -> Vec<Sentence> {
 }
 
 /// Adds the bytes `start..end` of a block as one sentence, or as several where it is too long.
-fn push_bounded(prose: &Prose, block: &Block, block_idx: usize, start: usize, end: usize, out: &mut Vec<Sentence>) {
+fn push_bounded(
+    prose: &Prose,
+    block: &Block,
+    block_idx: usize,
+    start: usize,
+    end: usize,
+    out: &mut Vec<Sentence>,
+) {
     let text = &prose.text[block.range.clone()];
     let mut start = start;
     while start < end {
         let rest = &text[start..end];
-        let cut = if rest.trim_end().len() > MAX_SENTENCE_BYTES { cut_point(rest) } else { rest.len() };
+        let cut = if rest.trim_end().len() > MAX_SENTENCE_BYTES {
+            cut_point(rest)
+        } else {
+            rest.len()
+        };
         let piece = &rest[..cut];
         let lead = piece.len() - piece.trim_start().len();
         let trimmed = piece.trim();
@@ -56,12 +69,18 @@ fn cut_point(rest: &str) -> usize {
     let head = &rest[..limit];
     let after = |(at, c): (usize, char)| at + c.len_utf8();
     let is_clause_mark = |&(at, c): &(usize, char)| {
-        matches!(c, '；' | '，' | '：' | '、' | '。') || (matches!(c, ';' | ',' | ':') && rest[at + 1..].starts_with([' ', '”', '"']))
+        matches!(c, '；' | '，' | '：' | '、' | '。')
+            || (matches!(c, ';' | ',' | ':') && rest[at + 1..].starts_with([' ', '”', '"']))
     };
     // A cut in the first third would leave a stump.
     let late = |&(at, _): &(usize, char)| at > MAX_SENTENCE_BYTES / 3;
     let mark = head.char_indices().rev().filter(late).find(is_clause_mark);
-    let blank = || head.char_indices().rev().filter(late).find(|(_, c)| c.is_whitespace());
+    let blank = || {
+        head.char_indices()
+            .rev()
+            .filter(late)
+            .find(|(_, c)| c.is_whitespace())
+    };
     mark.or_else(blank).map_or(limit, after)
 }
 
@@ -118,7 +137,11 @@ fn push_end(chars: &[(usize, char)], i: usize, ends: &mut Vec<usize>, start: &mu
 fn after_closers(chars: &[(usize, char)], i: usize) -> Option<usize> {
     const LONGEST_ROW: usize = 32;
     let rest = &chars[i + 1..];
-    let row = rest.iter().take(LONGEST_ROW).take_while(|&&(_, c)| is_terminator(c) || is_closer(c)).count();
+    let row = rest
+        .iter()
+        .take(LONGEST_ROW)
+        .take_while(|&&(_, c)| is_terminator(c) || is_closer(c))
+        .count();
     (row < rest.len()).then_some(i + 1 + row)
 }
 
@@ -127,7 +150,10 @@ fn is_terminator(c: char) -> bool {
 }
 
 fn is_closer(c: char) -> bool {
-    matches!(c, '」' | '』' | '”' | '’' | '）' | ')' | '】' | '》' | '〉' | '"' | '\'' | ']' | '〕' | '»')
+    matches!(
+        c,
+        '」' | '』' | '”' | '’' | '）' | ')' | '】' | '》' | '〉' | '"' | '\'' | ']' | '〕' | '»'
+    )
 }
 
 fn closing_quote(c: char) -> Option<char> {
@@ -173,7 +199,11 @@ fn ends_after_quote(chars: &[(usize, char)], i: usize) -> bool {
     if matches!(chars[i].1, '》' | ')' | '）') {
         return chars[i].1 == ')' && is_latin && starts_sentence(chars, next);
     }
-    if is_latin { starts_sentence(chars, next) } else { !joins_on(chars, next) }
+    if is_latin {
+        starts_sentence(chars, next)
+    } else {
+        !joins_on(chars, next)
+    }
 }
 
 /// Whether the Chinese words at `next` go on with a sentence that a quotation began: 「…。」他說, 「…？」的疑問.
@@ -183,8 +213,14 @@ fn joins_on(chars: &[(usize, char)], next: usize) -> bool {
         '，' | '、' | '；' | '：' | ',' | ';' | ':' | '的' | '地' | '—' | '－' => true,
         // A short "he said" and nothing else before the next mark.
         _ if is_closer(chars[next - 1].1) => {
-            let words: String = chars[next..].iter().map(|&(_, c)| c).take(9).take_while(|&c| !is_terminator(c) && c != '，').collect();
-            words.chars().count() <= 8 && words.chars().next_back().is_some_and(|c| SAID.contains(c))
+            let words: String = chars[next..]
+                .iter()
+                .map(|&(_, c)| c)
+                .take(9)
+                .take_while(|&c| !is_terminator(c) && c != '，')
+                .collect();
+            words.chars().count() <= 8
+                && words.chars().next_back().is_some_and(|c| SAID.contains(c))
         }
         _ => false,
     }
@@ -192,11 +228,21 @@ fn joins_on(chars: &[(usize, char)], next: usize) -> bool {
 
 /// Whether the character at `next`, blanks skipped, can begin a sentence in Latin letters; a blank is required.
 fn starts_sentence(chars: &[(usize, char)], next: usize) -> bool {
-    let blanks = chars[next..].iter().take_while(|(_, c)| c.is_whitespace()).count();
+    let blanks = chars[next..]
+        .iter()
+        .take_while(|(_, c)| c.is_whitespace())
+        .count();
     match chars.get(next + blanks).map(|&(_, c)| c) {
         None => true,
         Some(c) if super::script::is_han(c) => true,
-        Some(c) => blanks > 0 && !c.is_lowercase() && !matches!(c, ',' | ';' | ':' | ')' | '-' | '–' | '—' | '&' | '/' | '…' | '.'),
+        Some(c) => {
+            blanks > 0
+                && !c.is_lowercase()
+                && !matches!(
+                    c,
+                    ',' | ';' | ':' | ')' | '-' | '–' | '—' | '&' | '/' | '…' | '.'
+                )
+        }
     }
 }
 
@@ -223,8 +269,12 @@ fn full_stop_ends(text: &str, chars: &[(usize, char)], i: usize, start: usize) -
     // No abbreviation is longer than this, and looking farther back at each stop would be quadratic.
     let from = text.floor_char_boundary(at.saturating_sub(48)).max(start);
     let word_start = text[from..at]
-        .rfind(|c: char| c.is_whitespace() || matches!(c, '(' | '“' | '"' | '‘' | '[' | '—' | '–' | '/'))
-        .map_or(from, |n| from + n + text[from + n..].chars().next().map_or(1, char::len_utf8));
+        .rfind(|c: char| {
+            c.is_whitespace() || matches!(c, '(' | '“' | '"' | '‘' | '[' | '—' | '–' | '/')
+        })
+        .map_or(from, |n| {
+            from + n + text[from + n..].chars().next().map_or(1, char::len_utf8)
+        });
     let word = &text[word_start..at];
     if !starts_sentence(chars, next) {
         return glued_sentence(word, text, chars, i);
@@ -253,13 +303,20 @@ fn glued_sentence(word: &str, text: &str, chars: &[(usize, char)], i: usize) -> 
     let Some(&(at, _)) = chars.get(i + 1) else {
         return false;
     };
-    let following: String = text[at..].chars().take_while(|c| c.is_alphanumeric()).collect();
-    word.len() >= 3 && !word.contains(['/', '@', '.']) && word.ends_with(char::is_lowercase) && is_starter(&following)
+    let following: String = text[at..]
+        .chars()
+        .take_while(|c| c.is_alphanumeric())
+        .collect();
+    word.len() >= 3
+        && !word.contains(['/', '@', '.'])
+        && word.ends_with(char::is_lowercase)
+        && is_starter(&following)
 }
 
 fn is_list_mark(word: &str) -> bool {
     let digits = word.bytes().all(|b| b.is_ascii_digit());
-    (digits && word.len() <= 2 && !word.is_empty()) || (word.len() == 1 && word.bytes().all(|b| b.is_ascii_alphabetic()))
+    (digits && word.len() <= 2 && !word.is_empty())
+        || (word.len() == 1 && word.bytes().all(|b| b.is_ascii_alphabetic()))
 }
 
 /// How an abbreviation stands to the end of a sentence.
@@ -276,24 +333,31 @@ enum Abbreviation {
 
 fn abbreviation(word: &str) -> Abbreviation {
     const BEFORE_NAME: &[&str] = &[
-        "mr", "mrs", "ms", "dr", "prof", "st", "mt", "ft", "gen", "sen", "rep", "gov", "lt", "col", "capt", "cmdr", "sgt", "maj",
-        "adm", "pres", "rev", "hon", "messrs", "mme", "mlle", "vs", "v", "cf", "ca", "approx", "viz", "dept", "supt", "insp", "atty",
+        "mr", "mrs", "ms", "dr", "prof", "st", "mt", "ft", "gen", "sen", "rep", "gov", "lt", "col",
+        "capt", "cmdr", "sgt", "maj", "adm", "pres", "rev", "hon", "messrs", "mme", "mlle", "vs",
+        "v", "cf", "ca", "approx", "viz", "dept", "supt", "insp", "atty",
     ];
     const BEFORE_NUMBER: &[&str] = &[
-        "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "no", "nos", "vol", "fig", "figs", "pp",
-        "p", "art", "sec", "ch", "para",
+        "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "no",
+        "nos", "vol", "fig", "figs", "pp", "p", "art", "sec", "ch", "para",
     ];
     const ANYWHERE: &[&str] = &[
-        "inc", "ltd", "corp", "co", "cos", "bros", "llc", "plc", "jr", "sr", "etc", "al", "est", "ave", "blvd", "rd", "ph", "esq",
-        "calif", "fla", "tex", "wash", "mass", "conn", "penn", "pa", "va", "md", "ky", "tenn", "ala", "ariz", "ark", "colo", "ill",
-        "ind", "kan", "la", "mich", "minn", "miss", "mo", "mont", "neb", "nev", "okla", "ore", "wis", "wyo", "ga", "del", "n.c", "dak",
+        "inc", "ltd", "corp", "co", "cos", "bros", "llc", "plc", "jr", "sr", "etc", "al", "est",
+        "ave", "blvd", "rd", "ph", "esq", "calif", "fla", "tex", "wash", "mass", "conn", "penn",
+        "pa", "va", "md", "ky", "tenn", "ala", "ariz", "ark", "colo", "ill", "ind", "kan", "la",
+        "mich", "minn", "miss", "mo", "mont", "neb", "nev", "okla", "ore", "wis", "wyo", "ga",
+        "del", "n.c", "dak",
     ];
-    let lower = word.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    let lower = word
+        .trim_start_matches(|c: char| !c.is_alphanumeric())
+        .to_lowercase();
     let is_capital = word.starts_with(char::is_uppercase);
     if lower.is_empty() {
         return Abbreviation::No;
     }
-    if BEFORE_NAME.contains(&lower.as_str()) && (is_capital || matches!(lower.as_str(), "vs" | "v" | "cf" | "ca" | "approx" | "viz")) {
+    if BEFORE_NAME.contains(&lower.as_str())
+        && (is_capital || matches!(lower.as_str(), "vs" | "v" | "cf" | "ca" | "approx" | "viz"))
+    {
         return Abbreviation::BeforeName;
     }
     if BEFORE_NUMBER.contains(&lower.as_str()) {
@@ -303,8 +367,15 @@ fn abbreviation(word: &str) -> Abbreviation {
         return Abbreviation::BeforeName;
     }
     let last_part = lower.rsplit('.').next().unwrap_or(&lower);
-    let has_inner_stops = lower.contains('.') && last_part.chars().count() <= 2 && lower.split('.').all(|part| part.chars().count() <= 3 && part.chars().all(char::is_alphabetic));
-    if has_inner_stops || (ANYWHERE.contains(&lower.as_str()) && (is_capital || matches!(lower.as_str(), "etc" | "al" | "est"))) {
+    let has_inner_stops = lower.contains('.')
+        && last_part.chars().count() <= 2
+        && lower
+            .split('.')
+            .all(|part| part.chars().count() <= 3 && part.chars().all(char::is_alphabetic));
+    if has_inner_stops
+        || (ANYWHERE.contains(&lower.as_str())
+            && (is_capital || matches!(lower.as_str(), "etc" | "al" | "est")))
+    {
         return Abbreviation::Anywhere;
     }
     // "I" ends sentences; other single capitals are initials.
@@ -318,11 +389,14 @@ fn abbreviation(word: &str) -> Abbreviation {
 /// Words that open sentences much more often than they continue a name after an abbreviation.
 fn is_starter(word: &str) -> bool {
     const STARTERS: &[&str] = &[
-        "The", "A", "An", "In", "On", "At", "It", "Its", "He", "She", "They", "We", "I", "You", "But", "And", "Or", "So", "This", "That",
-        "These", "Those", "There", "Then", "When", "While", "If", "As", "After", "Before", "Since", "For", "From", "With", "Without", "By",
-        "To", "Of", "His", "Her", "Their", "Our", "My", "Some", "Many", "Most", "All", "Both", "Each", "One", "Two", "Three", "No", "Not",
-        "Now", "Still", "Yet", "However", "Although", "Though", "Because", "Under", "Over", "During", "Despite", "Last", "Next", "Also",
-        "What", "Who", "Why", "How", "Where", "It's", "It’s", "That's", "That’s", "Other", "Others", "Another", "Such", "Until",
+        "The", "A", "An", "In", "On", "At", "It", "Its", "He", "She", "They", "We", "I", "You",
+        "But", "And", "Or", "So", "This", "That", "These", "Those", "There", "Then", "When",
+        "While", "If", "As", "After", "Before", "Since", "For", "From", "With", "Without", "By",
+        "To", "Of", "His", "Her", "Their", "Our", "My", "Some", "Many", "Most", "All", "Both",
+        "Each", "One", "Two", "Three", "No", "Not", "Now", "Still", "Yet", "However", "Although",
+        "Though", "Because", "Under", "Over", "During", "Despite", "Last", "Next", "Also", "What",
+        "Who", "Why", "How", "Where", "It's", "It’s", "That's", "That’s", "Other", "Others",
+        "Another", "Such", "Until",
     ];
     STARTERS.contains(&word)
 }
@@ -334,10 +408,16 @@ mod tests {
     fn sentences(kind: BlockKind, text: &str) -> Vec<String> {
         let prose = Prose {
             text: text.to_owned(),
-            blocks: vec![Block { kind, range: 0..text.len() }],
+            blocks: vec![Block {
+                kind,
+                range: 0..text.len(),
+            }],
             ..Prose::default()
         };
-        segment(&prose).iter().map(|s| text[s.start..s.end].to_owned()).collect()
+        segment(&prose)
+            .iter()
+            .map(|s| text[s.start..s.end].to_owned())
+            .collect()
     }
 
     /// `expected` holds the same text with `|` between the sentences.
@@ -353,11 +433,17 @@ mod tests {
         check("Mr. Hale met Dr. J. K. Oyelaran on Jan. 4 in St. Bram. |They talked.");
         check("The firm, Oakbarge Inc., moved to the U.S. in 2019. |It hired 40 people.");
         check("It moved to the U.S. |The move took a year.");
-        check("Exports to the U.S. Navy rose, e.g. of rope. |Sales fell at 5 p.m. |On Friday they rose.");
-        check("“We will stay. We always do,” she said. |“Really?” he asked. |“Yes.” |Then they left.");
+        check(
+            "Exports to the U.S. Navy rose, e.g. of rope. |Sales fell at 5 p.m. |On Friday they rose.",
+        );
+        check(
+            "“We will stay. We always do,” she said. |“Really?” he asked. |“Yes.” |Then they left.",
+        );
         check("She said: “No.” |Nobody moved.");
         check("Wait... |What happened next? |Nothing happened... at all.");
-        check("Read https://example.org/a.b?c=d&e. |Then write to desk@example.org. |Version 2.0.1 is out.");
+        check(
+            "Read https://example.org/a.b?c=d&e. |Then write to desk@example.org. |Version 2.0.1 is out.",
+        );
         check("It ended with no fee (as agreed in 1998.) |The town paid.");
         check("See No. 5 and No. 7. |The answer was no. |Ask again.");
     }
@@ -382,7 +468,9 @@ mod tests {
 
     #[test]
     fn a_long_quotation_is_cut_into_its_sentences() {
-        let inner = "我們把每一座橋都量過一遍,發現其中有十二座必須在明年春天之前加固,否則汛期會很危險。".repeat(3);
+        let inner =
+            "我們把每一座橋都量過一遍,發現其中有十二座必須在明年春天之前加固,否則汛期會很危險。"
+                .repeat(3);
         let found = sentences(BlockKind::Paragraph, &format!("他說:「{inner}」"));
         assert_eq!(found.len(), 3);
         assert!(found[2].ends_with("。」"));
@@ -390,21 +478,43 @@ mod tests {
 
     #[test]
     fn headings_are_one_sentence() {
-        assert_eq!(sentences(BlockKind::Heading, "What now? Nobody knows. Yet"), ["What now? Nobody knows. Yet"]);
+        assert_eq!(
+            sentences(BlockKind::Heading, "What now? Nobody knows. Yet"),
+            ["What now? Nobody knows. Yet"]
+        );
     }
 
     #[test]
     fn list_marks_do_not_stand_alone() {
-        assert_eq!(sentences(BlockKind::ListItem, "1. Dig the basin. Fill it."), ["1. Dig the basin.", "Fill it."]);
+        assert_eq!(
+            sentences(BlockKind::ListItem, "1. Dig the basin. Fill it."),
+            ["1. Dig the basin.", "Fill it."]
+        );
     }
 
     #[test]
     fn no_sentence_is_unbounded() {
-        for text in ["word ".repeat(2000), "字".repeat(3000), "一段,没有句号的话,".repeat(200), "x".repeat(5000)] {
+        for text in [
+            "word ".repeat(2000),
+            "字".repeat(3000),
+            "一段,没有句号的话,".repeat(200),
+            "x".repeat(5000),
+        ] {
             let found = sentences(BlockKind::Paragraph, &text);
-            assert!(found.iter().all(|s| s.len() <= MAX_SENTENCE_BYTES && !s.is_empty()));
-            let kept: usize = found.iter().map(|s| s.split_whitespace().map(str::len).sum::<usize>()).sum();
-            assert_eq!(kept, text.split_whitespace().map(str::len).sum::<usize>(), "no word is lost");
+            assert!(
+                found
+                    .iter()
+                    .all(|s| s.len() <= MAX_SENTENCE_BYTES && !s.is_empty())
+            );
+            let kept: usize = found
+                .iter()
+                .map(|s| s.split_whitespace().map(str::len).sum::<usize>())
+                .sum();
+            assert_eq!(
+                kept,
+                text.split_whitespace().map(str::len).sum::<usize>(),
+                "no word is lost"
+            );
         }
     }
 
@@ -414,12 +524,29 @@ mod tests {
         let prose = Prose {
             text: text.to_owned(),
             blocks: vec![
-                Block { kind: BlockKind::Paragraph, range: 0..22 },
-                Block { kind: BlockKind::ListItem, range: 24..text.len() },
+                Block {
+                    kind: BlockKind::Paragraph,
+                    range: 0..22,
+                },
+                Block {
+                    kind: BlockKind::ListItem,
+                    range: 24..text.len(),
+                },
             ],
             ..Prose::default()
         };
-        let found: Vec<(&str, usize)> = segment(&prose).iter().map(|s| (&text[s.start..s.end], s.block)).collect();
-        assert_eq!(found, [("First one.", 0), ("Second one.", 0), ("Third 一句。", 1), ("四句。", 1)]);
+        let found: Vec<(&str, usize)> = segment(&prose)
+            .iter()
+            .map(|s| (&text[s.start..s.end], s.block))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("First one.", 0),
+                ("Second one.", 0),
+                ("Third 一句。", 1),
+                ("四句。", 1)
+            ]
+        );
     }
 }

@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::text::hex;
+
 /// The remembered digests.
 #[derive(Debug, Clone)]
 pub(super) struct Records {
@@ -101,11 +103,6 @@ impl Record {
     fn is_of(&self, metadata: &Metadata) -> bool {
         self.size_bytes == metadata.len() && self.modified_ns == modified_ns(metadata)
     }
-}
-
-/// Lowercase hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Writes `value` to `path` by way of a temporary file, so that a reader finds the old or the new one.

@@ -11,8 +11,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 
-use super::digest::hex;
 use super::{Progress, StoreError};
+use crate::text::hex;
 
 /// The beginning of a file, on disk, with its digest so far.
 pub(super) struct Partial {

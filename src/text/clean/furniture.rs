@@ -12,12 +12,20 @@ use crate::text::{BlockKind, Lang, Reason};
 
 /// The columns that `text` takes on a page: wide characters count twice.
 pub(super) fn width(text: &str) -> usize {
-    text.chars().map(|c| if c >= '\u{2e80}' { 2 } else { 1 }).sum()
+    text.chars()
+        .map(|c| if c >= '\u{2e80}' { 2 } else { 1 })
+        .sum()
 }
 
 /// Whether `text` ends as sentences end, closing quotes and brackets aside.
 pub(super) fn ends_sentence(text: &str) -> bool {
-    let end = text.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '”' | '’' | '」' | '』' | ')' | '）' | ']' | '】' | '»'));
+    let end = text.trim_end_matches(|c: char| {
+        c.is_whitespace()
+            || matches!(
+                c,
+                '"' | '\'' | '”' | '’' | '」' | '』' | ')' | '）' | ']' | '】' | '»'
+            )
+    });
     end.ends_with(['.', '!', '?', '。', '！', '？', '…', '｡']) || text.ends_with("。」")
 }
 
@@ -31,7 +39,10 @@ pub(super) fn is_prose(piece: &Piece) -> bool {
 pub(super) fn body(pieces: &[Piece]) -> (usize, usize) {
     let is_body = |piece: &Piece| piece.reason.is_none() && is_prose(piece);
     let first = pieces.iter().position(is_body).unwrap_or(0);
-    let last = pieces.iter().rposition(is_body).unwrap_or(pieces.len().saturating_sub(1));
+    let last = pieces
+        .iter()
+        .rposition(is_body)
+        .unwrap_or(pieces.len().saturating_sub(1));
     (first, last)
 }
 
@@ -43,9 +54,13 @@ pub(super) fn mark_lines(page: &mut Page) {
         if pieces[i].reason.is_none() && !pieces[i].is_outline {
             pieces[i].reason = line_reason(&pieces[i].text);
             match pieces[i].reason {
-                Some(Reason::Related) if is_heading_of(&pieces[i].text, RELATED_HEADINGS) => i = mark_related(pieces, i),
+                Some(Reason::Related) if is_heading_of(&pieces[i].text, RELATED_HEADINGS) => {
+                    i = mark_related(pieces, i)
+                }
                 Some(Reason::Tags) if width(&pieces[i].text) <= 16 => mark_next_tags(pieces, i),
-                Some(Reason::Disclaimer) if is_heading_of(&pieces[i].text, DISCLAIMER_HEADINGS) => mark_disclaimer(pieces, i),
+                Some(Reason::Disclaimer) if is_heading_of(&pieces[i].text, DISCLAIMER_HEADINGS) => {
+                    mark_disclaimer(pieces, i)
+                }
                 _ => {}
             }
         }
@@ -65,7 +80,11 @@ fn line_reason(text: &str) -> Option<Reason> {
     let folded = fold_str(text);
     let line = folded.trim_matches(|c: char| !c.is_alphanumeric() && c != '©' && c != '#');
     let is_line = |table: &[&str]| table.contains(&line);
-    let starts = |table: &[&str]| table.iter().any(|start| folded.starts_with(start) || line.starts_with(start));
+    let starts = |table: &[&str]| {
+        table
+            .iter()
+            .any(|start| folded.starts_with(start) || line.starts_with(start))
+    };
     let count = |table: &[&str]| table.iter().filter(|part| folded.contains(*part)).count();
     let is_label = columns <= 100 && !ends_sentence(text);
 
@@ -95,7 +114,9 @@ fn line_reason(text: &str) -> Option<Reason> {
     if is_label && starts(SHARE_STARTS) {
         return Some(Reason::Share);
     }
-    if columns <= 200 && (starts(NAVIGATION_STARTS) || count(NAVIGATION_PARTS) > 0 && columns <= 120) {
+    if columns <= 200
+        && (starts(NAVIGATION_STARTS) || count(NAVIGATION_PARTS) > 0 && columns <= 120)
+    {
         return Some(Reason::Navigation);
     }
     if is_menu(text, columns) {
@@ -107,11 +128,20 @@ fn line_reason(text: &str) -> Option<Reason> {
     if columns <= 200 && is_tag_list(text, line) {
         return Some(Reason::Tags);
     }
-    if columns <= 200 && RELATED_STARTS.iter().any(|start| folded.starts_with(start)) && !folded.ends_with('.') {
+    if columns <= 200
+        && RELATED_STARTS.iter().any(|start| folded.starts_with(start))
+        && !folded.ends_with('.')
+    {
         return Some(Reason::Related);
     }
     let disclaims = count(DISCLAIMER_PARTS);
-    if disclaims >= 3 || (disclaims >= 2 && columns <= 500) || (disclaims >= 1 && DISCLAIMER_STARTS.iter().any(|start| folded.starts_with(start))) {
+    if disclaims >= 3
+        || (disclaims >= 2 && columns <= 500)
+        || (disclaims >= 1
+            && DISCLAIMER_STARTS
+                .iter()
+                .any(|start| folded.starts_with(start)))
+    {
         return Some(Reason::Disclaimer);
     }
     None
@@ -124,17 +154,22 @@ fn is_heading_of(text: &str, table: &[&str]) -> bool {
 
 /// A file name or path of a site's machinery: one token, with slashes or a page's extension.
 fn is_path(line: &str) -> bool {
-    const EXTENSIONS: &[&str] = &[".html", ".htm", ".php", ".jsp", ".asp", ".aspx", ".tpl", ".js", ".css", ".shtml", ".vue", ".xml", ".json"];
+    const EXTENSIONS: &[&str] = &[
+        ".html", ".htm", ".php", ".jsp", ".asp", ".aspx", ".tpl", ".js", ".css", ".shtml", ".vue",
+        ".xml", ".json",
+    ];
     !line.contains(char::is_whitespace)
         && line.is_ascii()
-        && (EXTENSIONS.iter().any(|extension| line.ends_with(extension)) || (line.matches('/').count() >= 3 && !line.contains(".com")))
+        && (EXTENSIONS.iter().any(|extension| line.ends_with(extension))
+            || (line.matches('/').count() >= 3 && !line.contains(".com")))
         && line.len() > 5
 }
 
 /// A line that is nothing but an address of the web.
 fn is_url(text: &str) -> bool {
     let text = text.trim_matches(['<', '>', '(', ')']);
-    (text.starts_with("http://") || text.starts_with("https://") || text.starts_with("www.")) && !text.contains(char::is_whitespace)
+    (text.starts_with("http://") || text.starts_with("https://") || text.starts_with("www."))
+        && !text.contains(char::is_whitespace)
 }
 
 /// A line whose point is how to reach someone: a contact label, or an e-mail address with little around it.
@@ -143,9 +178,15 @@ fn is_contact(text: &str, folded: &str, columns: usize) -> bool {
         return false;
     }
     let has_digits = text.bytes().filter(u8::is_ascii_digit).count() >= 5;
-    let mail = text.split(|c: char| c.is_whitespace() || matches!(c, ':' | '：' | ',' | '(' | ')' | '<' | '>' | '，')).find(|token| {
-        token.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.') && !host.ends_with('.') && host.is_ascii())
-    });
+    let mail = text
+        .split(|c: char| {
+            c.is_whitespace() || matches!(c, ':' | '：' | ',' | '(' | ')' | '<' | '>' | '，')
+        })
+        .find(|token| {
+            token.split_once('@').is_some_and(|(name, host)| {
+                !name.is_empty() && host.contains('.') && !host.ends_with('.') && host.is_ascii()
+            })
+        });
     let labelled = CONTACT_STARTS.iter().any(|start| folded.starts_with(start));
     match mail {
         Some(mail) => labelled || columns - width(mail) <= 40 && !ends_sentence(text),
@@ -156,10 +197,39 @@ fn is_contact(text: &str, folded: &str, columns: usize) -> bool {
 /// "3 comments", "阅读 1203", "1.2k shares".
 fn is_counter(line: &str) -> bool {
     const COUNTED: &[&str] = &[
-        "comments", "comment", "shares", "share", "likes", "like", "views", "view", "reads", "min read", "minute read", "minutes read", "retweets",
-        "阅读", "阅读量", "阅读数", "评论", "条评论", "点赞", "赞", "人点赞", "浏览", "浏览量", "次浏览", "次阅读", "分享", "转发", "收藏", "热度",
+        "comments",
+        "comment",
+        "shares",
+        "share",
+        "likes",
+        "like",
+        "views",
+        "view",
+        "reads",
+        "min read",
+        "minute read",
+        "minutes read",
+        "retweets",
+        "阅读",
+        "阅读量",
+        "阅读数",
+        "评论",
+        "条评论",
+        "点赞",
+        "赞",
+        "人点赞",
+        "浏览",
+        "浏览量",
+        "次浏览",
+        "次阅读",
+        "分享",
+        "转发",
+        "收藏",
+        "热度",
     ];
-    let words = line.trim_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | ':' | ' ' | '(' | ')' | 'k' | '万' | '+'));
+    let words = line.trim_matches(|c: char| {
+        c.is_ascii_digit() || matches!(c, '.' | ',' | ':' | ' ' | '(' | ')' | 'k' | '万' | '+')
+    });
     words.len() < line.len() && COUNTED.contains(&words)
 }
 
@@ -168,11 +238,20 @@ fn is_menu(text: &str, columns: usize) -> bool {
     if columns > 160 || ends_sentence(text) {
         return false;
     }
-    ["|", "｜", " > ", " » ", " › ", " • ", " · ", ">"].iter().any(|separator| {
-        let parts: Vec<&str> = text.split(separator).map(str::trim).collect();
-        let least = if matches!(*separator, "|" | "｜" | " · " | " • ") { 4 } else { 3 };
-        parts.len() >= least && parts.iter().all(|part| (1..=24).contains(&width(part)) && !part.chars().all(|c| c.is_ascii_digit()))
-    })
+    ["|", "｜", " > ", " » ", " › ", " • ", " · ", ">"]
+        .iter()
+        .any(|separator| {
+            let parts: Vec<&str> = text.split(separator).map(str::trim).collect();
+            let least = if matches!(*separator, "|" | "｜" | " · " | " • ") {
+                4
+            } else {
+                3
+            };
+            parts.len() >= least
+                && parts.iter().all(|part| {
+                    (1..=24).contains(&width(part)) && !part.chars().all(|c| c.is_ascii_digit())
+                })
+        })
 }
 
 fn is_tag_list(text: &str, line: &str) -> bool {
@@ -184,14 +263,19 @@ fn is_tag_list(text: &str, line: &str) -> bool {
         return true;
     }
     TAG_LABELS.iter().any(|label| {
-        line.strip_prefix(label).is_some_and(|rest| label.ends_with(':') || rest.is_empty() || rest.starts_with([':', ' ', '|']))
-            || label.strip_suffix(':').is_some_and(|bare| bare == line)
+        line.strip_prefix(label).is_some_and(|rest| {
+            label.ends_with(':') || rest.is_empty() || rest.starts_with([':', ' ', '|'])
+        }) || label.strip_suffix(':').is_some_and(|bare| bare == line)
     })
 }
 
 /// Marks the titles below a heading of related articles; returns the number of the last one.
 fn mark_related(pieces: &mut [Piece], heading: usize) -> usize {
-    let is_title = |piece: &Piece| piece.reason.is_none() && width(&piece.text) <= 160 && (!ends_sentence(&piece.text) || piece.text.ends_with(['?', '？', '!', '！']));
+    let is_title = |piece: &Piece| {
+        piece.reason.is_none()
+            && width(&piece.text) <= 160
+            && (!ends_sentence(&piece.text) || piece.text.ends_with(['?', '？', '!', '！']))
+    };
     let mut end = heading + 1;
     let glued = pieces.get(end).is_some_and(|piece| !piece.after_gap);
     while let Some(piece) = pieces.get(end) {
@@ -202,7 +286,8 @@ fn mark_related(pieces: &mut [Piece], heading: usize) -> usize {
         end += 1;
     }
     // Titles with gaps between them, and then running text: the last one is that text's heading.
-    let gives_back = !glued && end > heading + 1 && pieces.get(end).is_some_and(|piece| piece.reason.is_none());
+    let gives_back =
+        !glued && end > heading + 1 && pieces.get(end).is_some_and(|piece| piece.reason.is_none());
     let end = end - usize::from(gives_back);
     for piece in &mut pieces[heading + 1..end] {
         piece.reason = Some(Reason::Related);
@@ -269,13 +354,23 @@ fn byline(text: &str) -> Option<String> {
     if width(text) > 90 || ends_sentence(text) {
         return None;
     }
-    if let Some(name) = text.strip_prefix("By ").or_else(|| text.strip_prefix("BY ")).or_else(|| text.strip_prefix("by ")) {
-        let capitals = name.split_whitespace().filter(|word| word.starts_with(char::is_uppercase)).count();
+    if let Some(name) = text
+        .strip_prefix("By ")
+        .or_else(|| text.strip_prefix("BY "))
+        .or_else(|| text.strip_prefix("by "))
+    {
+        let capitals = name
+            .split_whitespace()
+            .filter(|word| word.starts_with(char::is_uppercase))
+            .count();
         let words = name.split_whitespace().count();
         return (capitals * 2 > words && words <= 10 && words >= 2).then(|| name.to_owned());
     }
     let (label, name) = credit(text)?;
-    AUTHOR_LABELS.contains(&label.as_str()).then(|| name.to_owned()).filter(|name| !name.is_empty())
+    AUTHOR_LABELS
+        .contains(&label.as_str())
+        .then(|| name.to_owned())
+        .filter(|name| !name.is_empty())
 }
 
 fn is_credit(text: &str) -> bool {
@@ -293,14 +388,32 @@ fn credit(text: &str) -> Option<(String, &str)> {
         return Some((label, rest.trim()));
     }
     // "記者 王小明", "Written by Ann Lee": a blank is separator enough for labels that cannot be anything else.
-    const PLAIN: &[&str] = &["作者", "记者", "本报记者", "编辑", "责任编辑", "撰文", "摄影", "来源", "written by", "reporting by", "edited by", "editing by", "photo by"];
+    const PLAIN: &[&str] = &[
+        "作者",
+        "记者",
+        "本报记者",
+        "编辑",
+        "责任编辑",
+        "撰文",
+        "摄影",
+        "来源",
+        "written by",
+        "reporting by",
+        "edited by",
+        "editing by",
+        "photo by",
+    ];
     let folded = fold_str(text);
     PLAIN.iter().find_map(|label| {
         let rest = folded.strip_prefix(label)?;
-        let is_short = rest.split_whitespace().count() <= 6 && width(rest) <= if rest.is_ascii() { 60 } else { 24 };
+        let is_short = rest.split_whitespace().count() <= 6
+            && width(rest) <= if rest.is_ascii() { 60 } else { 24 };
         (rest.starts_with(' ') && is_short).then(|| {
             let skip = label.chars().count();
-            let at = text.char_indices().nth(skip).map_or(text.len(), |(at, _)| at);
+            let at = text
+                .char_indices()
+                .nth(skip)
+                .map_or(text.len(), |(at, _)| at);
             ((*label).to_owned(), text[at..].trim())
         })
     })
@@ -322,15 +435,30 @@ fn dateline(text: &str) -> Option<String> {
         .collect();
     let first = dates.first()?;
     let last = dates.last()?;
-    let has_time = dates.iter().any(|figure| matches!(figure.kind, Kind::Time { .. }));
-    let has_year = dates.iter().any(|figure| matches!(figure.kind, Kind::Date { year: Some(_), .. }));
-    if !dates.iter().any(|figure| matches!(figure.kind, Kind::Date { .. })) {
+    let has_time = dates
+        .iter()
+        .any(|figure| matches!(figure.kind, Kind::Time { .. }));
+    let has_year = dates
+        .iter()
+        .any(|figure| matches!(figure.kind, Kind::Date { year: Some(_), .. }));
+    if !dates
+        .iter()
+        .any(|figure| matches!(figure.kind, Kind::Date { .. }))
+    {
         return None;
     }
-    let rest = columns - dates.iter().map(|figure| width(&text[figure.start..figure.end])).sum::<usize>();
-    let labelled = credit(text).is_some() || ["Published", "Updated", "Posted", "Last updated"].iter().any(|label| text.starts_with(label));
+    let rest = columns
+        - dates
+            .iter()
+            .map(|figure| width(&text[figure.start..figure.end]))
+            .sum::<usize>();
+    let labelled = credit(text).is_some()
+        || ["Published", "Updated", "Posted", "Last updated"]
+            .iter()
+            .any(|label| text.starts_with(label));
     let at_edge = first.start == 0 || last.end == text.len();
-    let is_dateline = labelled || (has_time && rest <= 40) || (has_year && at_edge && rest <= 24) || rest <= 6;
+    let is_dateline =
+        labelled || (has_time && rest <= 40) || (has_year && at_edge && rest <= 24) || rest <= 6;
     is_dateline.then(|| text[first.start..last.end].to_owned())
 }
 
@@ -339,7 +467,9 @@ fn mark_title(page: &mut Page, first: usize) {
     let title = match &page.title {
         Some(title) => title.clone(),
         None => {
-            let candidate = page.pieces[..first].iter().find(|piece| piece.reason.is_none());
+            let candidate = page.pieces[..first]
+                .iter()
+                .find(|piece| piece.reason.is_none());
             let Some(candidate) = candidate.filter(|piece| looks_like_title(piece)) else {
                 return;
             };
@@ -354,7 +484,11 @@ fn mark_title(page: &mut Page, first: usize) {
         let folded = fold_str(&piece.text);
         let rest_of_piece = folded.strip_prefix(folded_title.as_str());
         let is_title = rest_of_piece.is_some_and(|rest| width(rest) <= 30 && !ends_sentence(rest))
-            || (width(&folded) >= 12 && !is_prose(piece) && folded_title.strip_prefix(folded.as_str()).is_some_and(|rest| rest.starts_with([' ', '-', '|', '_'])));
+            || (width(&folded) >= 12
+                && !is_prose(piece)
+                && folded_title
+                    .strip_prefix(folded.as_str())
+                    .is_some_and(|rest| rest.starts_with([' ', '-', '|', '_'])));
         if is_title {
             piece.reason = Some(Reason::Metadata);
         }
@@ -364,12 +498,19 @@ fn mark_title(page: &mut Page, first: usize) {
 
 fn looks_like_title(piece: &Piece) -> bool {
     let columns = width(&piece.text);
+<<<<<<< HEAD
     let is_cut_off = piece.text.ends_with([',', ';', '，', '；', '、', ':', '：', '-', '–', '—']);
+=======
+    let is_cut_off = piece
+        .text
+        .ends_with([',', ';', '，', '；', '、', ':', '：']);
+>>>>>>> main
     piece.kind != Some(BlockKind::ListItem)
         && !piece.is_outline
         && (4..200).contains(&columns)
         && !is_cut_off
-        && (!ends_sentence(&piece.text) || piece.text.ends_with(['?', '？', '!', '！', '”', '」', '…']))
+        && (!ends_sentence(&piece.text)
+            || piece.text.ends_with(['?', '？', '!', '！', '”', '」', '…']))
 }
 
 /// Marks what is left between title and body: names of the source beside a date or byline, lone tags.
@@ -377,14 +518,27 @@ fn mark_sources(page: &mut Page, first: usize) {
     for i in 0..first {
         let piece = &page.pieces[i];
         let columns = width(&piece.text);
-        if piece.reason.is_some() || piece.is_outline || piece.kind.is_some() || ends_sentence(&piece.text) || columns > 48 {
+        if piece.reason.is_some()
+            || piece.is_outline
+            || piece.kind.is_some()
+            || ends_sentence(&piece.text)
+            || columns > 48
+        {
             continue;
         }
-        let is_metadata = |n: usize| page.pieces.get(n).is_some_and(|other| other.reason == Some(Reason::Metadata));
-        let beside = (i > 0 && !piece.after_gap && is_metadata(i - 1)) || (is_metadata(i + 1) && !page.pieces[i + 1].after_gap);
+        let is_metadata = |n: usize| {
+            page.pieces
+                .get(n)
+                .is_some_and(|other| other.reason == Some(Reason::Metadata))
+        };
+        let beside = (i > 0 && !piece.after_gap && is_metadata(i - 1))
+            || (is_metadata(i + 1) && !page.pieces[i + 1].after_gap);
         let has_capital = piece.text.chars().any(char::is_uppercase);
         let has_letters = piece.text.chars().any(|c| c.is_ascii_lowercase());
-        let is_tag = has_letters && !has_capital && !piece.text.chars().any(is_han) && piece.text.split_whitespace().count() <= 5;
+        let is_tag = has_letters
+            && !has_capital
+            && !piece.text.chars().any(is_han)
+            && piece.text.split_whitespace().count() <= 5;
         if is_tag {
             page.pieces[i].reason = Some(Reason::Tags);
         } else if beside {
@@ -398,12 +552,23 @@ fn mark_tail(page: &mut Page, last: usize) {
     let body_lang = body_lang(&page.pieces);
     let sells = |piece: &Piece| {
         let folded = fold_str(&piece.text);
-        ADVERT_PARTS.iter().filter(|part| folded.contains(*part)).count()
+        ADVERT_PARTS
+            .iter()
+            .filter(|part| folded.contains(*part))
+            .count()
     };
+<<<<<<< HEAD
     let is_foreign = |piece: &Piece| body_lang.is_some_and(|lang| is_of_another_script(&piece.text, lang));
     let is_suspect = |piece: &Piece| width(&piece.text) <= 400 && (is_foreign(piece) || sells(piece) >= 2);
     let sure = page
         .pieces
+=======
+    let is_foreign =
+        |piece: &Piece| body_lang.is_some_and(|lang| is_of_another_script(&piece.text, lang));
+    let is_suspect =
+        |piece: &Piece| width(&piece.text) <= 400 && (is_foreign(piece) || sells(piece) >= 2);
+    let sure = page.pieces[..=last.min(page.pieces.len().saturating_sub(1))]
+>>>>>>> main
         .iter()
         .take(last + 1)
         .rposition(|piece| piece.reason.is_none() && is_prose(piece) && !is_suspect(piece));
@@ -420,8 +585,14 @@ fn mark_tail(page: &mut Page, last: usize) {
         }
         let columns = width(&piece.text);
         let is_short = columns <= 60 && !ends_sentence(&piece.text);
-        let same = |n: Option<usize>| n.and_then(|n| page.pieces.get(n)).is_some_and(|other| other.text == piece.text);
-        let reason = if byline(&piece.text).is_some() || is_credit(&piece.text) || dateline(&piece.text).is_some() {
+        let same = |n: Option<usize>| {
+            n.and_then(|n| page.pieces.get(n))
+                .is_some_and(|other| other.text == piece.text)
+        };
+        let reason = if byline(&piece.text).is_some()
+            || is_credit(&piece.text)
+            || dateline(&piece.text).is_some()
+        {
             Some(Reason::Metadata)
         } else if is_short && (same(i.checked_sub(1)) || same(Some(i + 1))) {
             Some(Reason::Advert)
@@ -445,13 +616,20 @@ fn mark_tail(page: &mut Page, last: usize) {
 /// The language of most of the kept running text.
 pub(super) fn body_lang(pieces: &[Piece]) -> Option<Lang> {
     let mut columns = [(Lang::En, 0), (Lang::ZhHans, 0), (Lang::ZhHant, 0)];
-    for piece in pieces.iter().filter(|piece| piece.reason.is_none() && !piece.is_outline && is_prose(piece)) {
+    for piece in pieces
+        .iter()
+        .filter(|piece| piece.reason.is_none() && !piece.is_outline && is_prose(piece))
+    {
         let lang = detect(&piece.text);
         if let Some((_, sum)) = columns.iter_mut().find(|(known, _)| *known == lang) {
             *sum += width(&piece.text);
         }
     }
-    columns.into_iter().max_by_key(|&(_, sum)| sum).filter(|&(_, sum)| sum > 0).map(|(lang, _)| lang)
+    columns
+        .into_iter()
+        .max_by_key(|&(_, sum)| sum)
+        .filter(|&(_, sum)| sum > 0)
+        .map(|(lang, _)| lang)
 }
 
 /// Whether `text` is plainly in another language or script than `lang`: shared characters prove nothing.
@@ -478,10 +656,17 @@ pub(super) fn kinds(page: &Page) -> Vec<BlockKind> {
         let looks_like_heading = || {
             followed
                 && width(&piece.text) <= 110
+<<<<<<< HEAD
                 && (!ends_sentence(&piece.text) || is_question_heading(piece))
                 && !piece.text.ends_with([':', '：', ',', '，', ';', '；', '、', '-', '–', '—'])
                 // A quotation with words after it is a sentence that lost its stop.
                 && (!piece.text.starts_with(['“', '"', '「']) || piece.text.ends_with(['”', '"', '」']))
+=======
+                && !ends_sentence(&piece.text)
+                && !piece
+                    .text
+                    .ends_with([':', '：', ',', '，', ';', '；', '、'])
+>>>>>>> main
                 && !piece.text.starts_with(char::is_lowercase)
         };
         kinds.push(match piece.kind {

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! A web page in, a page of pieces out. Knows tags; leaves the choice of the main article to a readability port, and
 //! falls back on the page's own structure where that finds too little or the page is too large for it.
 //!
@@ -423,4 +424,9 @@ fn push_escaped(text: &str, out: &mut String) {
             _ => out.push(c),
         }
     }
+=======
+use super::Page;
+pub(super) fn read(text: &str) -> Page {
+    super::plain::read(text)
+>>>>>>> main
 }

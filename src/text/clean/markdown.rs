@@ -2,6 +2,7 @@
 //! does not know stays as it was written.
 
 use super::Page;
+<<<<<<< HEAD
 use super::plain::{Line, bullet_len, lines, numbered};
 use super::tags::decode_entities;
 use crate::text::{BlockKind, Reason};
@@ -260,4 +261,8 @@ mod tests {
         assert_eq!((prose.title.as_deref(), prose.date.as_deref(), prose.byline.as_deref()), (Some("The Locks"), Some("2025-03-01"), Some("Ann Lee")));
         assert_eq!(prose.set_aside.iter().filter(|run| run.reason == Reason::Metadata).count(), 3);
     }
+=======
+pub(super) fn read(text: &str) -> Page {
+    super::plain::read(text)
+>>>>>>> main
 }

@@ -93,20 +93,39 @@ const MAX_PIECES: usize = 100_000;
 
 impl Page {
     /// Adds the run `raw`, found at byte `offset` of the source; empty runs vanish.
-    fn push(&mut self, raw: &str, offset: usize, kind: Option<BlockKind>, after_gap: bool, reason: Option<Reason>) {
+    fn push(
+        &mut self,
+        raw: &str,
+        offset: usize,
+        kind: Option<BlockKind>,
+        after_gap: bool,
+        reason: Option<Reason>,
+    ) {
         let mut from = 0;
         while raw.len() - from > MAX_PIECE_BYTES {
             let limit = raw.floor_char_boundary(from + MAX_PIECE_BYTES);
             let window = &raw[from..limit];
-            let end_mark = window.rfind(['。', '！', '？', '\n']).or_else(|| window.rfind(". ")).or_else(|| window.rfind(' '));
-            let cut = end_mark.map_or(limit, |at| from + at + window[at..].chars().next().map_or(1, char::len_utf8));
+            let end_mark = window
+                .rfind(['。', '！', '？', '\n'])
+                .or_else(|| window.rfind(". "))
+                .or_else(|| window.rfind(' '));
+            let cut = end_mark.map_or(limit, |at| {
+                from + at + window[at..].chars().next().map_or(1, char::len_utf8)
+            });
             self.push_bounded(&raw[from..cut], offset + from, kind, after_gap, reason);
             from = cut;
         }
         self.push_bounded(&raw[from..], offset + from, kind, after_gap, reason);
     }
 
-    fn push_bounded(&mut self, raw: &str, offset: usize, kind: Option<BlockKind>, after_gap: bool, reason: Option<Reason>) {
+    fn push_bounded(
+        &mut self,
+        raw: &str,
+        offset: usize,
+        kind: Option<BlockKind>,
+        after_gap: bool,
+        reason: Option<Reason>,
+    ) {
         let lead = raw.len() - raw.trim_start().len();
         let raw = raw.trim();
         if raw.is_empty() {
@@ -120,7 +139,15 @@ impl Page {
             for part in parts {
                 let reason = part.is_label.then_some(Reason::SecondHand);
                 let start = offset + part.range.start;
-                self.push_piece(&raw[part.range], start, Some(part.kind), after_gap, reason, true, part.is_label);
+                self.push_piece(
+                    &raw[part.range],
+                    start,
+                    Some(part.kind),
+                    after_gap,
+                    reason,
+                    true,
+                    part.is_label,
+                );
             }
             return;
         }
@@ -181,7 +208,11 @@ impl Page {
             let next = raw[at + len..].chars().next();
             // "word [3]." loses the blank as well; "word [3] and" keeps one of its two.
             let drop_blank = next.is_none_or(|c| !c.is_alphanumeric());
-            out.push_str(if drop_blank { before.trim_end_matches(' ') } else { before });
+            out.push_str(if drop_blank {
+                before.trim_end_matches(' ')
+            } else {
+                before
+            });
             self.taken_out.push(SetAside {
                 reason: Reason::CitationMark,
                 start: offset + at,
@@ -224,7 +255,11 @@ fn marks_len(text: &str) -> usize {
         end = i + 1;
     }
     // A Markdown link `[12](…)` is text.
-    if bytes.get(end) == Some(&b'(') { 0 } else { end }
+    if bytes.get(end) == Some(&b'(') {
+        0
+    } else {
+        end
+    }
 }
 
 fn assemble(page: Page, second_hand: bool) -> Prose {

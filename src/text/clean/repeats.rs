@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::furniture::{is_prose, width};
+use super::furniture::width;
 use super::{Page, Piece};
 use crate::text::Reason;
 use crate::text::fold::fold_str;
@@ -48,7 +48,14 @@ fn mark_contained(pieces: &mut [Piece]) {
     const NEAR: usize = 6;
     let keys: Vec<Option<String>> = pieces
         .iter()
-        .map(|piece| is_candidate(piece).then(|| fold_str(&piece.text).chars().filter(|c| c.is_alphanumeric()).collect()))
+        .map(|piece| {
+            is_candidate(piece).then(|| {
+                fold_str(&piece.text)
+                    .chars()
+                    .filter(|c| c.is_alphanumeric())
+                    .collect()
+            })
+        })
         .collect();
     for i in 0..pieces.len() {
         let Some(key) = keys[i].as_ref().filter(|_| width(&pieces[i].text) <= 400) else {
@@ -57,7 +64,13 @@ fn mark_contained(pieces: &mut [Piece]) {
         let near = i.saturating_sub(NEAR)..(i + NEAR + 1).min(pieces.len());
         let is_contained = near
             .filter(|&n| n != i && pieces[n].reason.is_none())
-            .any(|n| keys[n].as_ref().is_some_and(|other| other.len() > key.len() && other.len() < 8 * 1024 && other.contains(key.as_str())));
+            .any(|n| {
+                keys[n].as_ref().is_some_and(|other| {
+                    other.len() > key.len()
+                        && other.len() < 8 * 1024
+                        && other.contains(key.as_str())
+                })
+            });
         if is_contained {
             pieces[i].reason = Some(Reason::Repeated);
         }
@@ -66,18 +79,27 @@ fn mark_contained(pieces: &mut [Piece]) {
 
 /// A lede above the body whose words the body has in the same order.
 fn mark_ledes(pieces: &mut [Piece]) {
-    let tops: Vec<usize> = (0..pieces.len()).filter(|&i| is_candidate(&pieces[i]) && is_prose(&pieces[i])).take(LEDES).collect();
+    let tops: Vec<usize> = (0..pieces.len())
+        .filter(|&i| is_candidate(&pieces[i]))
+        .take(LEDES)
+        .collect();
     for i in tops {
         let lede = tokens(&pieces[i].text);
         let wanted: HashSet<u64> = shingles(&lede).collect();
         if wanted.len() < 6 {
             continue;
         }
-        let numbers: HashSet<&String> = lede.iter().filter(|token| token.contains(|c: char| c.is_ascii_digit())).collect();
+        let numbers: HashSet<&String> = lede
+            .iter()
+            .filter(|token| token.contains(|c: char| c.is_ascii_digit()))
+            .collect();
         let mut found = HashSet::new();
         let mut numbers_found = HashSet::new();
         let mut read = 0;
-        for other in pieces[i + 1..].iter().filter(|piece| piece.reason.is_none()) {
+        for other in pieces[i + 1..]
+            .iter()
+            .filter(|piece| piece.reason.is_none())
+        {
             read += other.text.len();
             if read > REACH {
                 break;
@@ -87,7 +109,8 @@ fn mark_ledes(pieces: &mut [Piece]) {
             numbers_found.extend(other.into_iter().filter(|token| numbers.contains(token)));
         }
         let share = found.len() as f64 / wanted.len() as f64;
-        if share >= SHARE && numbers_found.len() == numbers.len() && read > 2 * pieces[i].text.len() {
+        if share >= SHARE && numbers_found.len() == numbers.len() && read > 2 * pieces[i].text.len()
+        {
             pieces[i].reason = Some(Reason::Repeated);
         }
     }
