@@ -334,7 +334,12 @@ pub(super) fn mark_edges(page: &mut Page) {
 fn mark_credits(page: &mut Page, range: std::ops::Range<usize>) {
     for i in range {
         let piece = &page.pieces[i];
-        if piece.reason.is_some() || piece.is_outline || piece.kind == Some(BlockKind::ListItem) {
+        // Web pages have their bylines dropped with the menus.
+        let is_open = matches!(
+            piece.reason,
+            None | Some(Reason::Navigation | Reason::Metadata)
+        );
+        if !is_open || piece.is_outline || piece.kind == Some(BlockKind::ListItem) {
             continue;
         }
         let text = piece.text.clone();
@@ -467,18 +472,30 @@ fn mark_title(page: &mut Page, first: usize) {
     let title = match &page.title {
         Some(title) => title.clone(),
         None => {
-            let candidate = page.pieces[..first]
-                .iter()
-                .find(|piece| piece.reason.is_none());
-            let Some(candidate) = candidate.filter(|piece| looks_like_title(piece)) else {
+            let is_masthead = |i: usize| {
+                page.pieces
+                    .get(i + 1)
+                    .is_some_and(|next| next.reason == Some(Reason::Navigation) && !next.after_gap)
+            };
+            let candidate =
+                (0..first).find(|&i| page.pieces[i].reason.is_none() && !is_masthead(i));
+            let Some(candidate) = candidate.filter(|&i| looks_like_title(&page.pieces[i])) else {
                 return;
             };
-            candidate.text.clone()
+            for masthead in page.pieces[..candidate]
+                .iter_mut()
+                .filter(|piece| piece.reason.is_none())
+            {
+                masthead.reason = Some(Reason::Metadata);
+            }
+            page.pieces[candidate].text.clone()
         }
     };
     let folded_title = fold_str(&title);
     for piece in &mut page.pieces {
-        if piece.reason.is_some() || width(&piece.text) > width(&title) + 30 {
+        if !matches!(piece.reason, None | Some(Reason::Navigation))
+            || width(&piece.text) > width(&title) + 30
+        {
             continue;
         }
         let folded = fold_str(&piece.text);
@@ -498,13 +515,9 @@ fn mark_title(page: &mut Page, first: usize) {
 
 fn looks_like_title(piece: &Piece) -> bool {
     let columns = width(&piece.text);
-<<<<<<< HEAD
-    let is_cut_off = piece.text.ends_with([',', ';', '，', '；', '、', ':', '：', '-', '–', '—']);
-=======
     let is_cut_off = piece
         .text
-        .ends_with([',', ';', '，', '；', '、', ':', '：']);
->>>>>>> main
+        .ends_with([',', ';', '，', '；', '、', ':', '：', '-', '–', '—']);
     piece.kind != Some(BlockKind::ListItem)
         && !piece.is_outline
         && (4..200).contains(&columns)
@@ -557,18 +570,12 @@ fn mark_tail(page: &mut Page, last: usize) {
             .filter(|part| folded.contains(*part))
             .count()
     };
-<<<<<<< HEAD
-    let is_foreign = |piece: &Piece| body_lang.is_some_and(|lang| is_of_another_script(&piece.text, lang));
-    let is_suspect = |piece: &Piece| width(&piece.text) <= 400 && (is_foreign(piece) || sells(piece) >= 2);
-    let sure = page
-        .pieces
-=======
     let is_foreign =
         |piece: &Piece| body_lang.is_some_and(|lang| is_of_another_script(&piece.text, lang));
     let is_suspect =
         |piece: &Piece| width(&piece.text) <= 400 && (is_foreign(piece) || sells(piece) >= 2);
-    let sure = page.pieces[..=last.min(page.pieces.len().saturating_sub(1))]
->>>>>>> main
+    let sure = page
+        .pieces
         .iter()
         .take(last + 1)
         .rposition(|piece| piece.reason.is_none() && is_prose(piece) && !is_suspect(piece));
@@ -656,17 +663,10 @@ pub(super) fn kinds(page: &Page) -> Vec<BlockKind> {
         let looks_like_heading = || {
             followed
                 && width(&piece.text) <= 110
-<<<<<<< HEAD
                 && (!ends_sentence(&piece.text) || is_question_heading(piece))
                 && !piece.text.ends_with([':', '：', ',', '，', ';', '；', '、', '-', '–', '—'])
                 // A quotation with words after it is a sentence that lost its stop.
                 && (!piece.text.starts_with(['“', '"', '「']) || piece.text.ends_with(['”', '"', '」']))
-=======
-                && !ends_sentence(&piece.text)
-                && !piece
-                    .text
-                    .ends_with([':', '：', ',', '，', ';', '；', '、'])
->>>>>>> main
                 && !piece.text.starts_with(char::is_lowercase)
         };
         kinds.push(match piece.kind {
@@ -683,5 +683,11 @@ pub(super) fn kinds(page: &Page) -> Vec<BlockKind> {
 /// "What is a lock?" alone on its line, between gaps.
 fn is_question_heading(piece: &Piece) -> bool {
     let question = piece.text.strip_suffix(['?', '？']);
-    piece.after_gap && width(&piece.text) <= 60 && question.is_some_and(|text| !text.contains(['.', '?', '!', ',', '。', '？', '！', '，', '"', '“', '「', ':', '：']))
+    piece.after_gap
+        && width(&piece.text) <= 60
+        && question.is_some_and(|text| {
+            !text.contains([
+                '.', '?', '!', ',', '。', '？', '！', '，', '"', '“', '「', ':', '：',
+            ])
+        })
 }

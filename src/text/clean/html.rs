@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! A web page in, a page of pieces out. Knows tags; leaves the choice of the main article to a readability port, and
 //! falls back on the page's own structure where that finds too little or the page is too large for it.
 //!
@@ -36,14 +35,30 @@ pub(super) fn read(html: &str) -> Page {
     // The rendering that byte ranges refer to: the blocks, a line each.
     let mut offset = 0;
     for (number, block) in walked.blocks.iter().enumerate() {
-        let reason = match &main {
-            Some(main) if main.contains(&number) => None,
-            // Readability drops the odd paragraph of the article; a whole sentence outside all menus is kept.
-            Some(_) if block.reason.is_none() && block.is_in_article && is_sentence(&block.text) => None,
-            Some(_) => Some(block.reason.unwrap_or(Reason::Navigation)),
-            None => block.reason,
+        let is_kept = main.as_ref().is_none_or(|main| main.contains(&number));
+        let reason = match block.reason {
+            // Words in a class name are weaker evidence than readability's choice of whole sentences; captions are captions.
+            Some(reason)
+                if !is_kept
+                    || main.is_none()
+                    || reason == Reason::Media
+                    || !is_sentence(&block.text) =>
+            {
+                Some(reason)
+            }
+            // Readability drops the odd paragraph of the article; a sentence outside all menus is kept.
+            None if !is_kept && !(block.is_in_article && is_sentence(&block.text)) => {
+                Some(Reason::Navigation)
+            }
+            _ => None,
         };
-        page.push(&block.text, offset, Some(block.kind).filter(|&kind| kind != BlockKind::Paragraph), true, reason);
+        page.push(
+            &block.text,
+            offset,
+            Some(block.kind).filter(|&kind| kind != BlockKind::Paragraph),
+            true,
+            reason,
+        );
         offset += block.text.len() + 1;
     }
     page
@@ -75,7 +90,9 @@ struct Meta {
 impl Meta {
     /// The article's title: stated, else the page's without the site's name, else the first heading.
     fn title(&self, blocks: &[HtmlBlock]) -> Option<String> {
-        let heading = blocks.iter().find(|block| block.kind == BlockKind::Heading && block.reason != Some(Reason::Navigation));
+        let heading = blocks.iter().find(|block| {
+            block.kind == BlockKind::Heading && block.reason != Some(Reason::Navigation)
+        });
         let heading = heading.map(|block| tidy(&block.text));
         if let Some(title) = &self.article_title {
             return Some(title.clone());
@@ -86,7 +103,10 @@ impl Meta {
         match heading {
             Some(heading) if title.contains(heading.as_str()) => Some(heading),
             _ => {
-                let cut = [" | ", " - ", " – ", " — ", "_", " :: "].iter().filter_map(|mark| title.rfind(mark)).max();
+                let cut = [" | ", " - ", " – ", " — ", "_", " :: "]
+                    .iter()
+                    .filter_map(|mark| title.rfind(mark))
+                    .max();
                 let cut = cut.filter(|&at| width(&title[..at]) > width(&title[at..]));
                 Some(title[..cut.unwrap_or(title.len())].to_owned())
             }
@@ -95,7 +115,10 @@ impl Meta {
 }
 
 /// Elements whose content is code, or drawn, or a form's choices: no text of the page.
-const WORDLESS: &[&str] = &["script", "style", "noscript", "template", "svg", "iframe", "math", "object", "select", "textarea", "canvas"];
+const WORDLESS: &[&str] = &[
+    "script", "style", "noscript", "template", "svg", "iframe", "math", "object", "select",
+    "textarea", "canvas",
+];
 
 /// An element that is open.
 #[derive(Debug)]
@@ -145,14 +168,20 @@ impl Walk {
         let name = tag.name.as_str();
         if let Some(wordless) = WORDLESS.iter().find(|wordless| **wordless == name) {
             let text = tokens.raw_text(wordless);
-            if name == "script" && tag.attribute("type").is_some_and(|kind| kind.contains("ld+json")) {
+            if name == "script"
+                && tag
+                    .attribute("type")
+                    .is_some_and(|kind| kind.contains("ld+json"))
+            {
                 self.read_json_ld(text.unwrap_or_default());
             }
             return;
         }
         match name {
             "title" if self.meta.page_title.is_none() => {
-                let title = tidy(&decode_entities(tokens.raw_text("title").unwrap_or_default()));
+                let title = tidy(&decode_entities(
+                    tokens.raw_text("title").unwrap_or_default(),
+                ));
                 self.meta.page_title = Some(title).filter(|title| !title.is_empty());
             }
             "meta" => self.read_meta(tag),
@@ -162,7 +191,9 @@ impl Walk {
                 self.copy_text();
                 self.link_depth += 1;
             }
-            "time" if self.meta.date.is_none() => self.meta.date = tag.attribute("datetime").map(|date| tidy(&date)),
+            "time" if self.meta.date.is_none() => {
+                self.meta.date = tag.attribute("datetime").map(|date| tidy(&date))
+            }
             _ if is_inline(name) => {}
             _ => self.open_block(tag),
         }
@@ -176,12 +207,18 @@ impl Walk {
         }
         // Paragraphs and items end where the next begins, or unclosed ones would nest without end.
         if let Some(last) = self.open.last()
-            && (last.name == "p" || (last.name == name && matches!(name, "li" | "dt" | "dd" | "td" | "tr" | "option")))
+            && (last.name == "p"
+                || (last.name == name
+                    && matches!(name, "li" | "dt" | "dd" | "td" | "tr" | "option")))
         {
             let name = last.name.clone();
             self.close(&name);
         }
-        let reason = self.open.last().and_then(|open| open.reason).or_else(|| element_reason(tag));
+        let reason = self
+            .open
+            .last()
+            .and_then(|open| open.reason)
+            .or_else(|| element_reason(tag));
         let is_written = self.written_depth < MAX_DEPTH && self.readable.len() < MAX_READABLE_BYTES;
         if is_written {
             self.written_depth += 1;
@@ -198,7 +235,11 @@ impl Walk {
             self.readable.push('>');
         }
         self.article_depth += usize::from(is_article(name));
-        self.open.push(Open { name: name.to_owned(), reason, is_written });
+        self.open.push(Open {
+            name: name.to_owned(),
+            reason,
+            is_written,
+        });
     }
 
     fn close(&mut self, name: &str) {
@@ -213,7 +254,13 @@ impl Walk {
         self.flush();
         // A stray end tag must not walk the whole stack each time.
         const REACH: usize = 32;
-        let Some(back) = self.open.iter().rev().take(REACH).position(|open| open.name == name) else {
+        let Some(back) = self
+            .open
+            .iter()
+            .rev()
+            .take(REACH)
+            .position(|open| open.name == name)
+        else {
             return;
         };
         for _ in 0..=back {
@@ -227,7 +274,8 @@ impl Walk {
     fn write_close(&mut self, open: &Open) {
         if open.is_written {
             self.written_depth -= 1;
-            self.readable.push_str(&format!("</{}>", written_name(&open.name)));
+            self.readable
+                .push_str(&format!("</{}>", written_name(&open.name)));
         }
     }
 
@@ -235,8 +283,15 @@ impl Walk {
     fn copy_text(&mut self) {
         let fresh = &self.text[self.copied..];
         if !fresh.trim().is_empty() && self.readable.len() < MAX_READABLE_BYTES {
-            let (before, after) = if self.link_depth > 0 { ("<a href=\"#\">", "</a>") } else { ("", "") };
-            self.readable.push_str(&format!("{before}<span data-block=\"{}\">", self.blocks.len()));
+            let (before, after) = if self.link_depth > 0 {
+                ("<a href=\"#\">", "</a>")
+            } else {
+                ("", "")
+            };
+            self.readable.push_str(&format!(
+                "{before}<span data-block=\"{}\">",
+                self.blocks.len()
+            ));
             push_escaped(fresh, &mut self.readable);
             self.readable.push_str(&format!("</span>{after}"));
         }
@@ -251,7 +306,13 @@ impl Walk {
         if text.trim().is_empty() {
             return;
         }
-        let kind = match self.open.iter().rev().take(4).find_map(|open| kind_of(&open.name)) {
+        let kind = match self
+            .open
+            .iter()
+            .rev()
+            .take(4)
+            .find_map(|open| kind_of(&open.name))
+        {
             Some(kind) => kind,
             None => BlockKind::Paragraph,
         };
@@ -264,7 +325,10 @@ impl Walk {
     }
 
     fn read_meta(&mut self, tag: &Tag<'_>) {
-        let key = tag.attribute("property").or_else(|| tag.attribute("name")).or_else(|| tag.attribute("itemprop"));
+        let key = tag
+            .attribute("property")
+            .or_else(|| tag.attribute("name"))
+            .or_else(|| tag.attribute("itemprop"));
         let (Some(key), Some(content)) = (key, tag.attribute("content")) else {
             return;
         };
@@ -274,8 +338,16 @@ impl Walk {
         }
         let field = match key.to_ascii_lowercase().as_str() {
             "og:title" | "twitter:title" | "dc.title" | "headline" => &mut self.meta.article_title,
-            "author" | "article:author" | "dc.creator" | "byl" if !content.starts_with("http") => &mut self.meta.byline,
-            "article:published_time" | "date" | "pubdate" | "publishdate" | "dc.date" | "datepublished" | "og:published_time" => &mut self.meta.date,
+            "author" | "article:author" | "dc.creator" | "byl" if !content.starts_with("http") => {
+                &mut self.meta.byline
+            }
+            "article:published_time"
+            | "date"
+            | "pubdate"
+            | "publishdate"
+            | "dc.date"
+            | "datepublished"
+            | "og:published_time" => &mut self.meta.date,
             _ => return,
         };
         field.get_or_insert(content);
@@ -284,21 +356,45 @@ impl Walk {
     /// Headline, date and author from a page's linked data.
     fn read_json_ld(&mut self, text: &str) {
         const LARGEST: usize = 256 << 10;
-        let Some(data) = Some(text).filter(|text| text.len() < LARGEST).and_then(|text| serde_json::from_str::<serde_json::Value>(text.trim()).ok()) else {
+        let Some(data) = Some(text)
+            .filter(|text| text.len() < LARGEST)
+            .and_then(|text| serde_json::from_str::<serde_json::Value>(text.trim()).ok())
+        else {
             return;
         };
         let graph = data.get("@graph").unwrap_or(&data);
-        let items = graph.as_array().map_or(std::slice::from_ref(graph), Vec::as_slice);
+        let items = graph
+            .as_array()
+            .map_or(std::slice::from_ref(graph), Vec::as_slice);
         for item in items {
-            let is_article = item["@type"].as_str().is_some_and(|kind| kind.contains("Article") || kind.contains("Posting"));
+            let is_article = item["@type"]
+                .as_str()
+                .is_some_and(|kind| kind.contains("Article") || kind.contains("Posting"));
             if !is_article {
                 continue;
             }
-            let text = |value: &serde_json::Value| value.as_str().map(tidy).filter(|text| !text.is_empty());
-            self.meta.article_title = self.meta.article_title.take().or_else(|| text(&item["headline"]));
-            self.meta.date = self.meta.date.take().or_else(|| text(&item["datePublished"]));
-            let author = item["author"].as_array().and_then(|authors| authors.first()).unwrap_or(&item["author"]);
-            self.meta.byline = self.meta.byline.take().or_else(|| text(author).or_else(|| text(&author["name"])));
+            let text = |value: &serde_json::Value| {
+                value.as_str().map(tidy).filter(|text| !text.is_empty())
+            };
+            self.meta.article_title = self
+                .meta
+                .article_title
+                .take()
+                .or_else(|| text(&item["headline"]));
+            self.meta.date = self
+                .meta
+                .date
+                .take()
+                .or_else(|| text(&item["datePublished"]));
+            let author = item["author"]
+                .as_array()
+                .and_then(|authors| authors.first())
+                .unwrap_or(&item["author"]);
+            self.meta.byline = self
+                .meta
+                .byline
+                .take()
+                .or_else(|| text(author).or_else(|| text(&author["name"])));
         }
     }
 
@@ -307,12 +403,18 @@ impl Walk {
         if self.blocks.len() > MAX_READABLE_BLOCKS || self.readable.len() >= MAX_READABLE_BYTES {
             return None;
         }
-        let page = format!("<html><head><title></title></head><body>{}</body></html>", self.readable);
+        let page = format!(
+            "<html><head><title></title></head><body>{}</body></html>",
+            self.readable
+        );
         let config = Config {
             disable_json_ld: true,
             ..Config::default()
         };
-        let article = Readability::new(page, None, Some(config)).ok()?.parse().ok()?;
+        let article = Readability::new(page, None, Some(config))
+            .ok()?
+            .parse()
+            .ok()?;
         let main: HashSet<usize> = article
             .content
             .split("data-block=\"")
@@ -320,7 +422,11 @@ impl Walk {
             .filter_map(|rest| rest.split('"').next()?.parse().ok())
             .collect();
         let columns = |kept: &dyn Fn(usize) -> bool| -> usize {
-            let blocks = self.blocks.iter().enumerate().filter(|&(n, block)| block.reason.is_none() && kept(n));
+            let blocks = self
+                .blocks
+                .iter()
+                .enumerate()
+                .filter(|&(n, block)| block.reason.is_none() && kept(n));
             blocks.map(|(_, block)| width(&block.text)).sum()
         };
         (columns(&|n| main.contains(&n)) * 100 >= columns(&|_| true) * LEAST_SHARE).then_some(main)
@@ -330,16 +436,29 @@ impl Walk {
 /// The reason that an element's name, role or class gives for what is inside it.
 fn element_reason(tag: &Tag<'_>) -> Option<Reason> {
     match tag.name.as_str() {
-        "nav" | "footer" | "aside" | "form" | "button" | "menu" | "dialog" => return Some(named_reason(tag).unwrap_or(Reason::Navigation)),
+        "nav" | "footer" | "aside" | "form" | "button" | "menu" | "dialog" => {
+            return Some(named_reason(tag).unwrap_or(Reason::Navigation));
+        }
         "figure" | "figcaption" | "video" | "audio" | "caption" => return Some(Reason::Media),
         "body" | "html" | "main" | "article" => return None,
         _ => {}
     }
     let is_hidden = tag.attribute("hidden").is_some()
-        || tag.attribute("aria-hidden").is_some_and(|value| value == "true")
-        || tag.attribute("style").is_some_and(|style| style.replace(' ', "").contains("display:none"));
+        || tag
+            .attribute("aria-hidden")
+            .is_some_and(|value| value == "true")
+        || tag
+            .attribute("style")
+            .is_some_and(|style| style.replace(' ', "").contains("display:none"));
     let role = tag.attribute("role");
-    if is_hidden || role.is_some_and(|role| matches!(role.as_ref(), "navigation" | "banner" | "contentinfo" | "search" | "complementary")) {
+    if is_hidden
+        || role.is_some_and(|role| {
+            matches!(
+                role.as_ref(),
+                "navigation" | "banner" | "contentinfo" | "search" | "complementary"
+            )
+        })
+    {
         return Some(named_reason(tag).unwrap_or(Reason::Navigation));
     }
     named_reason(tag)
@@ -348,20 +467,57 @@ fn element_reason(tag: &Tag<'_>) -> Option<Reason> {
 /// The reason in the words of an element's class and id, compared word by word (`ad-slot` is an advert, `headline` is not).
 fn named_reason(tag: &Tag<'_>) -> Option<Reason> {
     const WORDS: &[(&str, Reason)] = &[
-        ("nav", Reason::Navigation), ("navbar", Reason::Navigation), ("navigation", Reason::Navigation), ("menu", Reason::Navigation),
-        ("breadcrumb", Reason::Navigation), ("breadcrumbs", Reason::Navigation), ("footer", Reason::Navigation), ("sidebar", Reason::Navigation),
-        ("cookie", Reason::Navigation), ("cookies", Reason::Navigation), ("consent", Reason::Navigation), ("pagination", Reason::Navigation),
-        ("copyright", Reason::Navigation), ("skip", Reason::Navigation), ("share", Reason::Share), ("sharing", Reason::Share), ("social", Reason::Share),
-        ("related", Reason::Related), ("recommended", Reason::Related), ("recommendations", Reason::Related), ("trending", Reason::Related),
-        ("readmore", Reason::Related), ("popular", Reason::Related), ("comments", Reason::Comments), ("comment", Reason::Comments), ("disqus", Reason::Comments),
-        ("ad", Reason::Advert), ("ads", Reason::Advert), ("advert", Reason::Advert), ("advertisement", Reason::Advert), ("sponsored", Reason::Advert),
-        ("promo", Reason::Advert), ("newsletter", Reason::Advert), ("subscribe", Reason::Advert), ("paywall", Reason::Advert), ("tags", Reason::Tags),
-        ("tag", Reason::Tags), ("keywords", Reason::Tags), ("byline", Reason::Metadata), ("author", Reason::Metadata), ("dateline", Reason::Metadata),
-        ("timestamp", Reason::Metadata), ("pubdate", Reason::Metadata), ("disclaimer", Reason::Disclaimer), ("caption", Reason::Media),
+        ("nav", Reason::Navigation),
+        ("navbar", Reason::Navigation),
+        ("navigation", Reason::Navigation),
+        ("menu", Reason::Navigation),
+        ("breadcrumb", Reason::Navigation),
+        ("breadcrumbs", Reason::Navigation),
+        ("footer", Reason::Navigation),
+        ("sidebar", Reason::Navigation),
+        ("cookie", Reason::Navigation),
+        ("cookies", Reason::Navigation),
+        ("consent", Reason::Navigation),
+        ("pagination", Reason::Navigation),
+        ("copyright", Reason::Navigation),
+        ("skip", Reason::Navigation),
+        ("share", Reason::Share),
+        ("sharing", Reason::Share),
+        ("social", Reason::Share),
+        ("related", Reason::Related),
+        ("recommended", Reason::Related),
+        ("recommendations", Reason::Related),
+        ("trending", Reason::Related),
+        ("readmore", Reason::Related),
+        ("popular", Reason::Related),
+        ("comments", Reason::Comments),
+        ("comment", Reason::Comments),
+        ("disqus", Reason::Comments),
+        ("ad", Reason::Advert),
+        ("ads", Reason::Advert),
+        ("advert", Reason::Advert),
+        ("advertisement", Reason::Advert),
+        ("sponsored", Reason::Advert),
+        ("promo", Reason::Advert),
+        ("newsletter", Reason::Advert),
+        ("subscribe", Reason::Advert),
+        ("paywall", Reason::Advert),
+        ("tags", Reason::Tags),
+        ("tag", Reason::Tags),
+        ("keywords", Reason::Tags),
+        ("byline", Reason::Metadata),
+        ("author", Reason::Metadata),
+        ("dateline", Reason::Metadata),
+        ("timestamp", Reason::Metadata),
+        ("pubdate", Reason::Metadata),
+        ("disclaimer", Reason::Disclaimer),
+        ("caption", Reason::Media),
     ];
     ["id", "class"].iter().find_map(|attribute| {
         let value = tag.attribute(attribute)?.to_ascii_lowercase();
-        let reason = value.split(|c: char| !c.is_ascii_alphanumeric()).find_map(|word| WORDS.iter().find(|(known, _)| *known == word))?;
+        let reason = value
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .find_map(|word| WORDS.iter().find(|(known, _)| *known == word))?;
         Some(reason.1)
     })
 }
@@ -382,14 +538,51 @@ fn is_article(name: &str) -> bool {
 fn is_inline(name: &str) -> bool {
     matches!(
         name,
-        "a" | "abbr" | "acronym" | "b" | "bdi" | "bdo" | "big" | "cite" | "code" | "data" | "del" | "dfn" | "em" | "font" | "i" | "ins" | "kbd" | "label"
-            | "mark" | "q" | "rp" | "rt" | "ruby" | "s" | "samp" | "small" | "span" | "strike" | "strong" | "sub" | "sup" | "time" | "tt" | "u" | "var"
-            | "wbr" | "img" | "input"
+        "a" | "abbr"
+            | "acronym"
+            | "b"
+            | "bdi"
+            | "bdo"
+            | "big"
+            | "cite"
+            | "code"
+            | "data"
+            | "del"
+            | "dfn"
+            | "em"
+            | "font"
+            | "i"
+            | "ins"
+            | "kbd"
+            | "label"
+            | "mark"
+            | "q"
+            | "rp"
+            | "rt"
+            | "ruby"
+            | "s"
+            | "samp"
+            | "small"
+            | "span"
+            | "strike"
+            | "strong"
+            | "sub"
+            | "sup"
+            | "time"
+            | "tt"
+            | "u"
+            | "var"
+            | "wbr"
+            | "img"
+            | "input"
     ) || name.contains('-')
 }
 
 fn is_void(name: &str) -> bool {
-    matches!(name, "area" | "base" | "col" | "embed" | "hr" | "link" | "param" | "source" | "track")
+    matches!(
+        name,
+        "area" | "base" | "col" | "embed" | "hr" | "link" | "param" | "source" | "track"
+    )
 }
 
 /// The name under which an element is told to readability: tables become plain boxes, because text astray in a table
@@ -424,9 +617,4 @@ fn push_escaped(text: &str, out: &mut String) {
             _ => out.push(c),
         }
     }
-=======
-use super::Page;
-pub(super) fn read(text: &str) -> Page {
-    super::plain::read(text)
->>>>>>> main
 }

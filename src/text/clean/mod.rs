@@ -241,7 +241,8 @@ fn marks_len(text: &str) -> usize {
         while let Some(&b) = bytes.get(i).filter(|_| i - first < 40) {
             match b {
                 b'0'..=b'9' => digits += 1,
-                b',' | b' ' | b'-' if digits > 0 => digits = 0,
+                b',' | b'-' if digits > 0 => digits = 0,
+                b' ' if bytes[i - 1] == b',' => {}
                 _ => break,
             }
             if digits > 3 {

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::furniture::width;
+use super::furniture::{is_prose, width};
 use super::{Page, Piece};
 use crate::text::Reason;
 use crate::text::fold::fold_str;
@@ -80,7 +80,7 @@ fn mark_contained(pieces: &mut [Piece]) {
 /// A lede above the body whose words the body has in the same order.
 fn mark_ledes(pieces: &mut [Piece]) {
     let tops: Vec<usize> = (0..pieces.len())
-        .filter(|&i| is_candidate(&pieces[i]))
+        .filter(|&i| is_candidate(&pieces[i]) && is_prose(&pieces[i]))
         .take(LEDES)
         .collect();
     for i in tops {

@@ -190,6 +190,8 @@ fn summary_label(text: &str) -> Option<HasContent> {
     let head: String = text.chars().take(100).collect();
     let folded = fold_str(&head);
     let line = folded.trim_matches(|c: char| !c.is_alphanumeric());
+    // "AI 摘要" is written with a blank and without.
+    let joined = line.replace(' ', "");
     let columns = width(text);
     let presents_itself = [
         "i can summarize",
@@ -199,11 +201,16 @@ fn summary_label(text: &str) -> Option<HasContent> {
     ]
     .iter()
     .any(|words| folded.contains(words));
-    if columns <= 80 && (SUMMARY_LABELS.contains(&line) || presents_itself) {
+    if columns <= 80
+        && (SUMMARY_LABELS.contains(&line)
+            || SUMMARY_LABELS.contains(&joined.as_str())
+            || presents_itself)
+    {
         return Some(HasContent::No);
     }
     let is_labelled = SUMMARY_LABELS.iter().any(|label| {
         line.strip_prefix(label)
+            .or_else(|| joined.strip_prefix(label))
             .is_some_and(|rest| rest.starts_with([':', '|', '】', ']']))
     });
     is_labelled.then_some(HasContent::Yes)
