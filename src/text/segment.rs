@@ -208,19 +208,19 @@ fn ends_after_quote(chars: &[(usize, char)], i: usize) -> bool {
 
 /// Whether the Chinese words at `next` go on with a sentence that a quotation began: 「…。」他說, 「…？」的疑問.
 fn joins_on(chars: &[(usize, char)], next: usize) -> bool {
-    const SAID: &str = "说說道问問称稱";
+    const SAID: &str = "说說道問问称稱示";
     match chars[next].1 {
         '，' | '、' | '；' | '：' | ',' | ';' | ':' | '的' | '地' | '—' | '－' => true,
-        // A short "he said" and nothing else before the next mark.
+        // Who said it, and nothing else before the next mark.
         _ if is_closer(chars[next - 1].1) => {
-            let words: String = chars[next..]
+            const LONGEST_NAME: usize = 24;
+            let is_mark =
+                |c: char| is_terminator(c) || matches!(c, '，' | ',' | '：' | ':' | '“' | '「');
+            let words = chars[next..]
                 .iter()
-                .map(|&(_, c)| c)
-                .take(9)
-                .take_while(|&c| !is_terminator(c) && c != '，')
-                .collect();
-            words.chars().count() <= 8
-                && words.chars().next_back().is_some_and(|c| SAID.contains(c))
+                .take(LONGEST_NAME)
+                .position(|&(_, c)| is_mark(c));
+            words.is_some_and(|n| n > 0 && SAID.contains(chars[next + n - 1].1))
         }
         _ => false,
     }
@@ -463,6 +463,8 @@ mod tests {
         check("产值增长3.5%,达到1.2亿元。|他读了《你好吗？》一书。|后来……没有后来。");
         check("许多人（包括老人。）都来了。");
         check("「為什麼？」的疑問仍在。");
+        check("“我们只想凑钱。”负责募捐的何老师说，“没想到。”|大家都笑了。");
+        check("“够了。”|他站起来，看了看天。");
         check("他在U.S.工作。|她在OpenAI Inc.工作。");
     }
 
