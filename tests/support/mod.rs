@@ -1,4 +1,4 @@
-//! What several test modules share.
+//! What several tests share.
 
-pub mod hub;
-pub mod tiny;
+pub(crate) mod hub;
+pub(crate) mod tiny;

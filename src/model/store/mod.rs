@@ -19,6 +19,7 @@ mod hub;
 mod manifest;
 mod partial;
 mod parts;
+mod probe;
 mod pull;
 mod transfer;
 
