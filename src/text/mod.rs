@@ -8,6 +8,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+mod abbreviations;
 pub mod clean;
 pub mod decode;
 pub mod figures;
@@ -272,4 +273,13 @@ impl Article {
         let s = &self.sentences[sentence_idx];
         &self.text[s.start..s.end]
     }
+}
+
+/// The last character boundary of `text` at or before byte `at`; the standard one is newer than the oldest Rust supported.
+fn floor_char_boundary(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at)
+        .rev()
+        .find(|&n| text.is_char_boundary(n))
+        .unwrap_or(0)
 }
