@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use ferrous_opencc::{OpenCC, config::BuiltinConfig};
 
 use super::Lang;
-use super::script::{Script, is_han, script_of};
+use super::script::{Script, is_han, script_of, simplified};
 
 /// The language of most of `text`: Chinese when it holds more Han characters than words in Latin letters, and then
 /// the script with more characters of its own. Chinese text that fits both scripts is called Simplified.
@@ -54,15 +54,32 @@ pub fn to_script(text: &str, lang: Lang) -> Cow<'_, str> {
         Lang::ZhHant => &*TO_TRADITIONAL,
         _ => &*TO_SIMPLIFIED,
     };
+    let convert = |text: &str| {
+        let converted = converter.convert(text);
+        match lang {
+            // Phrases keep a few characters (於 in old names) that no reader of Simplified expects.
+            Lang::ZhHans => converted
+                .chars()
+                .map(|c| {
+                    if is_foreign(c, lang) {
+                        simplified(c)
+                    } else {
+                        c
+                    }
+                })
+                .collect(),
+            _ => converted,
+        }
+    };
     if detect(text) != lang {
-        return Cow::Owned(converter.convert(text));
+        return Cow::Owned(convert(text));
     }
     let mut out = String::with_capacity(text.len());
     for clause in text.split_inclusive(|c: char| !c.is_alphanumeric()) {
         if foreign_script_chars(clause, lang) == 0 {
             out.push_str(clause);
         } else {
-            out.push_str(&converter.convert(clause));
+            out.push_str(&convert(clause));
         }
     }
     Cow::Owned(out)
@@ -121,6 +138,7 @@ mod tests {
             Lang::ZhHans,
             "为了群众说话,里面看着",
         );
+        check("樊於期與淳于髡", Lang::ZhHans, "樊于期与淳于髡");
         check("著名的著作", Lang::ZhHans, "著名的著作");
         check(
             "大運河旁的皇后,说得好",

@@ -8,6 +8,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+mod abbreviations;
 pub mod clean;
 pub mod decode;
 pub mod figures;

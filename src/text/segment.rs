@@ -1,7 +1,8 @@
 //! Prose in, sentences out, each with its bytes in the clean text. Knows the marks that end a sentence in Latin and
 //! Chinese writing, and the abbreviations and numbers that only look like it; knows no grammar.
 
-use super::{Block, BlockKind, Prose, Sentence};
+use super::abbreviations::{Abbreviation, abbreviation, is_starter};
+use super::{Block, BlockKind, Prose, Sentence, floor_char_boundary};
 
 /// A sentence longer than this many bytes is split at a clause mark or a blank, so that none is unbounded.
 pub const MAX_SENTENCE_BYTES: usize = 600;
@@ -65,7 +66,7 @@ fn push_bounded(
 
 /// Where to cut an overlong run: after the last clause mark of its first 600 bytes, else after the last blank, else anywhere.
 fn cut_point(rest: &str) -> usize {
-    let limit = rest.floor_char_boundary(MAX_SENTENCE_BYTES);
+    let limit = floor_char_boundary(rest, MAX_SENTENCE_BYTES);
     let head = &rest[..limit];
     let after = |(at, c): (usize, char)| at + c.len_utf8();
     let is_clause_mark = |&(at, c): &(usize, char)| {
@@ -267,7 +268,7 @@ fn full_stop_ends(text: &str, chars: &[(usize, char)], i: usize, start: usize) -
         return true;
     };
     // No abbreviation is longer than this, and looking farther back at each stop would be quadratic.
-    let from = text.floor_char_boundary(at.saturating_sub(48)).max(start);
+    let from = floor_char_boundary(text, at.saturating_sub(48)).max(start);
     let word_start = text[from..at]
         .rfind(|c: char| {
             c.is_whitespace() || matches!(c, '(' | '“' | '"' | '‘' | '[' | '—' | '–' | '/')
@@ -317,88 +318,6 @@ fn is_list_mark(word: &str) -> bool {
     let digits = word.bytes().all(|b| b.is_ascii_digit());
     (digits && word.len() <= 2 && !word.is_empty())
         || (word.len() == 1 && word.bytes().all(|b| b.is_ascii_alphabetic()))
-}
-
-/// How an abbreviation stands to the end of a sentence.
-enum Abbreviation {
-    /// None: its full stop ends the sentence.
-    No,
-    /// A title or an initial: a name follows, never a new sentence.
-    BeforeName,
-    /// A month or "No.": part of a date or a number when digits follow.
-    BeforeNumber,
-    /// It may end a sentence; the next word tells.
-    Anywhere,
-}
-
-fn abbreviation(word: &str) -> Abbreviation {
-    const BEFORE_NAME: &[&str] = &[
-        "mr", "mrs", "ms", "dr", "prof", "st", "mt", "ft", "gen", "sen", "rep", "gov", "lt", "col",
-        "capt", "cmdr", "sgt", "maj", "adm", "pres", "rev", "hon", "messrs", "mme", "mlle", "vs",
-        "v", "cf", "ca", "approx", "viz", "dept", "supt", "insp", "atty",
-    ];
-    const BEFORE_NUMBER: &[&str] = &[
-        "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "no",
-        "nos", "vol", "fig", "figs", "pp", "p", "art", "sec", "ch", "para",
-    ];
-    const ANYWHERE: &[&str] = &[
-        "inc", "ltd", "corp", "co", "cos", "bros", "llc", "plc", "jr", "sr", "etc", "al", "est",
-        "ave", "blvd", "rd", "ph", "esq", "calif", "fla", "tex", "wash", "mass", "conn", "penn",
-        "pa", "va", "md", "ky", "tenn", "ala", "ariz", "ark", "colo", "ill", "ind", "kan", "la",
-        "mich", "minn", "miss", "mo", "mont", "neb", "nev", "okla", "ore", "wis", "wyo", "ga",
-        "del", "n.c", "dak",
-    ];
-    let lower = word
-        .trim_start_matches(|c: char| !c.is_alphanumeric())
-        .to_lowercase();
-    let is_capital = word.starts_with(char::is_uppercase);
-    if lower.is_empty() {
-        return Abbreviation::No;
-    }
-    if BEFORE_NAME.contains(&lower.as_str())
-        && (is_capital || matches!(lower.as_str(), "vs" | "v" | "cf" | "ca" | "approx" | "viz"))
-    {
-        return Abbreviation::BeforeName;
-    }
-    if BEFORE_NUMBER.contains(&lower.as_str()) {
-        return Abbreviation::BeforeNumber;
-    }
-    if matches!(lower.as_str(), "e.g" | "i.e") {
-        return Abbreviation::BeforeName;
-    }
-    let last_part = lower.rsplit('.').next().unwrap_or(&lower);
-    let has_inner_stops = lower.contains('.')
-        && last_part.chars().count() <= 2
-        && lower
-            .split('.')
-            .all(|part| part.chars().count() <= 3 && part.chars().all(char::is_alphabetic));
-    if has_inner_stops
-        || (ANYWHERE.contains(&lower.as_str())
-            && (is_capital || matches!(lower.as_str(), "etc" | "al" | "est")))
-    {
-        return Abbreviation::Anywhere;
-    }
-    // "I" ends sentences; other single capitals are initials.
-    let mut letters = word.chars();
-    match (letters.next(), letters.next()) {
-        (Some(c), None) if c.is_uppercase() && c != 'I' => Abbreviation::BeforeName,
-        _ => Abbreviation::No,
-    }
-}
-
-/// Words that open sentences much more often than they continue a name after an abbreviation.
-fn is_starter(word: &str) -> bool {
-    const STARTERS: &[&str] = &[
-        "The", "A", "An", "In", "On", "At", "It", "Its", "He", "She", "They", "We", "I", "You",
-        "But", "And", "Or", "So", "This", "That", "These", "Those", "There", "Then", "When",
-        "While", "If", "As", "After", "Before", "Since", "For", "From", "With", "Without", "By",
-        "To", "Of", "His", "Her", "Their", "Our", "My", "Some", "Many", "Most", "All", "Both",
-        "Each", "One", "Two", "Three", "No", "Not", "Now", "Still", "Yet", "However", "Although",
-        "Though", "Because", "Under", "Over", "During", "Despite", "Last", "Next", "Also", "What",
-        "Who", "Why", "How", "Where", "It's", "It’s", "That's", "That’s", "Other", "Others",
-        "Another", "Such", "Until",
-    ];
-    STARTERS.contains(&word)
 }
 
 #[cfg(test)]

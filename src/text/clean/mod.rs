@@ -1,13 +1,15 @@
 //! Text in, prose out: the article's own words kept, everything else set aside with its reason and its place. Knows
 //! layouts and the habits of web pages; knows no model and judges no content.
 //!
-//! `plain`, `markdown` and `html` turn a source into a [`Page`] of pieces; `furniture`, `second_hand` and `repeats`
+//! `plain`, `markdown` and `html` turn a source into a [`Page`] of pieces; `furniture`, `second_hand`, `repeats` and `edges`
 //! give a reason to those that are not the article; what has none becomes the clean text.
 
 use std::ops::Range;
 
-use super::{Block, BlockKind, Format, Prose, Reason, SetAside};
+use super::{Block, BlockKind, Format, Prose, Reason, SetAside, floor_char_boundary};
 
+mod edges;
+mod elements;
 mod furniture;
 mod html;
 mod hygiene;
@@ -16,6 +18,7 @@ mod patterns;
 mod plain;
 mod repeats;
 mod second_hand;
+mod shape;
 mod tags;
 
 pub use hygiene::{is_unprintable, tidy};
@@ -43,12 +46,12 @@ pub fn clean(text: &str, format: Format, hints: Hints<'_>) -> Prose {
     if let Some(date) = hints.date.map(tidy).filter(|date| !date.is_empty()) {
         page.date = Some(date);
     }
-    furniture::mark_lines(&mut page);
+    furniture::mark(&mut page);
     second_hand::mark(&mut page);
     repeats::mark(&mut page);
     // Before the edges are looked at, so that they are the edges of what is kept; and after, when furniture is gone.
     let early = second_hand::promote(&mut page);
-    furniture::mark_edges(&mut page);
+    edges::mark(&mut page);
     let second_hand = early || second_hand::promote(&mut page);
     assemble(page, second_hand)
 }
@@ -103,7 +106,7 @@ impl Page {
     ) {
         let mut from = 0;
         while raw.len() - from > MAX_PIECE_BYTES {
-            let limit = raw.floor_char_boundary(from + MAX_PIECE_BYTES);
+            let limit = floor_char_boundary(raw, from + MAX_PIECE_BYTES);
             let window = &raw[from..limit];
             let end_mark = window
                 .rfind(['。', '！', '？', '\n'])
@@ -151,8 +154,10 @@ impl Page {
             }
             return;
         }
-        self.in_outline &= reason.is_some();
-        self.push_piece(raw, offset, kind, after_gap, reason, false, false);
+        // Points in lines of their own belong to the outline that they stand in.
+        self.in_outline &= reason.is_some() || kind == Some(BlockKind::ListItem);
+        let is_outline = self.in_outline && reason.is_none();
+        self.push_piece(raw, offset, kind, after_gap, reason, is_outline, false);
     }
 
     #[allow(clippy::too_many_arguments)] // A constructor of seven fields, called twice, just above.
@@ -264,7 +269,7 @@ fn marks_len(text: &str) -> usize {
 }
 
 fn assemble(page: Page, second_hand: bool) -> Prose {
-    let kinds = furniture::kinds(&page);
+    let kinds = shape::kinds(&page);
     let mut prose = Prose {
         title: page.title,
         byline: page.byline,
@@ -296,3 +301,6 @@ fn assemble(page: Page, second_hand: bool) -> Prose {
     prose.set_aside.sort_by_key(|run| (run.start, run.end));
     prose
 }
+
+#[cfg(test)]
+mod tests;

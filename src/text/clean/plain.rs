@@ -1,7 +1,7 @@
 //! A plain clipping in, a page of pieces out. Knows lines, hand-wrapped paragraphs and bullets.
 
 use super::Page;
-use super::furniture::{ends_sentence, width};
+use super::shape::{ends_sentence, width};
 use crate::text::BlockKind;
 
 /// A line of the source.

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::furniture::{is_prose, width};
+use super::shape::{is_prose, width};
 use super::{Page, Piece};
 use crate::text::Reason;
 use crate::text::fold::fold_str;

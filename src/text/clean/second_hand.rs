@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use super::furniture::{body_lang, ends_sentence, is_of_another_script, is_prose, width};
 use super::patterns::{ABSTRACT_PHRASES, SUMMARY_LABELS};
+use super::shape::{body_lang, ends_sentence, is_of_another_script, is_prose, width};
 use super::{Page, Piece};
 use crate::text::fold::fold_str;
 use crate::text::{BlockKind, Reason};

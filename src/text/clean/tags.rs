@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use crate::text::floor_char_boundary;
+
 /// A run of HTML source.
 pub(super) enum Token<'a> {
     /// Text, character references undecoded.
@@ -36,7 +38,6 @@ impl Tag<'_> {
                 .find(|c: char| c.is_whitespace() || c == '=' || c == '/')
                 .unwrap_or(rest.len())
                 .max(1);
-            let name_len = rest.ceil_char_boundary(name_len);
             let key = &rest[..name_len];
             rest = rest[name_len..].trim_start();
             let mut value = "";
@@ -92,11 +93,10 @@ impl<'a> Tokens<'a> {
                 self.at += end;
                 return Some(Token::Text(&rest[..end]));
             }
-            if rest.starts_with("<!--") {
+            if let Some(comment) = rest.strip_prefix("<!--") {
                 // An unclosed comment ends the page, as in a browser.
-                self.at = rest[4..]
-                    .find("-->")
-                    .map_or(self.html.len(), |n| self.at + 4 + n + 3);
+                let end = comment.find("-->").map_or(comment.len(), |n| n + 3);
+                self.at = self.html.len() - comment.len() + end;
                 continue;
             }
             if rest.starts_with("<!") || rest.starts_with("<?") {
@@ -120,7 +120,7 @@ impl<'a> Tokens<'a> {
         let name_len = body
             .find(|c: char| c.is_whitespace() || c == '/')
             .unwrap_or(body.len());
-        let name = body[..name_len.min(64)].to_ascii_lowercase();
+        let name = body[..floor_char_boundary(body, name_len.min(64))].to_ascii_lowercase();
         match is_close {
             true => Token::Close(name),
             false => Token::Open(Tag {

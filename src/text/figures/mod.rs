@@ -11,6 +11,7 @@ mod chinese;
 mod decimal;
 mod english;
 mod scan;
+mod units;
 
 pub use decimal::Decimal;
 
