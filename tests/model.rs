@@ -593,9 +593,14 @@ fn identity() -> Identity {
     }
 }
 
+/// With weights in f32, so that a reused prefix differs from a fresh one by hardly anything.
 fn engine(family: TinyFamily, seed: u64, max_context: usize) -> Engine {
     let folder = tempfile::tempdir().unwrap();
-    let path = Tiny::new(family, seed).write(folder.path());
+    let tiny = Tiny {
+        dtype: GgmlDType::F32,
+        ..Tiny::new(family, seed)
+    };
+    let path = tiny.write(folder.path());
     Engine::open(
         &path,
         identity(),
@@ -650,6 +655,34 @@ fn the_same_prompt_gives_the_same_text_fresh_reused_and_in_a_batch() {
         assert_eq!(batch[0].text, batch[3].text);
         assert_eq!(batch[0].usage.reused_tokens, 0);
         assert!(batch[1].usage.reused_tokens > 10, "{:?}", batch[1].usage);
+    }
+}
+
+#[test]
+fn after_forgetting_nothing_earlier_shows() {
+    for dtype in [GgmlDType::Q8_0, GgmlDType::Q4K] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Tiny {
+            dtype,
+            ..Tiny::new(TinyFamily::Qwen2, 7)
+        }
+        .write(folder.path());
+        let open = || Engine::open(&path, identity(), EngineSettings::default()).unwrap();
+        let work = [
+            user("the ring of the user, of 中国"),
+            user("the ring of the user, of the ring"),
+        ];
+        let alone = open().complete(&work, &limits(40)).unwrap();
+        let mut engine = open();
+        engine
+            .complete(&[user("the ring of the user"), user("中国")], &limits(40))
+            .unwrap();
+        engine.forget();
+        let after = engine.complete(&work, &limits(40)).unwrap();
+        for (alone, after) in alone.iter().zip(&after) {
+            assert_eq!(alone.text, after.text);
+            assert_eq!(alone.usage.reused_tokens, after.usage.reused_tokens);
+        }
     }
 }
 

@@ -35,8 +35,8 @@ Basel (12 days at least). Ticket sales fell by 18% in the first week.\n\n\
 fn lift(wreck: &Wreck) -> Result<Tonnes> { crane.pull(wreck.mass()?) }\n\n\
 Read also: Ten quiet lakes for the summer. Share this article. All rights reserved.";
 
-/// Both sides round activations to 8 bits, on sums in another order. Measured: logits, which lie between -20 and 30,
-/// differ by 0.74 at most, and the most probable token by nothing where its margin is above 0.19.
+/// The oracle rounds activations to 8 bits before every product, ours not before all of them. Measured: logits, which
+/// lie between -20 and 30, differ by 0.9 at most, and the most probable token never where its margin is above 0.19.
 const MARGIN: f32 = 0.5;
 
 #[test]

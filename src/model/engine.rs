@@ -240,6 +240,10 @@ impl LanguageModel for Engine {
         self.tokens.count(text)
     }
 
+    fn forget(&mut self) {
+        self.rewind(0);
+    }
+
     fn complete(&mut self, prompts: &[Prompt], limits: &Limits) -> Result<Vec<Completion>> {
         prompts
             .iter()
