@@ -355,13 +355,16 @@ fn a_header_with_random_damage_never_panics() {
     }
 }
 
-/// The file with the metadata value of `key` replaced; `offset` counts from the value's first byte.
-fn with_value(bytes: &[u8], key: &str, offset: usize, value: &[u8]) -> Vec<u8> {
+/// Where in the file what follows this name begins.
+fn behind(bytes: &[u8], name: &str) -> usize {
     let start = bytes
-        .windows(key.len())
-        .position(|window| window == key.as_bytes())
-        .unwrap();
-    let start = start + key.len() + 4 + offset;
+        .windows(name.len())
+        .position(|window| window == name.as_bytes());
+    start.unwrap() + name.len()
+}
+
+/// The file with other bytes from `start` on.
+fn replaced(bytes: &[u8], start: usize, value: &[u8]) -> Vec<u8> {
     let mut changed = bytes.to_vec();
     changed[start..start + value.len()].copy_from_slice(value);
     changed
@@ -388,12 +391,16 @@ fn settings_out_of_range_are_refused_by_name() {
         ("qwen2.feed_forward_length", &7u32.to_le_bytes()),
     ];
     for (key, value) in cases {
-        let error = try_file(&path, &with_value(&bytes, key, 0, value)).unwrap_err();
+        let error = try_file(&path, &replaced(&bytes, behind(&bytes, key) + 4, value)).unwrap_err();
         let named =
             error.contains(key) || (key.contains("feed_forward") && error.contains("ffn_gate"));
         assert!(named && error.contains("settings.gguf"), "{key}: {error}");
     }
-    let other = with_value(&bytes, "general.architecture", 8, b"llama");
+    let other = replaced(
+        &bytes,
+        behind(&bytes, "general.architecture") + 12,
+        b"llama",
+    );
     let error = std::fs::write(&path, other)
         .map(|()| Gguf::open(&path).err().unwrap())
         .unwrap();
@@ -402,6 +409,62 @@ fn settings_out_of_range_are_refused_by_name() {
         "{error}"
     );
     assert!(error.to_string().contains("qwen2 and qwen3"));
+}
+
+#[test]
+fn tensors_that_cannot_be_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tensors.gguf");
+    let bytes = Tiny::new(TinyFamily::Qwen2, 1).gguf();
+    let name = "blk.1.ffn_norm.weight";
+    let start = behind(&bytes, name);
+    // Behind the name: dimensions (u32), one length (u64), type (u32), offset (u64).
+    let cases: [(usize, &[u8], &str); 8] = [
+        (0, &5u32.to_le_bytes(), "5 dimensions"),
+        (0, &0u32.to_le_bytes(), "0 dimensions"),
+        (4, &u64::MAX.to_le_bytes(), "does not fit"),
+        (4, &0u64.to_le_bytes(), "does not fit"),
+        (4, &(1u64 << 40).to_le_bytes(), "beyond the end"),
+        (12, &99u32.to_le_bytes(), "type 99"),
+        (16, &1u64.to_le_bytes(), "multiple of 32"),
+        (16, &(u64::MAX - 31).to_le_bytes(), "beyond the end"),
+    ];
+    for (offset, value, expected) in cases {
+        let error = try_file(&path, &replaced(&bytes, start + offset, value)).unwrap_err();
+        assert!(error.contains(name) && error.contains(expected), "{error}");
+    }
+    let twice = replaced(&bytes, start - name.len(), b"blk.0");
+    assert!(
+        try_file(&path, &twice)
+            .unwrap_err()
+            .contains("two tensors have this name")
+    );
+}
+
+#[test]
+fn overlapping_tensors_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("overlap.gguf");
+    let mut bytes = Tiny::new(TinyFamily::Qwen2, 1).gguf();
+    let content = gguf_file::Content::read(&mut Cursor::new(&bytes)).unwrap();
+    // All of them at the place of the largest, and nothing behind it: each alone is inside the file.
+    for (name, info) in &content.tensor_infos {
+        let offset = 4 + 8 * info.shape.rank() + 4;
+        bytes = replaced(&bytes, behind(&bytes, name) + offset, &0u64.to_le_bytes());
+    }
+    let largest = &content.tensor_infos["token_embd.weight"];
+    let n_largest = largest.shape.elem_count() / 32 * 34;
+    bytes.truncate(content.tensor_data_offset as usize + n_largest);
+    assert!(try_file(&path, &bytes).unwrap_err().contains("overlap"));
+}
+
+#[test]
+fn what_is_not_a_regular_file_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(Gguf::open(folder.path()).is_err());
+    assert!(Gguf::open(Path::new("/dev/zero")).is_err());
+    let missing = Gguf::open(&folder.path().join("none.gguf")).err().unwrap();
+    assert!(matches!(missing, GgufError::Read { .. }));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The real 0.5B: our forward pass against candle-transformers', and the same text twice.
 
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use candle_core::quantized::gguf_file;
+use candle_core::quantized::{GgmlDType, gguf_file};
 use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_qwen2;
 use precis::model::engine::{Engine, EngineSettings};
@@ -34,8 +35,8 @@ Basel (12 days at least). Ticket sales fell by 18% in the first week.\n\n\
 fn lift(wreck: &Wreck) -> Result<Tonnes> { crane.pull(wreck.mass()?) }\n\n\
 Read also: Ten quiet lakes for the summer. Share this article. All rights reserved.";
 
-/// Both sides round activations to 8 bits, on sums in another order; logits of this model lie between -20 and 30,
-/// and differ by up to a third of this.
+/// Both sides round activations to 8 bits, on sums in another order. Measured: logits, which lie between -20 and 30,
+/// differ by 0.74 at most, and the most probable token by nothing where its margin is above 0.19.
 const MARGIN: f32 = 0.5;
 
 #[test]
@@ -46,6 +47,8 @@ fn the_real_model_agrees_with_the_oracle_at_every_position() {
 fn check_against_oracle(path: &Path) {
     let mut gguf = Gguf::open(path).unwrap();
     let tokens = Tokens::new(&gguf).unwrap();
+    // As the publisher's own tokenizer has it.
+    assert_eq!(tokens.encode("Hello, world!").unwrap(), [9707, 11, 1879, 0]);
     let ids = tokens.encode(TEXT).unwrap();
     assert!((380..=440).contains(&ids.len()), "{} tokens", ids.len());
     assert_eq!(tokens.decode(&ids), TEXT);
@@ -54,10 +57,7 @@ fn check_against_oracle(path: &Path) {
         .forward_all(&ids, &mut model.cache(), &AtomicBool::new(false))
         .unwrap();
 
-    let mut file = std::io::BufReader::new(std::fs::File::open(path).unwrap());
-    let content = gguf_file::Content::read(&mut file).unwrap();
-    let mut oracle =
-        quantized_qwen2::ModelWeights::from_gguf(content, &mut file, &Device::Cpu).unwrap();
+    let mut oracle = oracle(path);
     let mut n_clear = 0;
     for (position, id) in ids.iter().enumerate() {
         let input = Tensor::new(&[[*id]], &Device::Cpu).unwrap();
@@ -86,11 +86,44 @@ fn check_against_oracle(path: &Path) {
     );
 }
 
+/// The other implementation. It would multiply Q5_0 weights one number at a time, for minutes; so they are put behind
+/// the file's own bytes once more, as the same numbers in Q8_0.
+fn oracle(path: &Path) -> quantized_qwen2::ModelWeights {
+    let mut bytes = std::fs::read(path).unwrap();
+    let mut content = gguf_file::Content::read(&mut Cursor::new(&bytes)).unwrap();
+    for info in content.tensor_infos.values_mut() {
+        if info.ggml_dtype != GgmlDType::Q5_0 {
+            continue;
+        }
+        let start = (content.tensor_data_offset + info.offset) as usize;
+        let n_blocks = info.shape.elem_count() / 32;
+        info.offset = bytes.len() as u64 - content.tensor_data_offset;
+        info.ggml_dtype = GgmlDType::Q8_0;
+        for idx in 0..n_blocks {
+            let block: [u8; 22] = bytes[start + 22 * idx..][..22].try_into().unwrap();
+            let fifth_bits = u32::from_le_bytes(block[2..6].try_into().unwrap());
+            bytes.extend_from_slice(&block[..2]);
+            bytes.extend((0..32).map(|value| {
+                let nibble = block[6 + value % 16] >> (value / 16 * 4) & 15;
+                (nibble + 16 * (fifth_bits >> value & 1) as u8).wrapping_sub(16)
+            }));
+        }
+    }
+    let mut file = Cursor::new(bytes);
+    quantized_qwen2::ModelWeights::from_gguf(content, &mut file, &Device::Cpu).unwrap()
+}
+
 /// The most probable token, and how far its logit lies above the next one.
 fn best_and_margin(logits: &[f32]) -> (usize, f32) {
-    let mut order: Vec<usize> = (0..logits.len()).collect();
-    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
-    (order[0], logits[order[0]] - logits[order[1]])
+    let (mut best, mut second) = ((0, f32::NEG_INFINITY), f32::NEG_INFINITY);
+    for (id, logit) in logits.iter().enumerate() {
+        if *logit > best.1 {
+            (second, best) = (best.1, (id, *logit));
+        } else {
+            second = second.max(*logit);
+        }
+    }
+    (best.0, best.1 - second)
 }
 
 #[test]

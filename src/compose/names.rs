@@ -205,16 +205,23 @@ impl Known {
     /// A run of `draft` that differs in one character from a Chinese name of the sources and stands nowhere in them.
     /// The segmenter need not take it for a name.
     fn misspelling(&self, draft: &str) -> Option<String> {
-        let draft: Vec<char> = fold_str(draft).chars().collect();
-        let near = |run: &[char], name: &[char]| {
-            run.iter().zip(name).filter(|(a, b)| a != b).count() == 1
-                && run.iter().all(|c| is_han(*c))
+        let folded = fold(draft);
+        let chars: Vec<(usize, char)> = folded.text.char_indices().collect();
+        let near = |run: &[(usize, char)], name: &[char]| {
+            let same = run.iter().zip(name).filter(|((_, a), b)| a == *b).count();
+            same + 1 == name.len() && run.iter().all(|(_, c)| is_han(*c))
         };
-        let mut runs = self.han_names.iter().flat_map(|name| {
-            let runs = draft.windows(name.len());
-            runs.filter(|run| near(run, name)).map(String::from_iter)
-        });
-        runs.find(|run: &String| !self.han.contains(run))
+        let runs = |name: &Vec<char>| {
+            let runs = chars.windows(name.len()).filter(|run| near(run, name));
+            let range = |run: &[(usize, char)]| {
+                let (last, c) = run[run.len() - 1];
+                run[0].0..last + c.len_utf8()
+            };
+            runs.map(range).collect::<Vec<_>>()
+        };
+        let mut near_misses = self.han_names.iter().flat_map(runs);
+        let stranger = near_misses.find(|range| !self.han.contains(&folded.text[range.clone()]))?;
+        Some(draft[folded.original_range(stranger)].to_owned())
     }
 
     fn is_stranger(&self, word: &Word) -> bool {

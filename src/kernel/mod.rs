@@ -148,3 +148,61 @@ fn is_alone() -> bool {
         Err(_) => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to_vec(tensor: &Tensor) -> Vec<f32> {
+        tensor.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn widened_weights_are_the_same_numbers() {
+        let values = Tensor::randn(0f32, 1f32, (5, 64), &Device::Cpu).unwrap();
+        let narrow = QTensor::quantize(&values, GgmlDType::Q5_0).unwrap();
+        let expected = to_vec(&narrow.dequantize(&Device::Cpu).unwrap());
+        let wide = widen(narrow).unwrap();
+        assert_eq!(wide.dtype(), GgmlDType::Q8_0);
+        assert_eq!(to_vec(&wide.dequantize(&Device::Cpu).unwrap()), expected);
+    }
+
+    #[test]
+    fn rows_are_looked_up_and_unknown_ones_refused() {
+        let values = Tensor::randn(0f32, 1f32, (5, 64), &Device::Cpu).unwrap();
+        for dtype in [GgmlDType::F32, GgmlDType::Q8_0, GgmlDType::Q5_0] {
+            let weights = QTensor::quantize(&values, dtype).unwrap();
+            let expected = to_vec(&weights.dequantize(&Device::Cpu).unwrap().get(3).unwrap());
+            let linear = QLinear::new(weights, None).unwrap();
+            assert_eq!(to_vec(&linear.rows(&[3]).unwrap()), expected);
+            assert!(linear.rows(&[0, 5]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_bias_must_fit_and_is_added() {
+        let weights = || {
+            QTensor::quantize(
+                &Tensor::zeros((3, 32), candle_core::DType::F32, &Device::Cpu).unwrap(),
+                GgmlDType::Q8_0,
+            )
+            .unwrap()
+        };
+        let bias = |n: usize| Some(Tensor::arange(0f32, n as f32, &Device::Cpu).unwrap());
+        assert!(QLinear::new(weights(), bias(4)).is_err());
+        let x = Tensor::ones((2, 32), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let y = QLinear::new(weights(), bias(3))
+            .unwrap()
+            .forward(&x)
+            .unwrap();
+        assert_eq!(to_vec(&y), [0.0, 1.0, 2.0, 0.0, 1.0, 2.0]);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn threads_cannot_be_set_once_there_are_several() {
+        // Tests themselves run on a second thread.
+        assert!(set_threads(1).is_err());
+        assert!(set_threads(0).is_err());
+    }
+}

@@ -178,11 +178,12 @@ impl Gguf {
             path: path.into(),
             source,
         };
-        let file = File::open(path).map_err(read_error)?;
-        let about = file.metadata().map_err(read_error)?;
+        // Asked before opening, since opening a FIFO waits for a writer.
+        let about = std::fs::metadata(path).map_err(read_error)?;
         if !about.is_file() {
             return Err(refuse(path, "file", "it is not a regular file"));
         }
+        let file = File::open(path).map_err(read_error)?;
         let mut header = Header {
             path,
             reader: BufReader::with_capacity(1 << 18, &file),

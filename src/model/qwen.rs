@@ -160,11 +160,10 @@ impl Qwen {
         let rope = self.rope.narrow(cache.len(), ids.len())?;
         let mut x = self.embedding.rows(ids)?.to_device(&self.device)?; // (chunk, hidden)
         for (idx, layer) in self.layers.iter().enumerate() {
-            if stop.load(Ordering::Relaxed) {
-                return Err(Interrupted.into());
-            }
+            check(stop)?;
             let normed = rms_norm(&x, &layer.attention_norm, self.config.rms_eps as f32)?;
             x = (x + layer.attention(&normed, idx, cache, &rope, &self.config)?)?;
+            check(stop)?;
             let normed = rms_norm(&x, &layer.feed_forward_norm, self.config.rms_eps as f32)?;
             x = (x + layer.feed_forward(&normed)?)?;
         }
@@ -319,6 +318,14 @@ impl Rope {
     /// Rotates each head, (n, head, head_dim), by its position.
     fn rotate(&self, x: &Tensor) -> Result<Tensor> {
         Ok(rope_thd(&x.unsqueeze(0)?, &self.cos, &self.sin)?.squeeze(0)?)
+    }
+}
+
+/// Twice a layer: on a small machine a layer takes a second for a whole chunk.
+fn check(stop: &AtomicBool) -> Result<(), Interrupted> {
+    match stop.load(Ordering::Relaxed) {
+        true => Err(Interrupted),
+        false => Ok(()),
     }
 }
 
