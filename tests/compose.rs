@@ -40,7 +40,7 @@ fn plan(style: Style) -> SummaryPlan {
 
 /// The line that a prompt asks to be told.
 fn told(prompt: &Prompt) -> String {
-    let line = prompt.user.lines().find_map(|l| l.strip_prefix("Text: "));
+    let line = prompt.user.lines().find_map(|l| l.strip_prefix("Sentence: "));
     line.unwrap_or_default().to_owned()
 }
 
@@ -192,7 +192,7 @@ fn an_article_beyond_the_budget_is_condensed_with_citations_to_its_own_sentences
 
 #[test]
 fn the_language_asked_for_is_the_language_written() {
-    let mut lm = Scripted::new(|prompt: &Prompt| match prompt.user.contains("原文") {
+    let mut lm = Scripted::new(|prompt: &Prompt| match prompt.user.contains("句子") {
         // Simplified characters, although Traditional is asked for.
         true => "奥川市将投入4.2亿元兴建新渡轮码头。".to_owned(),
         false => "Aochuan builds a quay.".to_owned(),

@@ -15,7 +15,6 @@ const FLOORS: &[(&str, usize)] = &[
     ("cli", 4),
 ];
 
-/// `model` stands on `kernel`, and both stand on `text`'s floor; everything else goes strictly down.
 fn floor(room: &str) -> Option<usize> {
     FLOORS
         .iter()
@@ -153,12 +152,12 @@ fn only_cli_prints() {
 }
 
 #[test]
-fn text_kernel_and_compose_open_no_file() {
-    let pure = ["text", "kernel", "compose"];
+fn text_and_compose_open_no_file() {
+    let pure = ["text", "compose"];
     only_in(
         &["std::fs", "File::open", "fs::read", "fs::write"],
         |s| !pure.contains(&s.room.as_str()),
-        "text, kernel and compose never touch the file system",
+        "text and compose never touch the file system",
     );
 }
 

@@ -41,8 +41,6 @@ pub fn condense(
             taken.push(index);
             let before = index.checked_sub(1).map(|i| &section.lines[i]);
             let claim = drafting.line(&Task {
-                template: "point",
-                title,
                 lines: &[&section.lines[index]],
                 before: before.filter(|l| l.kind != BlockKind::Heading),
                 words: LINE_WORDS,

@@ -49,10 +49,6 @@ pub struct Drafting<'a> {
 
 /// One line to be drafted.
 pub struct Task<'a> {
-    /// The template's name, without its language.
-    pub template: &'static str,
-    /// The article's title, or nothing.
-    pub title: &'a str,
     /// The lines to be told in one sentence.
     pub lines: &'a [&'a Line],
     /// What stands before them, so that pronouns can be understood.
@@ -136,10 +132,9 @@ impl<'a> Drafting<'a> {
             Lang::ZhHans | Lang::ZhHant => words * HAN_PER_WORD,
         };
         let prompt = self.prompts.render(
-            task.template,
+            "line",
             self.lang,
             &[
-                ("title", task.title),
                 ("before", before),
                 ("text", &line_texts.join(" ")),
                 ("words", &count.to_string()),
@@ -264,7 +259,9 @@ fn whole_line(text: &str, lang: Lang) -> Result<String, &'static str> {
     let mut line = text[first.start..first.end].trim().to_owned();
     if line.ends_with('…') {
         // Cut off by the token cap: what stands before the last clause mark may still be a sentence.
-        let cut = line.rfind([',', ';', '，', '；', '—']).unwrap_or(0);
+        let marks = [", ", "; ", " – ", " — ", "，", "；"];
+        let cut = marks.iter().filter_map(|mark| line.rfind(mark)).max();
+        let cut = cut.unwrap_or(0);
         if 3 * cut < 2 * line.len() {
             return Err("it did not come to an end");
         }

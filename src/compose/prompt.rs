@@ -30,10 +30,8 @@ macro_rules! built_in {
 
 /// Name and text of each template. A name is `task.language`.
 const BUILT_IN: &[(&str, &str)] = built_in![
-    "core.en",
-    "core.zh",
-    "point.en",
-    "point.zh",
+    "line.en",
+    "line.zh",
     "title.en",
     "title.zh",
     "answer.en",
@@ -151,7 +149,7 @@ mod tests {
     #[test]
     fn every_template_is_complete_in_both_languages() {
         let prompts = Prompts::default();
-        for task in ["core", "point", "title", "answer", "standalone"] {
+        for task in ["line", "title", "answer", "standalone"] {
             for lang in [Lang::En, Lang::ZhHans, Lang::ZhHant] {
                 let values = [
                     ("title", "T"),
@@ -192,9 +190,9 @@ mod tests {
             prompts.replace(name, text).map_err(|e| e.to_string())
         };
         assert!(
-            replace(&mut prompts, "core.fr", "a\n---\nb")
+            replace(&mut prompts, "line.fr", "a\n---\nb")
                 .unwrap_err()
-                .contains("core.fr")
+                .contains("line.fr")
         );
         assert!(
             replace(&mut prompts, "answer.en", "a\n---\n{text}")

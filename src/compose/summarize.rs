@@ -105,17 +105,15 @@ fn one(article: &Article, lm: &mut dyn LanguageModel, plan: &SummaryPlan) -> Res
 /// Takes the most salient line that is left, again and again.
 struct Picker<'a> {
     evidence: &'a Evidence,
-    title: &'a str,
     salience: Salience,
     taken: Vec<usize>,
 }
 
 impl<'a> Picker<'a> {
-    fn new(evidence: &'a Evidence, title: &'a str) -> Self {
+    fn new(evidence: &'a Evidence, title: &str) -> Self {
         let salience = Salience::new(evidence, Some(title).filter(|t| !t.is_empty()));
         Picker {
             evidence,
-            title,
             salience,
             taken: Vec::new(),
         }
@@ -124,7 +122,7 @@ impl<'a> Picker<'a> {
     /// The sentence that tells what the article is about; a line that can not be told makes room for the next one.
     fn core(&mut self, drafting: &mut Drafting, words: usize) -> Result<Option<Claim>> {
         for _ in 0..PATIENCE {
-            let Some((_, claim)) = self.tell("core", drafting, words)? else {
+            let Some((_, claim)) = self.tell(drafting, words)? else {
                 break;
             };
             if claim.is_some() {
@@ -152,7 +150,7 @@ impl<'a> Picker<'a> {
                 break;
             }
             let words = words.clamp(POINT_WORDS / 2, POINT_WORDS * 5 / 4);
-            match self.tell("point", drafting, words)? {
+            match self.tell(drafting, words)? {
                 Some((line, Some(claim))) => {
                     left = left.saturating_sub(n_words(&claim.text, drafting.lang));
                     points.push((line, claim));
@@ -168,7 +166,6 @@ impl<'a> Picker<'a> {
     /// Tells the next line. The outer `None`: no line is left; the inner one: it could not be told.
     fn tell(
         &mut self,
-        template: &'static str,
         drafting: &mut Drafting,
         words: usize,
     ) -> Result<Option<(usize, Option<Claim>)>> {
@@ -179,8 +176,6 @@ impl<'a> Picker<'a> {
         let lines = &self.evidence.lines;
         let before = index.checked_sub(1).map(|i| &lines[i]);
         let claim = drafting.line(&Task {
-            template,
-            title: self.title,
             lines: &[&lines[index]],
             before: before.filter(|l| l.kind != BlockKind::Heading),
             words,
