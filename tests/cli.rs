@@ -402,8 +402,6 @@ fn bad_articles_are_told_apart_and_stop_nothing() {
     let objects = objects(&ended);
     let of_schema = |schema: &str| -> Vec<&str> {
         let is = |object: &&Value| object["schema"] == schema;
-        let path = |o: &'static str| o;
-        let _ = path;
         objects
             .iter()
             .filter(is)
@@ -572,6 +570,29 @@ fn a_second_run_skips_what_is_done() {
         let done = record["schema"] == "precis/summary/1" && record["key"].is_string();
         assert!(done || record["schema"] == "precis/error/1", "{record}");
     }
+}
+
+#[test]
+fn each_record_of_a_file_is_an_article_of_its_own() {
+    let user = User::new();
+    let record = |text: &str| serde_json::json!({ "title": "Harbour", "text": text }).to_string();
+    let lines = [record(HARBOUR), "{ torn".to_owned(), record(LIBRARY)].join("\n");
+    user.write("all.jsonl", lines);
+    let ended = user.run_tiny(&["sum", "all.jsonl", "-o", "out"]);
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    assert!(ended.err.contains("all.jsonl#2"), "{}", ended.err);
+    let names = files_in(&user.path("out"));
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(
+        names[0].starts_with("all-1-") && names[1].starts_with("all-3-"),
+        "{names:?}"
+    );
+    let again = user.run_tiny(&["sum", "./all.jsonl", "-o", "out"]);
+    assert!(
+        again.err.contains("0 done, 2 done before, 1 failed"),
+        "{}",
+        again.err
+    );
 }
 
 #[test]
@@ -838,5 +859,5 @@ fn bench_ends_with_one_line_of_json() {
 fn completions_and_the_manual_are_printed() {
     let user = User::new();
     assert!(user.run(&["completions", "bash"]).out.contains("_precis"));
-    assert!(user.run(&["man"]).out.contains(".TH precis"));
+    assert!(user.run(&["man"]).out.contains(".TH precis-sum"));
 }

@@ -53,7 +53,7 @@ pub(crate) struct Common {
     /// Say more: what was dropped and why, and what it cost
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
-    /// Colour the output [default: auto]
+    /// Colour the output [default: auto, on a terminal unless NO_COLOR is set]
     #[arg(
         long,
         global = true,
@@ -283,15 +283,12 @@ pub(crate) struct BenchArgs {
     pub(crate) model: ModelArgs,
 }
 
-/// When to colour.
+/// When to colour. Without a word on each value, the help of every command stays short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum When {
-    /// On a terminal, unless NO_COLOR is set
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Deserializer};
 
@@ -109,10 +109,35 @@ pub(crate) fn prompts() -> Result<Prompts> {
 fn read(path: &Path) -> Result<File> {
     let failed = || format!("failed to read the configuration `{}`", path.display());
     match fs::read_to_string(path) {
-        Ok(text) => toml::from_str(&text).with_context(failed),
+        Ok(text) => toml::from_str(&text)
+            .map_err(anyhow::Error::from)
+            .and_then(in_range)
+            .with_context(failed),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(File::default()),
         Err(e) => Err(e).with_context(failed),
     }
+}
+
+/// The same bounds as on the command line, where clap keeps them.
+fn in_range(file: File) -> Result<File> {
+    let within = |value: Option<f64>, least: f64, most: f64| {
+        value.is_none_or(|value| (least..=most).contains(&value))
+    };
+    ensure!(file.threads != Some(0), "`threads` is 0");
+    ensure!(
+        within(file.temperature, 0.0, 5.0),
+        "`temperature` is not between 0 and 5"
+    );
+    ensure!(
+        within(file.top_p, f64::MIN_POSITIVE, 1.0),
+        "`top-p` is not above 0 and up to 1"
+    );
+    let words = file.words.map(f64::from);
+    ensure!(
+        within(words, 5.0, 2000.0),
+        "`words` is not between 5 and 2000"
+    );
+    Ok(file)
 }
 
 fn fill_model(model: &mut ModelArgs, file: &File) {
@@ -176,6 +201,22 @@ mod tests {
             error.contains("modell") && error.contains("config.toml"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn numbers_of_the_file_have_the_bounds_of_the_command_line() {
+        for text in [
+            "threads = 0",
+            "temperature = -1",
+            "temperature = nan",
+            "top-p = 0",
+            "words = 3",
+        ] {
+            let error = format!("{:#}", parse(text).unwrap_err());
+            let key = text.split(' ').next().unwrap();
+            assert!(error.contains(&format!("`{key}`")), "{error}");
+        }
+        assert!(parse("temperature = 0\nwords = 80").is_ok());
     }
 
     #[test]

@@ -110,6 +110,26 @@ impl Articles {
     }
 }
 
+/// A sign of life while something takes as long as it takes. Ends when it is dropped.
+pub(crate) struct Wait {
+    display: Display,
+}
+
+impl Wait {
+    /// `label` says what is going on.
+    pub(crate) fn new(console: Console, label: &str) -> Self {
+        let template = format!("{{spinner}} {label}  {{elapsed}}");
+        Wait {
+            display: Display::new(console, None, &template),
+        }
+    }
+
+    /// Runs `print` with the sign out of its way.
+    pub(crate) fn pause<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.display.bar.suspend(print)
+    }
+}
+
 /// A count of files on its way to a total, which shows only when it takes a while.
 pub(crate) struct Files {
     console: Console,

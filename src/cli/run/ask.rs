@@ -88,13 +88,13 @@ pub(in crate::cli) struct Session {
 impl Session {
     /// Answers one question, understood in the light of what was said before.
     pub(in crate::cli) fn ask(&mut self, question: &str, turns: &[Turn]) -> Result<Answer> {
+        let wait = progress::Wait::new(self.console, "reading");
         let full = match turns {
             [] => question.to_owned(),
             turns => standalone(question, turns, &mut self.engine, &self.plan)?,
         };
         if self.console.verbose && full != question {
-            self.console
-                .note(&format!("understood as: {}", sanitize::line(&full)));
+            wait.pause(|| self.console.note(&format!("understood as: {full}")));
         }
         let hits = self.index.search(&full, self.n_passages)?;
         answer(&full, hits, &mut self.engine, &self.plan)

@@ -38,8 +38,13 @@ pub(super) fn run(args: Args, console: Console, interrupt: &Interrupt) -> Result
             Ok(Exit::Done)
         }
         Command::Man => {
+            let mut command = Args::command();
+            command.build(); // names the subcommands in full, and gives them the options of every command
             let mut page = Vec::new();
-            clap_mangen::Man::new(Args::command()).render(&mut page)?;
+            clap_mangen::Man::new(command.clone()).render(&mut page)?;
+            for command in command.get_subcommands().filter(|c| c.get_name() != "help") {
+                clap_mangen::Man::new(command.clone()).render(&mut page)?;
+            }
             console.out(&String::from_utf8(page)?)?;
             Ok(Exit::Done)
         }
