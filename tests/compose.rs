@@ -40,7 +40,10 @@ fn plan(style: Style) -> SummaryPlan {
 
 /// The line that a prompt asks to be told.
 fn told(prompt: &Prompt) -> String {
-    let line = prompt.user.lines().find_map(|l| l.strip_prefix("Sentence: "));
+    let line = prompt
+        .user
+        .lines()
+        .find_map(|l| l.strip_prefix("Sentence: "));
     line.unwrap_or_default().to_owned()
 }
 

@@ -45,6 +45,7 @@ pub fn answer(
     if overlap(question, &evidence.lines) < MIN_OVERLAP {
         return Ok(answer);
     }
+    lm.forget();
     let prompt = plan.prompts.render(
         "answer",
         lang,

@@ -38,6 +38,8 @@ pub fn summarize(
 }
 
 fn one(article: &Article, lm: &mut dyn LanguageModel, plan: &SummaryPlan) -> Result<Summary> {
+    // What was in the cache before must not decide how sums round: alone or in a batch, the text is the same.
+    lm.forget();
     let lang = plan.lang.unwrap_or(article.lang);
     let title = article.title.as_deref().unwrap_or_default();
     let article_tokens = lm.count(&article.text);

@@ -2,7 +2,7 @@
 //! Chinese writing, and the abbreviations and numbers that only look like it; knows no grammar.
 
 use super::abbreviations::{Abbreviation, abbreviation, is_starter};
-use super::{Block, BlockKind, Prose, Sentence, floor_char_boundary};
+use super::{Block, BlockKind, Prose, Sentence};
 
 /// A sentence longer than this many bytes is split at a clause mark or a blank, so that none is unbounded.
 pub const MAX_SENTENCE_BYTES: usize = 600;
@@ -66,7 +66,7 @@ fn push_bounded(
 
 /// Where to cut an overlong run: after the last clause mark of its first 600 bytes, else after the last blank, else anywhere.
 fn cut_point(rest: &str) -> usize {
-    let limit = floor_char_boundary(rest, MAX_SENTENCE_BYTES);
+    let limit = rest.floor_char_boundary(MAX_SENTENCE_BYTES);
     let head = &rest[..limit];
     let after = |(at, c): (usize, char)| at + c.len_utf8();
     let is_clause_mark = |&(at, c): &(usize, char)| {
@@ -268,7 +268,7 @@ fn full_stop_ends(text: &str, chars: &[(usize, char)], i: usize, start: usize) -
         return true;
     };
     // No abbreviation is longer than this, and looking farther back at each stop would be quadratic.
-    let from = floor_char_boundary(text, at.saturating_sub(48)).max(start);
+    let from = text.floor_char_boundary(at.saturating_sub(48)).max(start);
     let word_start = text[from..at]
         .rfind(|c: char| {
             c.is_whitespace() || matches!(c, '(' | '“' | '"' | '‘' | '[' | '—' | '–' | '/')

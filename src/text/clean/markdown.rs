@@ -4,7 +4,7 @@
 use super::Page;
 use super::plain::{Line, bullet_len, lines, numbered};
 use super::tags::decode_entities;
-use crate::text::{BlockKind, Reason, floor_char_boundary};
+use crate::text::{BlockKind, Reason};
 
 /// Cuts `text` into pieces: headings, list items, paragraphs with their wrapped lines joined; marks are dropped, and
 /// what is no prose (front matter, rules, link definitions) is set aside.
@@ -250,7 +250,7 @@ fn inline_words(words: &str) -> String {
 fn link(rest: &str) -> Option<(&str, usize)> {
     // Longer ones are no links; looking farther at every bracket would be quadratic.
     const LONGEST: usize = 2000;
-    let rest = &rest[..floor_char_boundary(rest, LONGEST)];
+    let rest = &rest[..rest.floor_char_boundary(LONGEST)];
     let open = rest
         .find('[')
         .filter(|&at| at <= 1 && rest[..at].chars().all(|c| c == '!'))?;
@@ -268,7 +268,7 @@ fn link(rest: &str) -> Option<(&str, usize)> {
 /// The length of the HTML tag or address in angle brackets that `rest` begins with.
 fn tag(rest: &str) -> Option<usize> {
     const LONGEST: usize = 500;
-    let rest = &rest[..floor_char_boundary(rest, LONGEST)];
+    let rest = &rest[..rest.floor_char_boundary(LONGEST)];
     let second = rest[1..].chars().next()?;
     let end = rest.find('>')?;
     // `<|im_start|>` and `a < b` are words.

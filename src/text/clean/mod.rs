@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::{Block, BlockKind, Format, Prose, Reason, SetAside, floor_char_boundary};
+use super::{Block, BlockKind, Format, Prose, Reason, SetAside};
 
 mod edges;
 mod elements;
@@ -106,7 +106,7 @@ impl Page {
     ) {
         let mut from = 0;
         while raw.len() - from > MAX_PIECE_BYTES {
-            let limit = floor_char_boundary(raw, from + MAX_PIECE_BYTES);
+            let limit = raw.floor_char_boundary(from + MAX_PIECE_BYTES);
             let window = &raw[from..limit];
             let end_mark = window
                 .rfind(['。', '！', '？', '\n'])

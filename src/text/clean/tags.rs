@@ -5,8 +5,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::text::floor_char_boundary;
-
 /// A run of HTML source.
 pub(super) enum Token<'a> {
     /// Text, character references undecoded.
@@ -120,7 +118,7 @@ impl<'a> Tokens<'a> {
         let name_len = body
             .find(|c: char| c.is_whitespace() || c == '/')
             .unwrap_or(body.len());
-        let name = body[..floor_char_boundary(body, name_len.min(64))].to_ascii_lowercase();
+        let name = body[..body.floor_char_boundary(name_len.min(64))].to_ascii_lowercase();
         match is_close {
             true => Token::Close(name),
             false => Token::Open(Tag {
