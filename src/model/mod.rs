@@ -126,11 +126,7 @@ pub trait LanguageModel {
     ///
     /// # Errors
     /// A prompt that does not fit beside `limits.max_tokens` is refused with the numbers, never truncated.
-    fn complete(
-        &mut self,
-        prompts: &[Prompt],
-        limits: &Limits,
-    ) -> anyhow::Result<Vec<Completion>>;
+    fn complete(&mut self, prompts: &[Prompt], limits: &Limits) -> anyhow::Result<Vec<Completion>>;
 }
 
 /// A model that answers from a script: the double with which everything above this floor is tested.
@@ -165,11 +161,7 @@ impl<F: FnMut(&Prompt) -> String> LanguageModel for Scripted<F> {
         text.split_whitespace().count()
     }
 
-    fn complete(
-        &mut self,
-        prompts: &[Prompt],
-        limits: &Limits,
-    ) -> anyhow::Result<Vec<Completion>> {
+    fn complete(&mut self, prompts: &[Prompt], limits: &Limits) -> anyhow::Result<Vec<Completion>> {
         let words = |text: &str| text.split_whitespace().count();
         let complete_one = |prompt: &Prompt| {
             let mut text = (self.answer)(prompt);

@@ -1,1 +1,365 @@
-//! To be written.
+//! Token ids in, logits out: the forward pass of Qwen2, Qwen2.5 and Qwen3 (dense). Knows no text and picks no token.
+//!
+//! Papers: Qwen2 <https://arxiv.org/abs/2407.10671>, Qwen3 <https://arxiv.org/abs/2505.09388>. Batches have one
+//! sequence, so no tensor carries a batch dimension.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Result, ensure};
+use candle_core::quantized::QTensor;
+use candle_core::{DType, Device, Tensor};
+use candle_nn::ops::{rms_norm, silu, softmax_last_dim};
+use candle_nn::rotary_emb::rope_thd;
+
+use super::cache::{Cache, CacheShape};
+use super::gguf::{Config, Family, Gguf};
+use crate::kernel::QLinear;
+
+/// The most tokens that go through the layers at once: what bounds the memory of a long prompt.
+pub const CHUNK: usize = 512;
+
+/// The reader was told to stop; the cache holds what it held before the chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
+/// A loaded model.
+pub struct Qwen {
+    config: Config,
+    max_len: usize,
+    device: Device,
+    embedding: QLinear, // (vocabulary, hidden)
+    layers: Vec<Layer>,
+    final_norm: Tensor,      // (hidden)
+    output: Option<QLinear>, // (vocabulary, hidden); the embedding serves where the file has none
+    rope: Rope,
+}
+
+struct Layer {
+    attention_norm: Tensor, // (hidden)
+    query: QLinear,
+    key: QLinear,
+    value: QLinear,
+    /// Norms of each query and each key head, (head_dim) each: Qwen3 alone.
+    head_norms: Option<(Tensor, Tensor)>,
+    attention_output: QLinear,
+    feed_forward_norm: Tensor, // (hidden)
+    gate: QLinear,
+    up: QLinear,
+    down: QLinear,
+}
+
+/// Cosines and sines of the rotary angles, (max_len, head_dim / 2) each.
+struct Rope {
+    cos: Tensor,
+    sin: Tensor,
+}
+
+impl Qwen {
+    /// Reads all weights. Sequences may grow to `max_len` tokens, or to the model's own context if that is shorter.
+    pub fn load(gguf: &mut Gguf, device: &Device, max_len: usize) -> Result<Qwen> {
+        let config = gguf.config().clone();
+        let max_len = max_len.min(config.n_context);
+        let (n_vocabulary, n_hidden) = (config.n_vocabulary, config.n_hidden);
+        let mut weights = Weights { gguf, device };
+        let output = match weights.gguf.has("output.weight") {
+            true => Some(weights.linear("output", n_vocabulary, n_hidden, false)?),
+            false => None,
+        };
+        let embedding = weights.matrix("token_embd", n_vocabulary, n_hidden)?;
+        let embedding = match &output {
+            Some(_) => QLinear::table(embedding)?,
+            None => QLinear::new(embedding, None)?,
+        };
+        let final_norm = weights.vector("output_norm.weight", n_hidden)?;
+        let layers = (0..config.n_layers).map(|idx| Layer::load(&mut weights, &config, idx));
+        let layers = layers.collect::<Result<_>>()?;
+        let rope = Rope::new(&config, max_len, device)?;
+        Ok(Qwen {
+            config,
+            max_len,
+            device: device.clone(),
+            embedding,
+            layers,
+            final_norm,
+            output,
+            rope,
+        })
+    }
+
+    /// The model's settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The longest sequence, in tokens.
+    pub fn max_len(&self) -> usize {
+        self.max_len
+    }
+
+    /// An empty cache for this model.
+    pub fn cache(&self) -> Cache {
+        let Config {
+            n_layers,
+            n_kv_heads,
+            head_dim,
+            ..
+        } = self.config;
+        Cache::new(
+            CacheShape {
+                n_layers,
+                n_kv_heads,
+                head_dim,
+                max_len: self.max_len,
+            },
+            &self.device,
+        )
+    }
+
+    /// Reads `ids` behind what the cache holds, and returns the logits (vocabulary) after the last of them.
+    ///
+    /// # Errors
+    /// [`Interrupted`], soon after `stop` became true; an id or a length that is out of range.
+    pub fn forward(&self, ids: &[u32], cache: &mut Cache, stop: &AtomicBool) -> Result<Tensor> {
+        ensure!(!ids.is_empty(), "no token to read");
+        let mut hidden = None;
+        for chunk in ids.chunks(CHUNK) {
+            hidden = None; // frees the last chunk's states before the next ones are made
+            hidden.replace(self.read_chunk(chunk, cache, stop)?);
+        }
+        let hidden = hidden.expect("at least one chunk was read"); // (n_last_chunk, hidden)
+        let last = hidden.narrow(0, hidden.dim(0)? - 1, 1)?;
+        Ok(self.logits(&last)?.squeeze(0)?)
+    }
+
+    /// As [`Qwen::forward`], with the logits after every one of `ids`, (ids, vocabulary): to verify, not to write.
+    pub fn forward_all(&self, ids: &[u32], cache: &mut Cache, stop: &AtomicBool) -> Result<Tensor> {
+        ensure!(!ids.is_empty(), "no token to read");
+        let chunks = ids
+            .chunks(CHUNK)
+            .map(|chunk| self.logits(&self.read_chunk(chunk, cache, stop)?));
+        Ok(Tensor::cat(&chunks.collect::<Result<Vec<_>>>()?, 0)?)
+    }
+
+    /// Takes one chunk through all layers: (chunk, hidden).
+    fn read_chunk(&self, ids: &[u32], cache: &mut Cache, stop: &AtomicBool) -> Result<Tensor> {
+        cache.reserve(ids.len())?;
+        let rope = self.rope.narrow(cache.len(), ids.len())?;
+        let mask = causal_mask(ids.len(), cache.len(), &self.device)?;
+        let mut x = self.embedding.rows(ids)?; // (chunk, hidden)
+        for (idx, layer) in self.layers.iter().enumerate() {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Interrupted.into());
+            }
+            let normed = rms_norm(&x, &layer.attention_norm, self.config.rms_eps as f32)?;
+            x = (x + layer.attention(&normed, idx, cache, &rope, mask.as_ref(), &self.config)?)?;
+            let normed = rms_norm(&x, &layer.feed_forward_norm, self.config.rms_eps as f32)?;
+            x = (x + layer.feed_forward(&normed)?)?;
+        }
+        cache.advance(ids.len());
+        Ok(x)
+    }
+
+    /// (n, hidden) -> (n, vocabulary).
+    fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+        let normed = rms_norm(
+            &hidden.contiguous()?,
+            &self.final_norm,
+            self.config.rms_eps as f32,
+        )?;
+        self.output
+            .as_ref()
+            .unwrap_or(&self.embedding)
+            .forward(&normed)
+    }
+}
+
+impl Layer {
+    fn load(weights: &mut Weights<'_>, config: &Config, layer_idx: usize) -> Result<Layer> {
+        let Config {
+            n_hidden,
+            n_feed_forward,
+            head_dim,
+            ..
+        } = *config;
+        let n_query = config.n_heads * head_dim;
+        let n_key = config.n_kv_heads * head_dim;
+        let has_bias = config.family == Family::Qwen2;
+        let name = |part: &str| format!("blk.{layer_idx}.{part}");
+        let head_norms = match config.family {
+            Family::Qwen2 => None,
+            Family::Qwen3 => Some((
+                weights.vector(&name("attn_q_norm.weight"), head_dim)?,
+                weights.vector(&name("attn_k_norm.weight"), head_dim)?,
+            )),
+        };
+        Ok(Layer {
+            attention_norm: weights.vector(&name("attn_norm.weight"), n_hidden)?,
+            query: weights.linear(&name("attn_q"), n_query, n_hidden, has_bias)?,
+            key: weights.linear(&name("attn_k"), n_key, n_hidden, has_bias)?,
+            value: weights.linear(&name("attn_v"), n_key, n_hidden, has_bias)?,
+            head_norms,
+            attention_output: weights.linear(&name("attn_output"), n_hidden, n_query, false)?,
+            feed_forward_norm: weights.vector(&name("ffn_norm.weight"), n_hidden)?,
+            gate: weights.linear(&name("ffn_gate"), n_feed_forward, n_hidden, false)?,
+            up: weights.linear(&name("ffn_up"), n_feed_forward, n_hidden, false)?,
+            down: weights.linear(&name("ffn_down"), n_hidden, n_feed_forward, false)?,
+        })
+    }
+
+    /// Grouped-query attention: (chunk, hidden) -> (chunk, hidden).
+    fn attention(
+        &self,
+        x: &Tensor,
+        layer_idx: usize,
+        cache: &mut Cache,
+        rope: &Rope,
+        mask: Option<&Tensor>,
+        config: &Config,
+    ) -> Result<Tensor> {
+        let Config {
+            n_heads,
+            n_kv_heads,
+            head_dim,
+            ..
+        } = *config;
+        let n_group = n_heads / n_kv_heads;
+        let n_new = x.dim(0)?;
+        let by_head = |x: Tensor, n: usize, norm: Option<&Tensor>| -> Result<Tensor> {
+            let x = x.reshape((n_new, n, head_dim))?;
+            match norm {
+                Some(norm) => Ok(rms_norm(&x, norm, config.rms_eps as f32)?),
+                None => Ok(x),
+            }
+        };
+        let (query_norm, key_norm) = self
+            .head_norms
+            .as_ref()
+            .map(|(query, key)| (query, key))
+            .unzip();
+        let query = rope.rotate(&by_head(self.query.forward(x)?, n_heads, query_norm)?)?; // (chunk, head, head_dim)
+        let key = rope.rotate(&by_head(self.key.forward(x)?, n_kv_heads, key_norm)?)?; // (chunk, kv_head, head_dim)
+        let value = by_head(self.value.forward(x)?, n_kv_heads, None)?; // (chunk, kv_head, head_dim)
+
+        // The queries that share a key head stand below one another, so that one product serves the group.
+        let query = (query * (1.0 / (head_dim as f64).sqrt()))?
+            .reshape((n_new, n_kv_heads, n_group, head_dim))?
+            .permute((1, 2, 0, 3))?
+            .reshape((n_kv_heads, n_group * n_new, head_dim))?;
+        let (keys, values) = cache.append(
+            layer_idx,
+            &key.transpose(0, 1)?.contiguous()?,
+            &value.transpose(0, 1)?.contiguous()?,
+        )?; // (kv_head, kv_len, head_dim) each
+        let kv_len = keys.dim(1)?;
+        let scores = query.matmul(&keys.t()?)?; // (kv_head, group * chunk, kv_len)
+        let scores = match mask {
+            Some(mask) => scores
+                .reshape((n_heads, n_new, kv_len))?
+                .broadcast_add(mask)?
+                .reshape((n_kv_heads, n_group * n_new, kv_len))?,
+            None => scores,
+        };
+        let mixed = softmax_last_dim(&scores)?
+            .matmul(&values)? // (kv_head, group * chunk, head_dim)
+            .reshape((n_kv_heads, n_group, n_new, head_dim))?
+            .permute((2, 0, 1, 3))?
+            .reshape((n_new, n_heads * head_dim))?;
+        self.attention_output.forward(&mixed)
+    }
+
+    /// SwiGLU: (chunk, hidden) -> (chunk, hidden).
+    fn feed_forward(&self, x: &Tensor) -> Result<Tensor> {
+        let gated = (silu(&self.gate.forward(x)?)? * self.up.forward(x)?)?; // (chunk, feed_forward)
+        self.down.forward(&gated)
+    }
+}
+
+impl Rope {
+    fn new(config: &Config, max_len: usize, device: &Device) -> Result<Rope> {
+        let half = config.head_dim / 2;
+        let frequency = |pair: usize| config.rope_base.powf(-(pair as f64) / half as f64);
+        let frequencies: Vec<f64> = (0..half).map(frequency).collect();
+        let table = |function: fn(f64) -> f64| {
+            let angles = (0..max_len)
+                .flat_map(|position| frequencies.iter().map(move |f| position as f64 * f));
+            Tensor::from_iter(angles.map(|angle| function(angle) as f32), device)?
+                .reshape((max_len, half))
+        };
+        Ok(Rope {
+            cos: table(f64::cos)?,
+            sin: table(f64::sin)?,
+        })
+    }
+
+    /// The rows of `n` positions from `start`.
+    fn narrow(&self, start: usize, n: usize) -> Result<Rope> {
+        Ok(Rope {
+            cos: self.cos.narrow(0, start, n)?,
+            sin: self.sin.narrow(0, start, n)?,
+        })
+    }
+
+    /// Rotates each head, (n, head, head_dim), by its position.
+    fn rotate(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(rope_thd(&x.unsqueeze(0)?, &self.cos, &self.sin)?.squeeze(0)?)
+    }
+}
+
+/// What is added to the scores so that a token sees itself and what stands before it: (chunk, past + chunk), 0 or
+/// minus infinity. A single token sees everything and needs none.
+fn causal_mask(n_new: usize, n_past: usize, device: &Device) -> Result<Option<Tensor>> {
+    if n_new == 1 {
+        return Ok(None);
+    }
+    let kv_len = n_past + n_new;
+    let row = |row: usize| {
+        (0..kv_len).map(move |col| {
+            if col <= n_past + row {
+                0.0
+            } else {
+                f32::NEG_INFINITY
+            }
+        })
+    };
+    let mask = Tensor::from_iter((0..n_new).flat_map(row), device)?;
+    Ok(Some(mask.reshape((n_new, kv_len))?))
+}
+
+/// Tensors of a file on their way to a device.
+struct Weights<'a> {
+    gguf: &'a mut Gguf,
+    device: &'a Device,
+}
+
+impl Weights<'_> {
+    /// `NAME.weight`, (n_outputs, n_inputs), with `NAME.bias`, (n_outputs), if there is to be one.
+    fn linear(
+        &mut self,
+        name: &str,
+        n_outputs: usize,
+        n_inputs: usize,
+        has_bias: bool,
+    ) -> Result<QLinear> {
+        let weight = self.matrix(name, n_outputs, n_inputs)?;
+        let bias = match has_bias {
+            true => Some(self.vector(&format!("{name}.bias"), n_outputs)?),
+            false => None,
+        };
+        QLinear::new(weight, bias)
+    }
+
+    /// `NAME.weight`, (n_outputs, n_inputs).
+    fn matrix(&mut self, name: &str, n_outputs: usize, n_inputs: usize) -> Result<QTensor> {
+        let name = format!("{name}.weight");
+        Ok(self
+            .gguf
+            .tensor(&name, &[n_outputs, n_inputs], self.device)?)
+    }
+
+    /// A small tensor, dequantized: (n), f32.
+    fn vector(&mut self, name: &str, n: usize) -> Result<Tensor> {
+        let vector = self.gguf.tensor(name, &[n], self.device)?;
+        Ok(vector.dequantize(self.device)?.to_dtype(DType::F32)?)
+    }
+}
