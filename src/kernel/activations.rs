@@ -12,9 +12,9 @@ pub(super) struct Activations {
     m: usize,
     k: usize,
     bundle_rows: usize,
-    quants: Vec<i8>,      // (bundle, group, row, 32)
-    scales: Vec<f32>,     // (bundle, group, row)
-    sums: Vec<[i32; 2]>,  // (bundle, group, row), of the first and of the second 16 quants
+    quants: Vec<i8>,       // (bundle, group, row, 32)
+    scales: Vec<f32>,      // (bundle, group, row)
+    sums: Vec<[i32; 2]>,   // (bundle, group, row), of the first and of the second 16 quants
     scaled_sums: Vec<f32>, // (bundle, group, row), of all 32, times the scale
 }
 
@@ -42,7 +42,11 @@ impl Bundle<'_> {
     /// Panics unless the slices have at least `n_groups` groups each, as weights of this format want them.
     pub(super) fn check(&self, format: Format, n_groups: usize) {
         let n = n_groups * self.n_rows;
-        assert!(self.n_rows <= MAX_BUNDLE_ROWS && self.quants.len() >= n * GROUP && self.scales.len() >= n);
+        assert!(
+            self.n_rows <= MAX_BUNDLE_ROWS
+                && self.quants.len() >= n * GROUP
+                && self.scales.len() >= n
+        );
         assert!(self.scaled_sums.len() >= n && self.starts.len() >= n * format.group_scales());
     }
 }
@@ -81,7 +85,15 @@ impl Activations {
                 }
             });
         }
-        Activations { m, k, bundle_rows, quants, scales, sums, scaled_sums }
+        Activations {
+            m,
+            k,
+            bundle_rows,
+            quants,
+            scales,
+            sums,
+            scaled_sums,
+        }
     }
 
     /// Rows.
@@ -99,8 +111,16 @@ impl Activations {
     pub(super) fn starts(&self, format: Format, n_lanes: i32) -> Vec<i32> {
         let factor = -(format.offset() / n_lanes);
         match format.group_scales() {
-            2 => self.sums.iter().flat_map(|parts| parts.map(|sum| factor * sum)).collect(),
-            _ => self.sums.iter().map(|parts| factor * (parts[0] + parts[1])).collect(),
+            2 => self
+                .sums
+                .iter()
+                .flat_map(|parts| parts.map(|sum| factor * sum))
+                .collect(),
+            _ => self
+                .sums
+                .iter()
+                .map(|parts| factor * (parts[0] + parts[1]))
+                .collect(),
         }
     }
 
@@ -146,7 +166,9 @@ pub(super) fn quantize_bundle(
     for (row, x) in x.chunks_exact(k).enumerate() {
         for (g, x) in x.as_chunks::<GROUP>().0.iter().enumerate() {
             let at = g * n_rows + row;
-            let quants = quants[at * GROUP..].first_chunk_mut().expect("as many quants as numbers");
+            let quants = quants[at * GROUP..]
+                .first_chunk_mut()
+                .expect("as many quants as numbers");
             (scales[at], sums[at]) = quantize_group(x, quants);
             scaled_sums[at] = scales[at] * (sums[at][0] + sums[at][1]) as f32;
         }
@@ -158,9 +180,15 @@ pub(super) fn quantize_bundle(
 #[inline(always)]
 fn quantize_group(x: &[f32; GROUP], quants: &mut [i8; GROUP]) -> (f32, [i32; 2]) {
     // Compared as integers, which order positive floats alike, and a NaN above all of them.
-    let magnitude = x.iter().fold(0, |most: u32, x| most.max(x.to_bits() & 0x7fff_ffff));
+    let magnitude = x
+        .iter()
+        .fold(0, |most: u32, x| most.max(x.to_bits() & 0x7fff_ffff));
     let magnitude = f32::from_bits(magnitude);
-    let factor = if (1e-30..=f32::MAX).contains(&magnitude) { 127.0 / magnitude } else { 0.0 };
+    let factor = if (1e-30..=f32::MAX).contains(&magnitude) {
+        127.0 / magnitude
+    } else {
+        0.0
+    };
     // Adding 1.5 * 2^23 leaves the nearest integer, ties to even, in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let rounded = x.map(|x| (x * factor + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32);

@@ -78,7 +78,12 @@ pub(super) fn quantize(
 
 /// The products of some rows of weights, from `first_row`, with each row of a bundle.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-pub(super) fn dot(weights: &Matrix<'_>, first_row: usize, x: &Bundle<'_>, products: &mut [[f32; MAX_BUNDLE_ROWS]]) {
+pub(super) fn dot(
+    weights: &Matrix<'_>,
+    first_row: usize,
+    x: &Bundle<'_>,
+    products: &mut [[f32; MAX_BUNDLE_ROWS]],
+) {
     x.check(weights.format, weights.n_groups());
     // SAFETY: the bundle was just checked to have as many groups as the rows, which are whole in any matrix.
     unsafe { for_rows!(x.n_rows, dot_format, [], (weights, first_row, x, products)) }
@@ -96,7 +101,8 @@ unsafe fn dot_format<const M: usize>(
     for (i, products) in products.iter_mut().enumerate() {
         let row = weights.row(first_row + i);
         // SAFETY: the caller's promise is the same.
-        let sums = unsafe { for_format!(weights.format, dot_row, [M], (row, weights.n_groups(), x)) };
+        let sums =
+            unsafe { for_format!(weights.format, dot_row, [M], (row, weights.n_groups(), x)) };
         products[..M].copy_from_slice(&sums);
     }
 }
@@ -110,16 +116,25 @@ struct Sums<const M: usize> {
 /// # Safety
 /// `row` has `n_groups` groups; the slices of `x` have so many for `M` rows.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-unsafe fn dot_row<const F: u8, const M: usize>(row: &[u8], n_groups: usize, x: &Bundle<'_>) -> [f32; M] {
+unsafe fn dot_row<const F: u8, const M: usize>(
+    row: &[u8],
+    n_groups: usize,
+    x: &Bundle<'_>,
+) -> [f32; M] {
     let zero = _mm256_setzero_ps();
-    let mut sums = Sums { rows: [[zero; 2]; M], minima: [zero; 2] };
+    let mut sums = Sums {
+        rows: [[zero; 2]; M],
+        minima: [zero; 2],
+    };
     let format = const { Format::from_u8(F) };
     // SAFETY: `first + 8 <= n_groups` in the first loop and `first < n_groups` in the second, so that every pointer
     // is inside of what the caller promised.
     unsafe {
         let mut first = 0;
         while first + 8 <= n_groups {
-            let block = row.as_ptr().add(first / format.block_groups() * format.block_bytes());
+            let block = row
+                .as_ptr()
+                .add(first / format.block_groups() * format.block_bytes());
             let (scales, minima) = scales::<F>(block);
             let at = At { x, first };
             group::<F, M, 0>(block, &scales, &minima, at, &mut sums);
@@ -141,7 +156,12 @@ unsafe fn dot_row<const F: u8, const M: usize>(row: &[u8], n_groups: usize, x: &
     }
     let mut minima = [0.0; 8];
     // SAFETY: 8 floats are written to an array of 8.
-    unsafe { _mm256_storeu_ps(minima.as_mut_ptr(), _mm256_add_ps(sums.minima[0], sums.minima[1])) };
+    unsafe {
+        _mm256_storeu_ps(
+            minima.as_mut_ptr(),
+            _mm256_add_ps(sums.minima[0], sums.minima[1]),
+        )
+    };
     std::array::from_fn(|r| sum(_mm256_add_ps(sums.rows[r][0], sums.rows[r][1])) - minima[r])
 }
 
@@ -176,13 +196,21 @@ unsafe fn group<const F: u8, const M: usize, const G: usize>(
             let (start, scale) = if format.group_scales() == 2 {
                 let start = at.x.starts.as_ptr().add((at_group + r) * 2);
                 let halves = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
-                let start = _mm256_permutevar8x32_epi32(_mm256_set1_epi64x(start.cast::<i64>().read_unaligned()), halves);
-                let scale = _mm256_castpd_ps(_mm256_set1_pd(scales.as_ptr().add(2 * G).cast::<f64>().read_unaligned()));
+                let start = _mm256_permutevar8x32_epi32(
+                    _mm256_set1_epi64x(start.cast::<i64>().read_unaligned()),
+                    halves,
+                );
+                let scale = _mm256_castpd_ps(_mm256_set1_pd(
+                    scales.as_ptr().add(2 * G).cast::<f64>().read_unaligned(),
+                ));
                 let scale = _mm256_permutevar8x32_ps(scale, halves);
                 (start, _mm256_mul_ps(scale, _mm256_set1_ps(x_scale)))
             } else {
                 let start = *at.x.starts.get_unchecked(at_group + r);
-                (_mm256_set1_epi32(start), _mm256_set1_ps(scales[G] * x_scale))
+                (
+                    _mm256_set1_epi32(start),
+                    _mm256_set1_ps(scales[G] * x_scale),
+                )
             };
             let dot = _mm256_cvtepi32_ps(_mm256_dpbusd_epi32(start, weights, x));
             sums.rows[r][G % 2] = _mm256_fmadd_ps(dot, scale, sums.rows[r][G % 2]);
@@ -206,17 +234,33 @@ unsafe fn quants<const F: u8, const G: usize>(block: *const u8) -> __m256i {
     let low_bits = _mm256_set1_epi8(15);
     // SAFETY: all reads are inside the block, whose layout is the one `reference` spells out.
     unsafe {
-        let block = if format.block_groups() == 1 { block.add(G * format.block_bytes()) } else { block };
+        let block = if format.block_groups() == 1 {
+            block.add(G * format.block_bytes())
+        } else {
+            block
+        };
         let read = |at: usize| _mm256_loadu_si256(block.add(at).cast());
         // 16 bytes hold the first 16 numbers in their low halves and the other 16 in their high halves.
         let small = |at: usize| {
             let both = _mm256_broadcastsi128_si256(_mm_loadu_si128(block.add(at).cast()));
-            _mm256_and_si256(_mm256_srlv_epi64(both, _mm256_setr_epi64x(0, 0, 4, 4)), low_bits)
+            _mm256_and_si256(
+                _mm256_srlv_epi64(both, _mm256_setr_epi64x(0, 0, 4, 4)),
+                low_bits,
+            )
         };
         let nibbles = |bytes: __m256i, high: bool| {
-            _mm256_and_si256(if high { _mm256_srli_epi16::<4>(bytes) } else { bytes }, low_bits)
+            _mm256_and_si256(
+                if high {
+                    _mm256_srli_epi16::<4>(bytes)
+                } else {
+                    bytes
+                },
+                low_bits,
+            )
         };
-        let with_fifth_bit = |low: __m256i, fifth: __mmask32| _mm256_mask_add_epi8(low, fifth, low, _mm256_set1_epi8(16));
+        let with_fifth_bit = |low: __m256i, fifth: __mmask32| {
+            _mm256_mask_add_epi8(low, fifth, low, _mm256_set1_epi8(16))
+        };
         match format {
             Format::Q4_0 => small(2),
             Format::Q5_0 => with_fifth_bit(small(6), block.add(2).cast::<u32>().read_unaligned()),
@@ -255,26 +299,51 @@ unsafe fn scales<const F: u8>(block: *const u8) -> ([f32; 16], [f32; 8]) {
     unsafe {
         match format {
             Format::Q4_0 | Format::Q5_0 | Format::Q8_0 => {
-                let read = |g: usize| block.add(g * format.block_bytes()).cast::<i16>().read_unaligned();
-                let halves = _mm_setr_epi16(read(0), read(1), read(2), read(3), read(4), read(5), read(6), read(7));
+                let read = |g: usize| {
+                    block
+                        .add(g * format.block_bytes())
+                        .cast::<i16>()
+                        .read_unaligned()
+                };
+                let halves = _mm_setr_epi16(
+                    read(0),
+                    read(1),
+                    read(2),
+                    read(3),
+                    read(4),
+                    read(5),
+                    read(6),
+                    read(7),
+                );
                 _mm256_storeu_ps(scales.as_mut_ptr(), _mm256_cvtph_ps(halves));
             }
             Format::Q4K | Format::Q5K => {
                 let word = |at: usize| block.add(at).cast::<u32>().read_unaligned();
                 let (first, second, third) = (word(4), word(8), word(12));
-                let six_bits = |low: u32, rest: u32| u64::from(low & 0x3f3f_3f3f) | u64::from(rest) << 32;
+                let six_bits =
+                    |low: u32, rest: u32| u64::from(low & 0x3f3f_3f3f) | u64::from(rest) << 32;
                 let quants = [
                     six_bits(first, third & 0x0f0f_0f0f | first >> 2 & 0x3030_3030),
                     six_bits(second, third >> 4 & 0x0f0f_0f0f | second >> 2 & 0x3030_3030),
                 ];
-                for (quants, at, result) in [(quants[0], 0, scales.as_mut_ptr()), (quants[1], 2, minima.as_mut_ptr())] {
-                    let values = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(quants as i64)));
-                    _mm256_storeu_ps(result, _mm256_mul_ps(values, _mm256_set1_ps(half(block.add(at)))));
+                for (quants, at, result) in [
+                    (quants[0], 0, scales.as_mut_ptr()),
+                    (quants[1], 2, minima.as_mut_ptr()),
+                ] {
+                    let values =
+                        _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(quants as i64)));
+                    _mm256_storeu_ps(
+                        result,
+                        _mm256_mul_ps(values, _mm256_set1_ps(half(block.add(at)))),
+                    );
                 }
             }
             Format::Q6K => {
                 let quants = _mm512_cvtepi8_epi32(_mm_loadu_si128(block.add(192).cast()));
-                let values = _mm512_mul_ps(_mm512_cvtepi32_ps(quants), _mm512_set1_ps(half(block.add(208))));
+                let values = _mm512_mul_ps(
+                    _mm512_cvtepi32_ps(quants),
+                    _mm512_set1_ps(half(block.add(208))),
+                );
                 _mm512_storeu_ps(scales.as_mut_ptr(), values);
             }
         }
@@ -302,7 +371,12 @@ fn sum(x: __m256) -> f32 {
 
 /// Expands columns from `first_column`, 32 of them or as many as there are, for whole blocks of groups.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-pub(super) fn pack(weights: &Matrix<'_>, first_column: usize, groups: Range<usize>, panel: &mut Panel) {
+pub(super) fn pack(
+    weights: &Matrix<'_>,
+    first_column: usize,
+    groups: Range<usize>,
+    panel: &mut Panel,
+) {
     let block_groups = weights.format.block_groups();
     assert!(groups.start.is_multiple_of(block_groups) && groups.len().is_multiple_of(block_groups));
     assert!(groups.end <= weights.n_groups() && groups.len() <= PANEL_GROUPS);
@@ -314,14 +388,26 @@ pub(super) fn pack(weights: &Matrix<'_>, first_column: usize, groups: Range<usiz
             &weights.row(column.min(weights.n - 1))[first_byte..]
         });
         // SAFETY: each column has `n_groups` groups from its first byte, whole blocks of them.
-        unsafe { for_format!(weights.format, pack_part, [], (columns, part, groups.len(), panel)) }
+        unsafe {
+            for_format!(
+                weights.format,
+                pack_part,
+                [],
+                (columns, part, groups.len(), panel)
+            )
+        }
     }
 }
 
 /// # Safety
 /// Each column has `n_groups` groups, whole blocks of them and no more than a panel takes.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-unsafe fn pack_part<const F: u8>(columns: [&[u8]; 16], part: usize, n_groups: usize, panel: &mut Panel) {
+unsafe fn pack_part<const F: u8>(
+    columns: [&[u8]; 16],
+    part: usize,
+    n_groups: usize,
+    panel: &mut Panel,
+) {
     let format = const { Format::from_u8(F) };
     let group_scales = const { Format::from_u8(F).group_scales() };
     let mut first = 0;
@@ -329,7 +415,11 @@ unsafe fn pack_part<const F: u8>(columns: [&[u8]; 16], part: usize, n_groups: us
     unsafe {
         while first < n_groups {
             let n = 8.min(n_groups - first);
-            let blocks = columns.map(|column| column.as_ptr().add(first / format.block_groups() * format.block_bytes()));
+            let blocks = columns.map(|column| {
+                column
+                    .as_ptr()
+                    .add(first / format.block_groups() * format.block_bytes())
+            });
             for (i, block) in blocks.into_iter().enumerate() {
                 let column = part * 16 + i;
                 let (scales, minima) = match n {
@@ -370,8 +460,9 @@ unsafe fn pack_part<const F: u8>(columns: [&[u8]; 16], part: usize, n_groups: us
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
 fn store_transposed(columns: [__m256i; 16], part: usize, quants: &mut [[[u8; 4]; COLUMNS]; 8]) {
     // Columns i and i + 8 share a register; within each half of it, 8 x 8 are turned in three steps.
-    let a: [__m512i; 8] =
-        std::array::from_fn(|i| _mm512_inserti64x4::<1>(_mm512_castsi256_si512(columns[i]), columns[i + 8]));
+    let a: [__m512i; 8] = std::array::from_fn(|i| {
+        _mm512_inserti64x4::<1>(_mm512_castsi256_si512(columns[i]), columns[i + 8])
+    });
     let mut b = a;
     for i in (0..8).step_by(2) {
         b[i] = _mm512_unpacklo_epi32(a[i], a[i + 1]);
@@ -399,11 +490,24 @@ fn store_transposed(columns: [__m256i; 16], part: usize, quants: &mut [[[u8; 4];
 
 /// Adds what a panel's stretch of k gives to a tile of the product: a row of 32 numbers for each row of the bundle.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-pub(super) fn multiply(format: Format, panel: &Panel, groups: Range<usize>, x: &Bundle<'_>, tile: &mut [[f32; COLUMNS]]) {
+pub(super) fn multiply(
+    format: Format,
+    panel: &Panel,
+    groups: Range<usize>,
+    x: &Bundle<'_>,
+    tile: &mut [[f32; COLUMNS]],
+) {
     x.check(format, groups.end);
     assert!(groups.len() <= PANEL_GROUPS && tile.len() == x.n_rows);
     // SAFETY: the bundle was just checked to have the groups, the panel and the tile to have the room.
-    unsafe { for_rows!(x.n_rows, multiply_format, [], (format, panel, groups, x, tile)) }
+    unsafe {
+        for_rows!(
+            x.n_rows,
+            multiply_format,
+            [],
+            (format, panel, groups, x, tile)
+        )
+    }
 }
 
 /// # Safety
@@ -437,7 +541,12 @@ unsafe fn multiply_rows<const M: usize, const SCALES: usize, const MINIMA: bool>
 ) {
     // SAFETY: all offsets are those of groups and rows that the caller promised to be there.
     unsafe {
-        let floats = |at: &[f32; COLUMNS]| [_mm512_loadu_ps(at.as_ptr()), _mm512_loadu_ps(at.as_ptr().add(16))];
+        let floats = |at: &[f32; COLUMNS]| {
+            [
+                _mm512_loadu_ps(at.as_ptr()),
+                _mm512_loadu_ps(at.as_ptr().add(16)),
+            ]
+        };
         let mut sums = [[_mm512_setzero_ps(); 2]; M];
         for r in 0..M {
             sums[r] = floats(tile.get_unchecked(r));
@@ -455,9 +564,17 @@ unsafe fn multiply_rows<const M: usize, const SCALES: usize, const MINIMA: bool>
                 let n_steps = 8 / SCALES;
                 for step in part * n_steps..(part + 1) * n_steps {
                     let weights = panel.quants.get_unchecked(g).get_unchecked(step).as_ptr();
-                    let weights = [_mm512_loadu_si512(weights.cast()), _mm512_loadu_si512(weights.add(16).cast())];
+                    let weights = [
+                        _mm512_loadu_si512(weights.cast()),
+                        _mm512_loadu_si512(weights.add(16).cast()),
+                    ];
                     for r in 0..M {
-                        let x = _mm512_set1_epi32(quants.add(r * GROUP + 4 * step).cast::<i32>().read_unaligned());
+                        let x = _mm512_set1_epi32(
+                            quants
+                                .add(r * GROUP + 4 * step)
+                                .cast::<i32>()
+                                .read_unaligned(),
+                        );
                         dots[r][0] = _mm512_dpbusd_epi32(dots[r][0], weights[0], x);
                         dots[r][1] = _mm512_dpbusd_epi32(dots[r][1], weights[1], x);
                     }

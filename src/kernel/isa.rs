@@ -7,9 +7,11 @@ use std::sync::OnceLock;
 use anyhow::{Result, bail};
 
 use super::activations::{Bundle, MAX_BUNDLE_ROWS};
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
 use super::format::{Format, Matrix};
 use super::pack::{COLUMNS, Panel};
-use super::{avx512, portable};
+use super::portable;
 
 /// An instruction set that there are kernels for, and that this processor has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +24,7 @@ pub enum Isa {
 
 /// The variable that forces an instruction set.
 const VARIABLE: &str = "PRECIS_ISA";
+const NAMES: [&str; 3] = ["avx512", "avx2", "portable"];
 
 impl Isa {
     /// All that this processor has, the best first.
@@ -34,13 +37,16 @@ impl Isa {
         available
     }
 
-    /// The one that kernels use in this process.
+    /// The one that kernels use in this process; none, if candle is to compute everything: on processors other than
+    /// x86-64, and where `PRECIS_ISA` is `candle`.
     ///
     /// # Errors
     /// When `PRECIS_ISA` names what there is not, or what this processor lacks.
-    pub fn active() -> Result<Isa> {
-        static ACTIVE: OnceLock<Result<Isa, String>> = OnceLock::new();
-        let active = ACTIVE.get_or_init(|| choose(std::env::var(VARIABLE).ok().as_deref()).map_err(|err| err.to_string()));
+    pub fn active() -> Result<Option<Isa>> {
+        static ACTIVE: OnceLock<Result<Option<Isa>, String>> = OnceLock::new();
+        let active = ACTIVE.get_or_init(|| {
+            choose(std::env::var(VARIABLE).ok().as_deref()).map_err(|err| err.to_string())
+        });
         active.clone().map_err(anyhow::Error::msg)
     }
 
@@ -85,13 +91,23 @@ impl Isa {
     ) {
         match self {
             // SAFETY: `available` and `choose` give this value only where the processor has the features.
-            Isa::Avx512 => unsafe { avx512::quantize(x, n_rows, quants, scales, sums, scaled_sums) },
-            Isa::Portable => super::activations::quantize_bundle(x, n_rows, quants, scales, sums, scaled_sums),
+            Isa::Avx512 => unsafe {
+                avx512::quantize(x, n_rows, quants, scales, sums, scaled_sums)
+            },
+            Isa::Portable => {
+                super::activations::quantize_bundle(x, n_rows, quants, scales, sums, scaled_sums)
+            }
         }
     }
 
     /// The products of some rows of weights, from `first_row`, with each row of a bundle.
-    pub(super) fn dot(self, weights: &Matrix<'_>, first_row: usize, x: &Bundle<'_>, products: &mut [[f32; MAX_BUNDLE_ROWS]]) {
+    pub(super) fn dot(
+        self,
+        weights: &Matrix<'_>,
+        first_row: usize,
+        x: &Bundle<'_>,
+        products: &mut [[f32; MAX_BUNDLE_ROWS]],
+    ) {
         match self {
             // SAFETY: as in `quantize`.
             Isa::Avx512 => unsafe { avx512::dot(weights, first_row, x, products) },
@@ -100,7 +116,13 @@ impl Isa {
     }
 
     /// Expands columns of weights.
-    pub(super) fn pack(self, weights: &Matrix<'_>, first_column: usize, groups: Range<usize>, panel: &mut Panel) {
+    pub(super) fn pack(
+        self,
+        weights: &Matrix<'_>,
+        first_column: usize,
+        groups: Range<usize>,
+        panel: &mut Panel,
+    ) {
         match self {
             // SAFETY: as in `quantize`.
             Isa::Avx512 => unsafe { avx512::pack(weights, first_column, groups, panel) },
@@ -125,14 +147,23 @@ impl Isa {
     }
 }
 
-fn choose(forced: Option<&str>) -> Result<Isa> {
+fn choose(forced: Option<&str>) -> Result<Option<Isa>> {
     let available = Isa::available();
-    let Some(name) = forced else { return Ok(available[0]) };
-    match available.iter().find(|isa| isa.name() == name) {
-        Some(isa) => Ok(*isa),
-        None if ["avx512", "avx2", "portable"].contains(&name) => {
-            bail!("{VARIABLE} asks for `{name}`, which this processor does not have")
-        }
-        None => bail!("{VARIABLE} is `{name}`, and not one of avx512, avx2, portable"),
+    match forced {
+        None => Ok(available
+            .first()
+            .copied()
+            .filter(|_| cfg!(target_arch = "x86_64"))),
+        Some("candle") => Ok(None),
+        Some(name) => match available.iter().find(|isa| isa.name() == name) {
+            Some(isa) => Ok(Some(*isa)),
+            None if NAMES.contains(&name) => {
+                bail!("{VARIABLE} asks for `{name}`, which this processor does not have")
+            }
+            None => bail!(
+                "{VARIABLE} is `{name}`, and not one of {}, candle",
+                NAMES.join(", ")
+            ),
+        },
     }
 }

@@ -1,47 +1,156 @@
 //! Quantized weights and rows of numbers in, rows of numbers out. Knows devices and threads; knows no model.
 //!
-//! [`QLinear`] is the one door to matrix products with quantized weights: for now every path behind it is candle's.
+//! [`QLinear`] is the one door to matrix products with quantized weights. Behind it are kernels of our own for the
+//! formats in [`Format`] on x86-64; every other format, processor and device is candle's.
+//!
+//! How a product comes about: `activations` turns the rows into bytes, `matmul` divides the work among threads, and
+//! the file of the instruction set multiplies blocks as `format` describes them. `reference` is the oracle for all.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
-use candle_core::{Device, Module, Tensor};
+use candle_core::{CpuStorage, Device, Module, Storage, Tensor};
+use memmap2::Mmap;
 
+use activations::Activations;
+pub use format::Format;
+use format::Matrix;
+pub use isa::Isa;
+use threads::{SharedSlice, in_parallel};
+
+mod activations;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod cuda;
+mod format;
+mod isa;
+mod matmul;
+mod pack;
+mod portable;
+mod reference;
+mod threads;
 
 /// A linear layer `y = x Wᵀ + b` whose weights stay quantized.
 #[derive(Debug, Clone)]
 pub struct QLinear {
-    weights: QMatMul,     // (n, k)
-    bias: Option<Tensor>, // (n)
+    weights: Weights, // (n, k)
     shape: (usize, usize),
+}
+
+/// Weights with a bias, (n), if there is one.
+#[derive(Debug, Clone)]
+enum Weights {
+    Own {
+        isa: Isa,
+        format: Format,
+        blocks: Blocks,
+        bias: Option<Vec<f32>>,
+    },
+    Candle {
+        weights: QMatMul,
+        bias: Option<Tensor>,
+    },
+}
+
+/// Where the blocks of a matrix lie.
+#[derive(Debug, Clone)]
+enum Blocks {
+    Tensor(Arc<QTensor>),
+    File(Arc<Mmap>, Range<usize>),
 }
 
 impl QLinear {
     /// Takes weights of shape (n, k) and, mostly absent, a bias of shape (n).
     pub fn new(weights: QTensor, bias: Option<Tensor>) -> Result<Self> {
-        if let Some(bias) = &bias {
-            ensure!(
-                bias.dims() == [weights.shape().dims2()?.0],
-                "a bias of shape {:?} does not fit weights of shape {:?}",
-                bias.dims(),
-                weights.shape()
-            );
+        let shape = weights.shape().dims2()?;
+        let isa = if weights.device().is_cpu() {
+            Isa::active()?
+        } else {
+            None
+        };
+        match (isa, Format::of(weights.dtype())) {
+            (Some(isa), Some(format)) => {
+                QLinear::own(isa, format, Blocks::Tensor(Arc::new(weights)), shape, bias)
+            }
+            _ => QLinear::candle(widen(weights)?, bias),
         }
-        let table = QLinear::table(widen(weights)?)?;
-        Ok(QLinear { bias, ..table })
+    }
+
+    /// Takes weights of shape (n, k) from where they lie in a file, without a copy where a kernel can read them there.
+    pub fn mapped(
+        file: Arc<Mmap>,
+        bytes: Range<usize>,
+        dtype: GgmlDType,
+        shape: (usize, usize),
+        bias: Option<Tensor>,
+    ) -> Result<Self> {
+        if let (Some(isa), Some(format)) = (Isa::active()?, Format::of(dtype)) {
+            ensure!(
+                bytes.start <= bytes.end && bytes.end <= file.len(),
+                "the weights are not inside the file"
+            );
+            return QLinear::own(isa, format, Blocks::File(file, bytes), shape, bias);
+        }
+        let data = file
+            .get(bytes)
+            .context("the weights are not inside the file")?;
+        let storage = QStorage::from_data(data.into(), &Device::Cpu, dtype)?;
+        QLinear::candle(widen(QTensor::new(storage, shape)?)?, bias)
     }
 
     /// Takes weights of shape (n, k) of which mostly [`QLinear::rows`] will be asked, and keeps them as they are.
     pub fn table(weights: QTensor) -> Result<Self> {
+        match Format::of(weights.dtype()) {
+            Some(_) if weights.device().is_cpu() => QLinear::new(weights, None),
+            _ => QLinear::candle(weights, None),
+        }
+    }
+
+    /// As [`QLinear::new`], with candle's products always, on the weights as they are.
+    pub fn candle(weights: QTensor, bias: Option<Tensor>) -> Result<Self> {
         let shape = weights.shape().dims2()?;
+        check_bias(shape, bias.as_ref())?;
         let weights = QMatMul::from_arc(Arc::new(weights))?;
         Ok(QLinear {
-            weights,
-            bias: None,
+            weights: Weights::Candle { weights, bias },
             shape,
         })
+    }
+
+    fn own(
+        isa: Isa,
+        format: Format,
+        blocks: Blocks,
+        shape: (usize, usize),
+        bias: Option<Tensor>,
+    ) -> Result<Self> {
+        check_bias(shape, bias.as_ref())?;
+        Matrix::new(format, shape, &blocks.bytes()?)?;
+        let bias = bias.map(|bias| bias.to_vec1()).transpose()?;
+        Ok(QLinear {
+            weights: Weights::Own {
+                isa,
+                format,
+                blocks,
+                bias,
+            },
+            shape,
+        })
+    }
+
+    /// As [`QLinear::new`], with kernels of this instruction set, which is to be one of [`Isa::available`].
+    pub fn with_isa(isa: Isa, weights: QTensor, bias: Option<Tensor>) -> Result<Self> {
+        let format = Format::of(weights.dtype())
+            .with_context(|| format!("no kernel for {:?}", weights.dtype()))?;
+        ensure!(
+            Isa::available().contains(&isa),
+            "this processor does not have {}",
+            isa.name()
+        );
+        let shape = weights.shape().dims2()?;
+        QLinear::own(isa, format, Blocks::Tensor(Arc::new(weights)), shape, bias)
     }
 
     /// Features that go in, k.
@@ -56,11 +165,50 @@ impl QLinear {
 
     /// (.., k) -> (.., n), for a contiguous `x` of two dimensions or more.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = self.weights.forward(x)?;
-        Ok(match &self.bias {
-            Some(bias) => y.broadcast_add(bias)?,
-            None => y,
-        })
+        Ok(QLinear::forward_many([self], x)?.remove(0))
+    }
+
+    /// As [`QLinear::forward`] for several layers with the same input, which is made ready once.
+    pub fn forward_many<const N: usize>(layers: [&QLinear; N], x: &Tensor) -> Result<Vec<Tensor>> {
+        let mut quantized: Option<(Isa, Activations)> = None;
+        let forward = |layer: &QLinear| match &layer.weights {
+            Weights::Candle { weights, bias } => {
+                let y = weights.forward(x)?;
+                Ok(match bias {
+                    Some(bias) => y.broadcast_add(bias)?,
+                    None => y,
+                })
+            }
+            Weights::Own {
+                isa,
+                format,
+                blocks,
+                bias,
+            } => {
+                let (n, k) = layer.shape;
+                ensure!(
+                    x.dims().last() == Some(&k),
+                    "an input of shape {:?} for weights of {:?}",
+                    x.shape(),
+                    layer.shape
+                );
+                let x_quantized = match &quantized {
+                    Some((of, x)) if of == isa => x,
+                    _ => {
+                        &quantized
+                            .insert((*isa, with_floats(x, |x| Activations::quantize(x, k, *isa))?))
+                            .1
+                    }
+                };
+                let bytes = blocks.bytes()?;
+                let weights = Matrix::new(*format, layer.shape, &bytes)?;
+                let y = matmul::matmul(&weights, bias.as_deref(), x_quantized, *isa);
+                let mut shape = x.dims().to_vec();
+                *shape.last_mut().context("an input has dimensions")? = n;
+                Ok(Tensor::from_vec(y, shape, &Device::Cpu)?)
+            }
+        };
+        layers.into_iter().map(forward).collect()
     }
 
     /// The rows of the weights that `ids` name, dequantized, of shape (ids, k): an embedding lookup that never
@@ -69,8 +217,62 @@ impl QLinear {
         if let Some(id) = ids.iter().find(|id| **id as usize >= self.shape.0) {
             anyhow::bail!("row {id} was asked of a table of {} rows", self.shape.0);
         }
-        let ids = Tensor::new(ids, &Device::Cpu)?;
-        Ok(self.weights.embedding(&ids)?)
+        match &self.weights {
+            Weights::Candle { weights, .. } => {
+                Ok(weights.embedding(&Tensor::new(ids, &Device::Cpu)?)?)
+            }
+            Weights::Own { format, blocks, .. } => {
+                let bytes = blocks.bytes()?;
+                let weights = Matrix::new(*format, self.shape, &bytes)?;
+                let mut values = vec![0.0; ids.len() * self.shape.1];
+                for (id, values) in ids.iter().zip(values.chunks_exact_mut(self.shape.1)) {
+                    reference::dequantize_row(*format, weights.row(*id as usize), values);
+                }
+                Ok(Tensor::from_vec(
+                    values,
+                    (ids.len(), self.shape.1),
+                    &Device::Cpu,
+                )?)
+            }
+        }
+    }
+}
+
+impl Blocks {
+    fn bytes(&self) -> Result<std::borrow::Cow<'_, [u8]>> {
+        match self {
+            Blocks::Tensor(tensor) => Ok(tensor.data()?),
+            Blocks::File(file, bytes) => Ok(file[bytes.clone()].into()),
+        }
+    }
+}
+
+fn check_bias((n, k): (usize, usize), bias: Option<&Tensor>) -> Result<()> {
+    match bias {
+        Some(bias) if bias.dims() != [n] => {
+            anyhow::bail!(
+                "a bias of shape {:?} does not fit weights of shape {:?}",
+                bias.dims(),
+                (n, k)
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Calls `f` with the numbers of a contiguous f32 tensor of the CPU.
+fn with_floats<T>(x: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
+    let (storage, layout) = x.storage_and_layout();
+    let (start, end) = layout
+        .contiguous_offsets()
+        .context("the input is not contiguous")?;
+    match &*storage {
+        Storage::Cpu(CpuStorage::F32(numbers)) => Ok(f(&numbers[start..end])),
+        _ => anyhow::bail!(
+            "the input is {:?} on {:?}, and not f32 on the CPU",
+            x.dtype(),
+            x.device()
+        ),
     }
 }
 

@@ -28,7 +28,10 @@ pub(super) fn group(format: Format, row: &[u8], group: usize) -> Group {
             let (scale, minimum) = scale_and_minimum(&block[4..16], g);
             ([half(0) * scale; 2], half(2) * minimum)
         }
-        Format::Q6K => ([0, 1].map(|part| half(208) * f32::from(block[192 + 2 * g + part] as i8)), 0.0),
+        Format::Q6K => (
+            [0, 1].map(|part| half(208) * f32::from(block[192 + 2 * g + part] as i8)),
+            0.0,
+        ),
     };
     let stored = |i: usize| match format {
         Format::Q4_0 => nibble(block[2 + i % 16], i / 16),
@@ -43,7 +46,11 @@ pub(super) fn group(format: Format, row: &[u8], group: usize) -> Group {
             low | high << 4
         }
     };
-    Group { quants: std::array::from_fn(|i| stored(i) - format.offset()), scales, minimum }
+    Group {
+        quants: std::array::from_fn(|i| stored(i) - format.offset()),
+        scales,
+        minimum,
+    }
 }
 
 /// The low (0) or the high (1) four bits.
@@ -70,7 +77,11 @@ fn scale_and_minimum(packed: &[u8], g: usize) -> (f32, f32) {
 /// Writes the values of one row of weights.
 pub(super) fn dequantize_row(format: Format, row: &[u8], values: &mut [f32]) {
     for (g, values) in values.chunks_exact_mut(GROUP).enumerate() {
-        let Group { quants, scales, minimum } = group(format, row, g);
+        let Group {
+            quants,
+            scales,
+            minimum,
+        } = group(format, row, g);
         for (i, (value, quant)) in values.iter_mut().zip(quants).enumerate() {
             *value = scales[i / 16] * quant as f32 - minimum;
         }
@@ -88,14 +99,50 @@ pub(super) fn matmul(weights: &Matrix<'_>, x: &Activations) -> Vec<f64> {
                 let (quants, scale) = x.group(row, g);
                 for (part, weight_scale) in weights.scales.into_iter().enumerate() {
                     let half = 16 * part..16 * part + 16;
-                    let pairs = || weights.quants[half.clone()].iter().zip(&quants[half.clone()]);
+                    let pairs = || {
+                        weights.quants[half.clone()]
+                            .iter()
+                            .zip(&quants[half.clone()])
+                    };
                     let dot: i32 = pairs().map(|(w, x)| w * i32::from(*x)).sum();
                     let sum: i32 = pairs().map(|(_, x)| i32::from(*x)).sum();
-                    let scaled = f64::from(weight_scale) * f64::from(dot) - f64::from(weights.minimum) * f64::from(sum);
+                    let scaled = f64::from(weight_scale) * f64::from(dot)
+                        - f64::from(weights.minimum) * f64::from(sum);
                     y[row * n + col] += scaled * f64::from(scale);
                 }
             }
         }
     }
     y
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::quantized::QTensor;
+    use candle_core::{Device, Tensor};
+
+    use super::*;
+
+    #[test]
+    fn values_are_those_that_candle_reads() {
+        let x: Vec<f32> = (0..512)
+            .map(|i| ((i * 7919 % 1013) as f32 - 500.0) / 97.0)
+            .collect();
+        let x = Tensor::from_vec(x, (2, 256), &Device::Cpu).unwrap();
+        for format in Format::ALL {
+            let quantized = QTensor::quantize(&x, format.dtype()).unwrap();
+            let expected: Vec<Vec<f32>> = quantized
+                .dequantize(&Device::Cpu)
+                .unwrap()
+                .to_vec2()
+                .unwrap();
+            let bytes = quantized.data().unwrap();
+            let weights = Matrix::new(format, (2, 256), &bytes).unwrap();
+            for (row, expected) in expected.iter().enumerate() {
+                let mut values = vec![0.0; 256];
+                dequantize_row(format, weights.row(row), &mut values);
+                assert_eq!(&values, expected, "{format:?}");
+            }
+        }
+    }
 }
