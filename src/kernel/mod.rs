@@ -1,42 +1,157 @@
 //! Quantized weights and rows of numbers in, rows of numbers out. Knows devices and threads; knows no model.
 //!
-//! [`QLinear`] is the one door to matrix products with quantized weights: for now every path behind it is candle's.
+//! [`QLinear`] is the one door to matrix products with quantized weights. Behind it are kernels of our own for the
+//! formats in [`Format`] on x86-64; every other format, processor and device is candle's.
+//!
+//! How a product comes about: `activations` turns the rows into bytes, `matmul` divides the work among threads, and
+//! the file of the instruction set multiplies blocks as `format` describes them. `reference` is the oracle for all.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
-use candle_core::{Device, Module, Tensor};
+use candle_core::{CpuStorage, Device, Module, Storage, Tensor};
+use memmap2::Mmap;
 
+use activations::Activations;
+pub use format::Format;
+use format::Matrix;
+pub use isa::Isa;
+use threads::{SharedSlice, in_parallel};
+
+mod activations;
 pub mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod cuda;
+mod format;
+mod isa;
+mod matmul;
+mod pack;
+mod portable;
+mod reference;
+mod threads;
 
 /// A linear layer `y = x Wᵀ + b` whose weights stay quantized.
 #[derive(Debug, Clone)]
 pub struct QLinear {
-    weights: QMatMul,     // (n, k)
-    bias: Option<Tensor>, // (n)
+    weights: Weights, // (n, k)
     shape: (usize, usize),
+}
+
+/// Weights with a bias, (n), if there is one.
+#[derive(Debug, Clone)]
+enum Weights {
+    Own {
+        isa: Isa,
+        format: Format,
+        blocks: Blocks,
+        bias: Option<Vec<f32>>,
+    },
+    Candle {
+        weights: QMatMul,
+        bias: Option<Tensor>,
+    },
+}
+
+/// Where the blocks of a matrix lie.
+#[derive(Debug, Clone)]
+enum Blocks {
+    Tensor(Arc<QTensor>),
+    File(Arc<Mmap>, Range<usize>),
 }
 
 impl QLinear {
     /// Takes weights of shape (n, k) and, mostly absent, a bias of shape (n).
     pub fn new(weights: QTensor, bias: Option<Tensor>) -> Result<Self> {
-        if let Some(bias) = &bias {
-            ensure!(
-                bias.dims() == [weights.shape().dims2()?.0],
-                "a bias of shape {:?} does not fit weights of shape {:?}",
-                bias.dims(),
-                weights.shape()
-            );
-        }
         let shape = weights.shape().dims2()?;
-        let weights = QMatMul::from_arc(Arc::new(widen(weights)?))?;
+        let isa = if weights.device().is_cpu() {
+            Isa::active()?
+        } else {
+            None
+        };
+        match (isa, Format::of(weights.dtype())) {
+            (Some(isa), Some(format)) => {
+                QLinear::own(isa, format, Blocks::Tensor(Arc::new(weights)), shape, bias)
+            }
+            _ => QLinear::candle(widen(weights)?, bias),
+        }
+    }
+
+    /// Takes weights of shape (n, k) from where they lie in a file, without a copy where a kernel can read them there.
+    pub fn mapped(
+        file: Arc<Mmap>,
+        bytes: Range<usize>,
+        dtype: GgmlDType,
+        shape: (usize, usize),
+        bias: Option<Tensor>,
+    ) -> Result<Self> {
+        if let (Some(isa), Some(format)) = (Isa::active()?, Format::of(dtype)) {
+            ensure!(
+                bytes.start <= bytes.end && bytes.end <= file.len(),
+                "the weights are not inside the file"
+            );
+            return QLinear::own(isa, format, Blocks::File(file, bytes), shape, bias);
+        }
+        let data = file
+            .get(bytes)
+            .context("the weights are not inside the file")?;
+        let storage = QStorage::from_data(data.into(), &Device::Cpu, dtype)?;
+        QLinear::candle(widen(QTensor::new(storage, shape)?)?, bias)
+    }
+
+    /// Takes weights of shape (n, k) of which mostly [`QLinear::rows`] will be asked, and keeps them as they are.
+    pub fn table(weights: QTensor) -> Result<Self> {
+        match Format::of(weights.dtype()) {
+            Some(_) if weights.device().is_cpu() => QLinear::new(weights, None),
+            _ => QLinear::candle(weights, None),
+        }
+    }
+
+    /// As [`QLinear::new`], with candle's products always, on the weights as they are.
+    pub fn candle(weights: QTensor, bias: Option<Tensor>) -> Result<Self> {
+        let shape = weights.shape().dims2()?;
+        check_bias(shape, bias.as_ref())?;
+        let weights = QMatMul::from_arc(Arc::new(weights))?;
         Ok(QLinear {
-            weights,
-            bias,
+            weights: Weights::Candle { weights, bias },
             shape,
         })
+    }
+
+    fn own(
+        isa: Isa,
+        format: Format,
+        blocks: Blocks,
+        shape: (usize, usize),
+        bias: Option<Tensor>,
+    ) -> Result<Self> {
+        check_bias(shape, bias.as_ref())?;
+        Matrix::new(format, shape, &blocks.bytes()?)?;
+        let bias = bias.map(|bias| bias.to_vec1()).transpose()?;
+        Ok(QLinear {
+            weights: Weights::Own {
+                isa,
+                format,
+                blocks,
+                bias,
+            },
+            shape,
+        })
+    }
+
+    /// As [`QLinear::new`], with kernels of this instruction set, which is to be one of [`Isa::available`].
+    pub fn with_isa(isa: Isa, weights: QTensor, bias: Option<Tensor>) -> Result<Self> {
+        let format = Format::of(weights.dtype())
+            .with_context(|| format!("no kernel for {:?}", weights.dtype()))?;
+        ensure!(
+            Isa::available().contains(&isa),
+            "this processor does not have {}",
+            isa.name()
+        );
+        let shape = weights.shape().dims2()?;
+        QLinear::own(isa, format, Blocks::Tensor(Arc::new(weights)), shape, bias)
     }
 
     /// Features that go in, k.
@@ -51,16 +166,50 @@ impl QLinear {
 
     /// (.., k) -> (.., n), for a contiguous `x` of two dimensions or more.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = match &self.weights {
-            QMatMul::QTensor(weights) if expands(weights, x) => {
-                x.matmul(&weights.dequantize(&Device::Cpu)?.t()?)?
+        Ok(QLinear::forward_many([self], x)?.remove(0))
+    }
+
+    /// As [`QLinear::forward`] for several layers with the same input, which is made ready once.
+    pub fn forward_many<const N: usize>(layers: [&QLinear; N], x: &Tensor) -> Result<Vec<Tensor>> {
+        let mut quantized: Option<(Isa, Activations)> = None;
+        let forward = |layer: &QLinear| match &layer.weights {
+            Weights::Candle { weights, bias } => {
+                let y = weights.forward(x)?;
+                Ok(match bias {
+                    Some(bias) => y.broadcast_add(bias)?,
+                    None => y,
+                })
             }
-            weights => weights.forward(x)?,
+            Weights::Own {
+                isa,
+                format,
+                blocks,
+                bias,
+            } => {
+                let (n, k) = layer.shape;
+                ensure!(
+                    x.dims().last() == Some(&k),
+                    "an input of shape {:?} for weights of {:?}",
+                    x.shape(),
+                    layer.shape
+                );
+                let x_quantized = match &quantized {
+                    Some((of, x)) if of == isa => x,
+                    _ => {
+                        &quantized
+                            .insert((*isa, with_floats(x, |x| Activations::quantize(x, k, *isa))?))
+                            .1
+                    }
+                };
+                let bytes = blocks.bytes()?;
+                let weights = Matrix::new(*format, layer.shape, &bytes)?;
+                let y = matmul::matmul(&weights, bias.as_deref(), x_quantized, *isa);
+                let mut shape = x.dims().to_vec();
+                *shape.last_mut().context("an input has dimensions")? = n;
+                Ok(Tensor::from_vec(y, shape, &Device::Cpu)?)
+            }
         };
-        Ok(match &self.bias {
-            Some(bias) => y.broadcast_add(bias)?,
-            None => y,
-        })
+        layers.into_iter().map(forward).collect()
     }
 
     /// The rows of the weights that `ids` name, dequantized, of shape (ids, k): an embedding lookup that never
@@ -69,29 +218,69 @@ impl QLinear {
         if let Some(id) = ids.iter().find(|id| **id as usize >= self.shape.0) {
             anyhow::bail!("row {id} was asked of a table of {} rows", self.shape.0);
         }
-        let ids = Tensor::new(ids, &Device::Cpu)?;
-        Ok(self.weights.embedding(&ids)?)
+        match &self.weights {
+            Weights::Candle { weights, .. } => {
+                Ok(weights.embedding(&Tensor::new(ids, &Device::Cpu)?)?)
+            }
+            Weights::Own { format, blocks, .. } => {
+                let bytes = blocks.bytes()?;
+                let weights = Matrix::new(*format, self.shape, &bytes)?;
+                let mut values = vec![0.0; ids.len() * self.shape.1];
+                for (id, values) in ids.iter().zip(values.chunks_exact_mut(self.shape.1)) {
+                    reference::dequantize_row(*format, weights.row(*id as usize), values);
+                }
+                Ok(Tensor::from_vec(
+                    values,
+                    (ids.len(), self.shape.1),
+                    &Device::Cpu,
+                )?)
+            }
+        }
     }
 }
 
-/// Whether to multiply with the weights expanded to f32 for the moment.
-///
-/// On x86-64, candle's products with blocks of 32 weights take one pair of rows after the other; where the cost of the
-/// expansion is shared by several rows of `x`, the f32 product that follows is five times as fast, and rounds less.
-/// The K formats have tiled products there, and so has every format on aarch64.
-fn expands(weights: &QTensor, x: &Tensor) -> bool {
-    const ENOUGH_ROWS: usize = 16;
-    cfg!(target_arch = "x86_64")
-        && weights.device().is_cpu()
-        && weights.dtype().block_size() == 32
-        && x.rank() == 2
-        && x.dims()[0] >= ENOUGH_ROWS
+impl Blocks {
+    fn bytes(&self) -> Result<std::borrow::Cow<'_, [u8]>> {
+        match self {
+            Blocks::Tensor(tensor) => Ok(tensor.data()?),
+            Blocks::File(file, bytes) => Ok(file[bytes.clone()].into()),
+        }
+    }
+}
+
+fn check_bias((n, k): (usize, usize), bias: Option<&Tensor>) -> Result<()> {
+    match bias {
+        Some(bias) if bias.dims() != [n] => {
+            anyhow::bail!(
+                "a bias of shape {:?} does not fit weights of shape {:?}",
+                bias.dims(),
+                (n, k)
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Calls `f` with the numbers of a contiguous f32 tensor of the CPU.
+fn with_floats<T>(x: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
+    let (storage, layout) = x.storage_and_layout();
+    let (start, end) = layout
+        .contiguous_offsets()
+        .context("the input is not contiguous")?;
+    match &*storage {
+        Storage::Cpu(CpuStorage::F32(numbers)) => Ok(f(&numbers[start..end])),
+        _ => anyhow::bail!(
+            "the input is {:?} on {:?}, and not f32 on the CPU",
+            x.dtype(),
+            x.device()
+        ),
+    }
 }
 
 /// Q5_0 as Q8_0 on the CPU: the same values to the bit, in 1.55 times the memory.
 ///
 /// candle multiplies Q5_0 one number at a time on every CPU, and Qwen2.5-0.5B is mostly Q5_0, since its width is no
-/// multiple of the 256 that the K formats need: reading a prompt took ten times as long.
+/// multiple of the 256 that the K formats need: reading a prompt was 20 times slower.
 fn widen(weights: QTensor) -> Result<QTensor> {
     if weights.dtype() != GgmlDType::Q5_0 || !weights.device().is_cpu() {
         return Ok(weights);
@@ -165,63 +354,5 @@ fn is_alone() -> bool {
     match std::fs::read_dir("/proc/self/task") {
         Ok(threads) => threads.count() == 1,
         Err(_) => true,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn to_vec(tensor: &Tensor) -> Vec<f32> {
-        tensor.flatten_all().unwrap().to_vec1().unwrap()
-    }
-
-    #[test]
-    fn widened_weights_are_the_same_numbers() {
-        let values = Tensor::randn(0f32, 1f32, (5, 64), &Device::Cpu).unwrap();
-        let narrow = QTensor::quantize(&values, GgmlDType::Q5_0).unwrap();
-        let expected = to_vec(&narrow.dequantize(&Device::Cpu).unwrap());
-        let wide = widen(narrow).unwrap();
-        assert_eq!(wide.dtype(), GgmlDType::Q8_0);
-        assert_eq!(to_vec(&wide.dequantize(&Device::Cpu).unwrap()), expected);
-    }
-
-    #[test]
-    fn rows_are_looked_up_and_unknown_ones_refused() {
-        let values = Tensor::randn(0f32, 1f32, (5, 64), &Device::Cpu).unwrap();
-        for dtype in [GgmlDType::F32, GgmlDType::Q8_0, GgmlDType::Q5_0] {
-            let weights = QTensor::quantize(&values, dtype).unwrap();
-            let expected = to_vec(&weights.dequantize(&Device::Cpu).unwrap().get(3).unwrap());
-            let linear = QLinear::new(weights, None).unwrap();
-            assert_eq!(to_vec(&linear.rows(&[3]).unwrap()), expected);
-            assert!(linear.rows(&[0, 5]).is_err());
-        }
-    }
-
-    #[test]
-    fn a_bias_must_fit_and_is_added() {
-        let weights = || {
-            QTensor::quantize(
-                &Tensor::zeros((3, 32), candle_core::DType::F32, &Device::Cpu).unwrap(),
-                GgmlDType::Q8_0,
-            )
-            .unwrap()
-        };
-        let bias = |n: usize| Some(Tensor::arange(0f32, n as f32, &Device::Cpu).unwrap());
-        assert!(QLinear::new(weights(), bias(4)).is_err());
-        let x = Tensor::ones((2, 32), candle_core::DType::F32, &Device::Cpu).unwrap();
-        let y = QLinear::new(weights(), bias(3))
-            .unwrap()
-            .forward(&x)
-            .unwrap();
-        assert_eq!(to_vec(&y), [0.0, 1.0, 2.0, 0.0, 1.0, 2.0]);
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn threads_cannot_be_set_once_there_are_several() {
-        // Tests themselves run on a second thread.
-        assert!(set_threads(1).is_err());
-        assert!(set_threads(0).is_err());
     }
 }

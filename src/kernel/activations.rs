@@ -1,0 +1,198 @@
+//! Rows of numbers in, the same rows as bytes with a scale for every 32 of them out: what the byte products multiply.
+
+use super::format::{Format, GROUP};
+use super::{Isa, SharedSlice, in_parallel};
+
+/// Rows of numbers, each group of 32 quantized to -127..=127 with a scale of its own.
+///
+/// So many rows as a kernel takes at once form a *bundle* and lie interleaved group by group, so that the kernel
+/// reads one stream: `quants` is (bundle, group, row, 32), `scales` and `sums` accordingly.
+#[derive(Debug)]
+pub(super) struct Activations {
+    m: usize,
+    k: usize,
+    bundle_rows: usize,
+    quants: Vec<i8>,       // (bundle, group, row, 32)
+    scales: Vec<f32>,      // (bundle, group, row)
+    sums: Vec<[i32; 2]>,   // (bundle, group, row), of the first and of the second 16 quants
+    scaled_sums: Vec<f32>, // (bundle, group, row), of all 32, times the scale
+}
+
+/// The most rows that any kernel takes at once.
+pub(super) const MAX_BUNDLE_ROWS: usize = 6;
+
+/// The rows that a kernel takes at once; all slices begin with the bundle's first group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bundle<'a> {
+    /// The first of the rows.
+    pub(super) first_row: usize,
+    /// How many rows.
+    pub(super) n_rows: usize,
+    /// (group, row, 32)
+    pub(super) quants: &'a [i8],
+    /// (group, row)
+    pub(super) scales: &'a [f32],
+    /// Sum of the quants, scaled: (group, row)
+    pub(super) scaled_sums: &'a [f32],
+    /// Where integer sums start: (group, row, scale of the group)
+    pub(super) starts: &'a [i32],
+}
+
+impl Bundle<'_> {
+    /// Panics unless the slices have at least `n_groups` groups each, as weights of this format want them.
+    pub(super) fn check(&self, format: Format, n_groups: usize) {
+        let n = n_groups * self.n_rows;
+        assert!(
+            self.n_rows <= MAX_BUNDLE_ROWS
+                && self.quants.len() >= n * GROUP
+                && self.scales.len() >= n
+        );
+        assert!(self.scaled_sums.len() >= n && self.starts.len() >= n * format.group_scales());
+    }
+}
+
+impl Activations {
+    /// Quantizes `x`, (m, k), for kernels of this instruction set.
+    pub(super) fn quantize(x: &[f32], k: usize, isa: Isa) -> Activations {
+        assert!(k > 0 && k.is_multiple_of(GROUP) && x.len().is_multiple_of(k));
+        let (m, n_groups) = (x.len() / k, k / GROUP);
+        let mut quants = vec![0; m * k];
+        let mut scales = vec![0.0; m * n_groups];
+        let mut sums = vec![[0; 2]; m * n_groups];
+        let mut scaled_sums = vec![0.0; m * n_groups];
+        let bundle_rows = isa.bundle_rows();
+        {
+            let quants = SharedSlice::new(&mut quants);
+            let scales = SharedSlice::new(&mut scales);
+            let sums = SharedSlice::new(&mut sums);
+            let scaled_sums = SharedSlice::new(&mut scaled_sums);
+            in_parallel(m.div_ceil(bundle_rows), |bundles| {
+                for bundle in bundles {
+                    let first_row = bundle * bundle_rows;
+                    let n_rows = bundle_rows.min(m - first_row);
+                    let groups = first_row * n_groups..(first_row + n_rows) * n_groups;
+                    // SAFETY: each bundle is handed to one thread, and the ranges of bundles do not overlap.
+                    let (quants, scales, sums, scaled_sums) = unsafe {
+                        (
+                            quants.range(groups.start * GROUP..groups.end * GROUP),
+                            scales.range(groups.clone()),
+                            sums.range(groups.clone()),
+                            scaled_sums.range(groups),
+                        )
+                    };
+                    let x = &x[first_row * k..(first_row + n_rows) * k];
+                    isa.quantize(x, n_rows, quants, scales, sums, scaled_sums);
+                }
+            });
+        }
+        Activations {
+            m,
+            k,
+            bundle_rows,
+            quants,
+            scales,
+            sums,
+            scaled_sums,
+        }
+    }
+
+    /// Rows.
+    pub(super) fn m(&self) -> usize {
+        self.m
+    }
+
+    /// Numbers in a row.
+    pub(super) fn k(&self) -> usize {
+        self.k
+    }
+
+    /// What an integer sum of stored weights must start from, in order to end as the sum of the weights less their
+    /// offset: minus the offset times the sum of the activations, divided among `n_lanes` partial sums.
+    pub(super) fn starts(&self, format: Format, n_lanes: i32) -> Vec<i32> {
+        let factor = -(format.offset() / n_lanes);
+        match format.group_scales() {
+            2 => self
+                .sums
+                .iter()
+                .flat_map(|parts| parts.map(|sum| factor * sum))
+                .collect(),
+            _ => self
+                .sums
+                .iter()
+                .map(|parts| factor * (parts[0] + parts[1]))
+                .collect(),
+        }
+    }
+
+    /// The rows bundle by bundle, with what [`Activations::starts`] gave for the format.
+    pub(super) fn bundles<'a>(&'a self, starts: &'a [i32]) -> impl Iterator<Item = Bundle<'a>> {
+        let n_groups = self.k / GROUP;
+        let group_scales = starts.len() / self.scales.len().max(1);
+        (0..self.m).step_by(self.bundle_rows).map(move |first_row| {
+            let n_rows = self.bundle_rows.min(self.m - first_row);
+            let groups = first_row * n_groups..(first_row + n_rows) * n_groups;
+            Bundle {
+                first_row,
+                n_rows,
+                quants: &self.quants[groups.start * GROUP..groups.end * GROUP],
+                scales: &self.scales[groups.clone()],
+                scaled_sums: &self.scaled_sums[groups.clone()],
+                starts: &starts[groups.start * group_scales..groups.end * group_scales],
+            }
+        })
+    }
+
+    /// One group of one row, and its scale.
+    pub(super) fn group(&self, row: usize, group: usize) -> (&[i8], f32) {
+        let first_row = row / self.bundle_rows * self.bundle_rows;
+        let n_rows = self.bundle_rows.min(self.m - first_row);
+        let at = first_row * (self.k / GROUP) + group * n_rows + row - first_row;
+        (&self.quants[at * GROUP..(at + 1) * GROUP], self.scales[at])
+    }
+}
+
+/// Quantizes a bundle, (row, k). Written so that a compiler turns it into vector code; each instruction set compiles
+/// it for itself.
+#[inline(always)]
+pub(super) fn quantize_bundle(
+    x: &[f32],
+    n_rows: usize,
+    quants: &mut [i8],
+    scales: &mut [f32],
+    sums: &mut [[i32; 2]],
+    scaled_sums: &mut [f32],
+) {
+    let k = x.len() / n_rows;
+    for (row, x) in x.chunks_exact(k).enumerate() {
+        for (g, x) in x.as_chunks::<GROUP>().0.iter().enumerate() {
+            let at = g * n_rows + row;
+            let quants = quants[at * GROUP..]
+                .first_chunk_mut()
+                .expect("as many quants as numbers");
+            (scales[at], sums[at]) = quantize_group(x, quants);
+            scaled_sums[at] = scales[at] * (sums[at][0] + sums[at][1]) as f32;
+        }
+    }
+}
+
+/// Quantizes one group; returns its scale and the sums of both halves of its quants. A number that is not finite
+/// makes the scale not finite, so that it is not lost in what comes out of a product.
+#[inline(always)]
+fn quantize_group(x: &[f32; GROUP], quants: &mut [i8; GROUP]) -> (f32, [i32; 2]) {
+    // Compared as integers, which order positive floats alike, and a NaN above all of them.
+    let magnitude = x
+        .iter()
+        .fold(0, |most: u32, x| most.max(x.to_bits() & 0x7fff_ffff));
+    let magnitude = f32::from_bits(magnitude);
+    let factor = if (1e-30..=f32::MAX).contains(&magnitude) {
+        127.0 / magnitude
+    } else {
+        0.0
+    };
+    // Adding 1.5 * 2^23 leaves the nearest integer, ties to even, in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let rounded = x.map(|x| (x * factor + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32);
+    *quants = rounded.map(|quant| quant as i8);
+    let sum = |part: &[i8]| part.iter().map(|quant| i32::from(*quant)).sum();
+    (magnitude / 127.0, [sum(&quants[..16]), sum(&quants[16..])])
+}

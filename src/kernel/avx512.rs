@@ -1,0 +1,606 @@
+//! AVX-512 VNNI: one `vpdpbusd` multiplies and sums 4 bytes in each of 16 lanes, so weights are brought to unsigned
+//! bytes in registers, and what that added to them is taken off by where the sums start.
+//!
+//! Few rows: each row of weights is read once from its compact blocks, 32 weights a register. Many rows: 32 columns of
+//! weights are expanded for a stretch of k into a panel that stays in the first cache; all rows pass over it, 6 at a
+//! time, with 6 x 32 sums in registers.
+
+use std::arch::x86_64::*;
+use std::ops::Range;
+
+use super::activations::{self, Bundle, MAX_BUNDLE_ROWS};
+use super::format::{Format, GROUP, Matrix};
+use super::pack::{COLUMNS, PANEL_GROUPS, Panel};
+
+/// Partial sums of the few-rows kernel in which a start is counted: 8 lanes, or 4 for each half of a group.
+pub(super) const fn dot_lanes(format: Format) -> i32 {
+    8 / format.group_scales() as i32
+}
+
+const Q4_0: u8 = Format::Q4_0 as u8;
+const Q5_0: u8 = Format::Q5_0 as u8;
+const Q8_0: u8 = Format::Q8_0 as u8;
+const Q4K: u8 = Format::Q4K as u8;
+const Q5K: u8 = Format::Q5K as u8;
+const Q6K: u8 = Format::Q6K as u8;
+
+/// Calls the function `$f::<FORMAT, ..>` for a format that is known only now.
+macro_rules! for_format {
+    ($format:expr, $f:ident, [$($more:tt)*], $args:tt) => {
+        match $format {
+            Format::Q4_0 => $f::<Q4_0, $($more)*>$args,
+            Format::Q5_0 => $f::<Q5_0, $($more)*>$args,
+            Format::Q8_0 => $f::<Q8_0, $($more)*>$args,
+            Format::Q4K => $f::<Q4K, $($more)*>$args,
+            Format::Q5K => $f::<Q5K, $($more)*>$args,
+            Format::Q6K => $f::<Q6K, $($more)*>$args,
+        }
+    };
+}
+
+/// Calls `$f::<N, ..>` for a number of rows, 1 to 6, that is known only now.
+macro_rules! for_rows {
+    ($n_rows:expr, $f:ident, [$($more:tt)*], $args:tt) => {
+        match $n_rows {
+            1 => $f::<1, $($more)*>$args,
+            2 => $f::<2, $($more)*>$args,
+            3 => $f::<3, $($more)*>$args,
+            4 => $f::<4, $($more)*>$args,
+            5 => $f::<5, $($more)*>$args,
+            6 => $f::<6, $($more)*>$args,
+            n => unreachable!("a bundle of {n} rows"),
+        }
+    };
+}
+
+/// Whether this processor has what the functions below are compiled for.
+pub(super) fn is_supported() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vnni")
+        && is_x86_feature_detected!("f16c")
+        && is_x86_feature_detected!("fma")
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn quantize(
+    x: &[f32],
+    n_rows: usize,
+    quants: &mut [i8],
+    scales: &mut [f32],
+    sums: &mut [[i32; 2]],
+    scaled_sums: &mut [f32],
+) {
+    activations::quantize_bundle(x, n_rows, quants, scales, sums, scaled_sums);
+}
+
+/// The products of some rows of weights, from `first_row`, with each row of a bundle.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn dot(
+    weights: &Matrix<'_>,
+    first_row: usize,
+    x: &Bundle<'_>,
+    products: &mut [[f32; MAX_BUNDLE_ROWS]],
+) {
+    x.check(weights.format, weights.n_groups());
+    // SAFETY: the bundle was just checked to have as many groups as the rows, which are whole in any matrix.
+    unsafe { for_rows!(x.n_rows, dot_format, [], (weights, first_row, x, products)) }
+}
+
+/// # Safety
+/// The bundle has as many groups as the rows of weights, for `M` rows of its own.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+unsafe fn dot_format<const M: usize>(
+    weights: &Matrix<'_>,
+    first_row: usize,
+    x: &Bundle<'_>,
+    products: &mut [[f32; MAX_BUNDLE_ROWS]],
+) {
+    for (i, products) in products.iter_mut().enumerate() {
+        let row = weights.row(first_row + i);
+        // SAFETY: the caller's promise is the same.
+        let sums =
+            unsafe { for_format!(weights.format, dot_row, [M], (row, weights.n_groups(), x)) };
+        products[..M].copy_from_slice(&sums);
+    }
+}
+
+/// Sums on their way: two of each, so that one does not wait for the other.
+struct Sums<const M: usize> {
+    rows: [[__m256; 2]; M],
+    minima: [__m256; 2], // a lane a row
+}
+
+/// # Safety
+/// `row` has `n_groups` groups; the slices of `x` have so many for `M` rows.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+unsafe fn dot_row<const F: u8, const M: usize>(
+    row: &[u8],
+    n_groups: usize,
+    x: &Bundle<'_>,
+) -> [f32; M] {
+    let zero = _mm256_setzero_ps();
+    let mut sums = Sums {
+        rows: [[zero; 2]; M],
+        minima: [zero; 2],
+    };
+    let format = const { Format::from_u8(F) };
+    // SAFETY: `first + 8 <= n_groups` in the first loop and `first < n_groups` in the second, so that every pointer
+    // is inside of what the caller promised.
+    unsafe {
+        let mut first = 0;
+        while first + 8 <= n_groups {
+            let block = row
+                .as_ptr()
+                .add(first / format.block_groups() * format.block_bytes());
+            let (scales, minima) = scales::<F>(block);
+            let at = At { x, first };
+            group::<F, M, 0>(block, &scales, &minima, at, &mut sums);
+            group::<F, M, 1>(block, &scales, &minima, at, &mut sums);
+            group::<F, M, 2>(block, &scales, &minima, at, &mut sums);
+            group::<F, M, 3>(block, &scales, &minima, at, &mut sums);
+            group::<F, M, 4>(block, &scales, &minima, at, &mut sums);
+            group::<F, M, 5>(block, &scales, &minima, at, &mut sums);
+            group::<F, M, 6>(block, &scales, &minima, at, &mut sums);
+            group::<F, M, 7>(block, &scales, &minima, at, &mut sums);
+            first += 8;
+        }
+        while first < n_groups {
+            let block = row.as_ptr().add(first * format.block_bytes());
+            let scales = [half(block); 16];
+            group::<F, M, 0>(block, &scales, &[0.0; 8], At { x, first }, &mut sums);
+            first += 1;
+        }
+    }
+    let mut minima = [0.0; 8];
+    // SAFETY: 8 floats are written to an array of 8.
+    unsafe {
+        _mm256_storeu_ps(
+            minima.as_mut_ptr(),
+            _mm256_add_ps(sums.minima[0], sums.minima[1]),
+        )
+    };
+    std::array::from_fn(|r| sum(_mm256_add_ps(sums.rows[r][0], sums.rows[r][1])) - minima[r])
+}
+
+/// Where in a bundle a run of groups begins.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    x: &'a Bundle<'a>,
+    first: usize,
+}
+
+/// Adds group `G` of a run of groups to the sums.
+///
+/// # Safety
+/// `block` begins the run, and the bundle has groups up to `at.first + G`, for `M` rows.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+unsafe fn group<const F: u8, const M: usize, const G: usize>(
+    block: *const u8,
+    scales: &[f32; 16],
+    minima: &[f32; 8],
+    at: At<'_>,
+    sums: &mut Sums<M>,
+) {
+    let format = const { Format::from_u8(F) };
+    // SAFETY: all offsets are those of group `at.first + G`, which the caller promised to be there.
+    unsafe {
+        let weights = quants::<F, G>(block);
+        let at_group = (at.first + G) * M;
+        for r in 0..M {
+            let x = _mm256_loadu_si256(at.x.quants.as_ptr().add((at_group + r) * GROUP).cast());
+            let x_scale = *at.x.scales.get_unchecked(at_group + r);
+            let (start, scale) = if format.group_scales() == 2 {
+                let start = at.x.starts.as_ptr().add((at_group + r) * 2);
+                let halves = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
+                let start = _mm256_permutevar8x32_epi32(
+                    _mm256_set1_epi64x(start.cast::<i64>().read_unaligned()),
+                    halves,
+                );
+                let scale = _mm256_castpd_ps(_mm256_set1_pd(
+                    scales.as_ptr().add(2 * G).cast::<f64>().read_unaligned(),
+                ));
+                let scale = _mm256_permutevar8x32_ps(scale, halves);
+                (start, _mm256_mul_ps(scale, _mm256_set1_ps(x_scale)))
+            } else {
+                let start = *at.x.starts.get_unchecked(at_group + r);
+                (
+                    _mm256_set1_epi32(start),
+                    _mm256_set1_ps(scales[G] * x_scale),
+                )
+            };
+            let dot = _mm256_cvtepi32_ps(_mm256_dpbusd_epi32(start, weights, x));
+            sums.rows[r][G % 2] = _mm256_fmadd_ps(dot, scale, sums.rows[r][G % 2]);
+        }
+        if format.has_minima() {
+            let lanes = const { (1u8 << M) - 1 };
+            let x = _mm256_maskz_loadu_ps(lanes, at.x.scaled_sums.as_ptr().add(at_group));
+            sums.minima[G % 2] = _mm256_fmadd_ps(_mm256_set1_ps(minima[G]), x, sums.minima[G % 2]);
+        }
+    }
+}
+
+/// The stored numbers of group `G` of a run of 8.
+///
+/// # Safety
+/// `block` begins the run, and the run has the group.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+unsafe fn quants<const F: u8, const G: usize>(block: *const u8) -> __m256i {
+    let format = const { Format::from_u8(F) };
+    let low_bits = _mm256_set1_epi8(15);
+    // SAFETY: all reads are inside the block, whose layout is the one `reference` spells out.
+    unsafe {
+        let block = if format.block_groups() == 1 {
+            block.add(G * format.block_bytes())
+        } else {
+            block
+        };
+        let read = |at: usize| _mm256_loadu_si256(block.add(at).cast());
+        // 16 bytes hold the first 16 numbers in their low halves and the other 16 in their high halves.
+        let small = |at: usize| {
+            let both = _mm256_broadcastsi128_si256(_mm_loadu_si128(block.add(at).cast()));
+            _mm256_and_si256(
+                _mm256_srlv_epi64(both, _mm256_setr_epi64x(0, 0, 4, 4)),
+                low_bits,
+            )
+        };
+        let nibbles = |bytes: __m256i, high: bool| {
+            _mm256_and_si256(
+                if high {
+                    _mm256_srli_epi16::<4>(bytes)
+                } else {
+                    bytes
+                },
+                low_bits,
+            )
+        };
+        let with_fifth_bit = |low: __m256i, fifth: __mmask32| {
+            _mm256_mask_add_epi8(low, fifth, low, _mm256_set1_epi8(16))
+        };
+        match format {
+            Format::Q4_0 => small(2),
+            Format::Q5_0 => with_fifth_bit(small(6), block.add(2).cast::<u32>().read_unaligned()),
+            Format::Q8_0 => _mm256_xor_si256(read(2), _mm256_set1_epi8(-128)),
+            Format::Q4K => nibbles(read(16 + G / 2 * 32), G % 2 == 1),
+            Format::Q5K => {
+                let fifth = _mm256_test_epi8_mask(read(16), _mm256_set1_epi8((1u8 << G) as i8));
+                with_fifth_bit(nibbles(read(48 + G / 2 * 32), G % 2 == 1), fifth)
+            }
+            Format::Q6K => {
+                let low = nibbles(read(G / 4 * 64 + G % 2 * 32), G % 4 >= 2);
+                let both_bits = read(128 + G / 4 * 32);
+                let both_bits = match G % 4 {
+                    0 => _mm256_slli_epi16::<4>(both_bits),
+                    1 => _mm256_slli_epi16::<2>(both_bits),
+                    2 => both_bits,
+                    _ => _mm256_srli_epi16::<2>(both_bits),
+                };
+                // low | both_bits & 0x30
+                _mm256_ternarylogic_epi32::<0xf8>(low, both_bits, _mm256_set1_epi8(0x30))
+            }
+        }
+    }
+}
+
+/// The scales and the minima of a run of 8 groups.
+///
+/// # Safety
+/// `block` begins 8 whole groups.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+unsafe fn scales<const F: u8>(block: *const u8) -> ([f32; 16], [f32; 8]) {
+    let format = const { Format::from_u8(F) };
+    let (mut scales, mut minima) = ([0.0; 16], [0.0; 8]);
+    // SAFETY: all reads are inside 8 groups, and the writes inside the two arrays.
+    unsafe {
+        match format {
+            Format::Q4_0 | Format::Q5_0 | Format::Q8_0 => {
+                let read = |g: usize| {
+                    block
+                        .add(g * format.block_bytes())
+                        .cast::<i16>()
+                        .read_unaligned()
+                };
+                let halves = _mm_setr_epi16(
+                    read(0),
+                    read(1),
+                    read(2),
+                    read(3),
+                    read(4),
+                    read(5),
+                    read(6),
+                    read(7),
+                );
+                _mm256_storeu_ps(scales.as_mut_ptr(), _mm256_cvtph_ps(halves));
+            }
+            Format::Q4K | Format::Q5K => {
+                let word = |at: usize| block.add(at).cast::<u32>().read_unaligned();
+                let (first, second, third) = (word(4), word(8), word(12));
+                let six_bits =
+                    |low: u32, rest: u32| u64::from(low & 0x3f3f_3f3f) | u64::from(rest) << 32;
+                let quants = [
+                    six_bits(first, third & 0x0f0f_0f0f | first >> 2 & 0x3030_3030),
+                    six_bits(second, third >> 4 & 0x0f0f_0f0f | second >> 2 & 0x3030_3030),
+                ];
+                for (quants, at, result) in [
+                    (quants[0], 0, scales.as_mut_ptr()),
+                    (quants[1], 2, minima.as_mut_ptr()),
+                ] {
+                    let values =
+                        _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(quants as i64)));
+                    _mm256_storeu_ps(
+                        result,
+                        _mm256_mul_ps(values, _mm256_set1_ps(half(block.add(at)))),
+                    );
+                }
+            }
+            Format::Q6K => {
+                let quants = _mm512_cvtepi8_epi32(_mm_loadu_si128(block.add(192).cast()));
+                let values = _mm512_mul_ps(
+                    _mm512_cvtepi32_ps(quants),
+                    _mm512_set1_ps(half(block.add(208))),
+                );
+                _mm512_storeu_ps(scales.as_mut_ptr(), values);
+            }
+        }
+    }
+    (scales, minima)
+}
+
+/// # Safety
+/// Two bytes can be read.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+unsafe fn half(at: *const u8) -> f32 {
+    // SAFETY: the caller's promise.
+    let bits = unsafe { at.cast::<u16>().read_unaligned() };
+    _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits.into())))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+fn sum(x: __m256) -> f32 {
+    let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+    let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
+}
+
+/// Expands columns from `first_column`, 32 of them or as many as there are, for whole blocks of groups.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn pack(
+    weights: &Matrix<'_>,
+    first_column: usize,
+    groups: Range<usize>,
+    panel: &mut Panel,
+) {
+    let block_groups = weights.format.block_groups();
+    assert!(groups.start.is_multiple_of(block_groups) && groups.len().is_multiple_of(block_groups));
+    assert!(groups.end <= weights.n_groups() && groups.len() <= PANEL_GROUPS);
+    let first_byte = groups.start / block_groups * weights.format.block_bytes();
+    for part in 0..COLUMNS / 16 {
+        // The last panel repeats its last column; nobody looks at the products.
+        let columns: [&[u8]; 16] = std::array::from_fn(|i| {
+            let column = first_column + part * 16 + i;
+            &weights.row(column.min(weights.n - 1))[first_byte..]
+        });
+        // SAFETY: each column has `n_groups` groups from its first byte, whole blocks of them.
+        unsafe {
+            for_format!(
+                weights.format,
+                pack_part,
+                [],
+                (columns, part, groups.len(), panel)
+            )
+        }
+    }
+}
+
+/// # Safety
+/// Each column has `n_groups` groups, whole blocks of them and no more than a panel takes.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+unsafe fn pack_part<const F: u8>(
+    columns: [&[u8]; 16],
+    part: usize,
+    n_groups: usize,
+    panel: &mut Panel,
+) {
+    let format = const { Format::from_u8(F) };
+    let group_scales = const { Format::from_u8(F).group_scales() };
+    let mut first = 0;
+    // SAFETY: `first + n <= n_groups` for all n groups that are read and written here.
+    unsafe {
+        while first < n_groups {
+            let n = 8.min(n_groups - first);
+            let blocks = columns.map(|column| {
+                column
+                    .as_ptr()
+                    .add(first / format.block_groups() * format.block_bytes())
+            });
+            for (i, block) in blocks.into_iter().enumerate() {
+                let column = part * 16 + i;
+                let (scales, minima) = match n {
+                    8 => scales::<F>(block),
+                    _ => {
+                        let mut scales = [0.0; 16];
+                        for (g, scale) in scales.iter_mut().enumerate().take(n) {
+                            *scale = half(block.add(g * format.block_bytes()));
+                        }
+                        (scales, [0.0; 8])
+                    }
+                };
+                for (s, scale) in scales.into_iter().enumerate().take(n * group_scales) {
+                    panel.scales[first * group_scales + s][column] = scale;
+                }
+                if format.has_minima() {
+                    for (g, minimum) in minima.into_iter().enumerate() {
+                        panel.minima[first + g][column] = -minimum;
+                    }
+                }
+            }
+            macro_rules! pack_group {
+                ($($g:literal)*) => { $(
+                    if $g < n {
+                        let columns = blocks.map(|block| quants::<F, $g>(block));
+                        store_transposed(columns, part, &mut panel.quants[first + $g]);
+                    }
+                )* };
+            }
+            pack_group!(0 1 2 3 4 5 6 7);
+            first += n;
+        }
+    }
+}
+
+/// Turns 16 columns of 8 times 4 bytes into 8 registers of 16 times 4 bytes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+fn store_transposed(columns: [__m256i; 16], part: usize, quants: &mut [[[u8; 4]; COLUMNS]; 8]) {
+    // Columns i and i + 8 share a register; within each half of it, 8 x 8 are turned in three steps.
+    let a: [__m512i; 8] = std::array::from_fn(|i| {
+        _mm512_inserti64x4::<1>(_mm512_castsi256_si512(columns[i]), columns[i + 8])
+    });
+    let mut b = a;
+    for i in (0..8).step_by(2) {
+        b[i] = _mm512_unpacklo_epi32(a[i], a[i + 1]);
+        b[i + 1] = _mm512_unpackhi_epi32(a[i], a[i + 1]);
+    }
+    let mut c = b;
+    for i in (0..8).step_by(4) {
+        c[i] = _mm512_unpacklo_epi64(b[i], b[i + 2]);
+        c[i + 1] = _mm512_unpackhi_epi64(b[i], b[i + 2]);
+        c[i + 2] = _mm512_unpacklo_epi64(b[i + 1], b[i + 3]);
+        c[i + 3] = _mm512_unpackhi_epi64(b[i + 1], b[i + 3]);
+    }
+    let low = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
+    let high = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
+    let mut store = |step: usize, value: __m512i| {
+        let target = &mut quants[step][part * 16..part * 16 + 16];
+        // SAFETY: the slice has 16 times 4 bytes.
+        unsafe { _mm512_storeu_si512(target.as_mut_ptr().cast(), value) };
+    };
+    for i in 0..4 {
+        store(i, _mm512_permutex2var_epi64(c[i], low, c[i + 4]));
+        store(i + 4, _mm512_permutex2var_epi64(c[i], high, c[i + 4]));
+    }
+}
+
+/// Adds what a panel's stretch of k gives to a tile of the product: a row of 32 numbers for each row of the bundle.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn multiply(
+    format: Format,
+    panel: &Panel,
+    groups: Range<usize>,
+    x: &Bundle<'_>,
+    tile: &mut [[f32; COLUMNS]],
+) {
+    x.check(format, groups.end);
+    assert!(groups.len() <= PANEL_GROUPS && tile.len() == x.n_rows);
+    // SAFETY: the bundle was just checked to have the groups, the panel and the tile to have the room.
+    unsafe {
+        for_rows!(
+            x.n_rows,
+            multiply_format,
+            [],
+            (format, panel, groups, x, tile)
+        )
+    }
+}
+
+/// # Safety
+/// As for [`multiply_rows`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+unsafe fn multiply_format<const M: usize>(
+    format: Format,
+    panel: &Panel,
+    groups: Range<usize>,
+    x: &Bundle<'_>,
+    tile: &mut [[f32; COLUMNS]],
+) {
+    // SAFETY: the caller's promise is the same.
+    unsafe {
+        match (format.group_scales(), format.has_minima()) {
+            (2, _) => multiply_rows::<M, 2, false>(panel, groups, x, tile),
+            (_, false) => multiply_rows::<M, 1, false>(panel, groups, x, tile),
+            (_, true) => multiply_rows::<M, 1, true>(panel, groups, x, tile),
+        }
+    }
+}
+
+/// # Safety
+/// The bundle has `M` rows and all of `groups`, the panel has room for so many, and the tile has `M` rows.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+unsafe fn multiply_rows<const M: usize, const SCALES: usize, const MINIMA: bool>(
+    panel: &Panel,
+    groups: Range<usize>,
+    x: &Bundle<'_>,
+    tile: &mut [[f32; COLUMNS]],
+) {
+    // SAFETY: all offsets are those of groups and rows that the caller promised to be there.
+    unsafe {
+        let floats = |at: &[f32; COLUMNS]| {
+            [
+                _mm512_loadu_ps(at.as_ptr()),
+                _mm512_loadu_ps(at.as_ptr().add(16)),
+            ]
+        };
+        let mut sums = [[_mm512_setzero_ps(); 2]; M];
+        for r in 0..M {
+            sums[r] = floats(tile.get_unchecked(r));
+        }
+        for g in 0..groups.len() {
+            let at = (groups.start + g) * M;
+            let quants = x.quants.as_ptr().add(at * GROUP);
+            let x_scales = x.scales.as_ptr().add(at);
+            for part in 0..SCALES {
+                let starts = x.starts.as_ptr().add(at * SCALES + part);
+                let mut dots = [[_mm512_setzero_si512(); 2]; M];
+                for (r, dots) in dots.iter_mut().enumerate() {
+                    *dots = [_mm512_set1_epi32(*starts.add(r * SCALES)); 2];
+                }
+                let n_steps = 8 / SCALES;
+                for step in part * n_steps..(part + 1) * n_steps {
+                    let weights = panel.quants.get_unchecked(g).get_unchecked(step).as_ptr();
+                    let weights = [
+                        _mm512_loadu_si512(weights.cast()),
+                        _mm512_loadu_si512(weights.add(16).cast()),
+                    ];
+                    for r in 0..M {
+                        let x = _mm512_set1_epi32(
+                            quants
+                                .add(r * GROUP + 4 * step)
+                                .cast::<i32>()
+                                .read_unaligned(),
+                        );
+                        dots[r][0] = _mm512_dpbusd_epi32(dots[r][0], weights[0], x);
+                        dots[r][1] = _mm512_dpbusd_epi32(dots[r][1], weights[1], x);
+                    }
+                }
+                let scales = floats(panel.scales.get_unchecked(g * SCALES + part));
+                for r in 0..M {
+                    let x_scale = _mm512_set1_ps(*x_scales.add(r));
+                    for c in 0..2 {
+                        let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(dots[r][c]), scales[c]);
+                        sums[r][c] = _mm512_fmadd_ps(scaled, x_scale, sums[r][c]);
+                    }
+                }
+            }
+            if MINIMA {
+                let minima = floats(panel.minima.get_unchecked(g));
+                for r in 0..M {
+                    let x = _mm512_set1_ps(*x.scaled_sums.get_unchecked(at + r));
+                    sums[r][0] = _mm512_fmadd_ps(minima[0], x, sums[r][0]);
+                    sums[r][1] = _mm512_fmadd_ps(minima[1], x, sums[r][1]);
+                }
+            }
+        }
+        for r in 0..M {
+            let row = tile.get_unchecked_mut(r).as_mut_ptr();
+            _mm512_storeu_ps(row, sums[r][0]);
+            _mm512_storeu_ps(row.add(16), sums[r][1]);
+        }
+    }
+}

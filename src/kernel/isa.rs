@@ -1,0 +1,169 @@
+//! Which instruction set the kernels use: the best that the processor has, found once, or the one that
+//! `PRECIS_ISA` names.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use anyhow::{Result, bail};
+
+use super::activations::{Bundle, MAX_BUNDLE_ROWS};
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
+use super::format::{Format, Matrix};
+use super::pack::{COLUMNS, Panel};
+use super::portable;
+
+/// An instruction set that there are kernels for, and that this processor has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isa {
+    /// AVX-512 with VNNI.
+    Avx512,
+    /// What every processor has.
+    Portable,
+}
+
+/// The variable that forces an instruction set.
+const VARIABLE: &str = "PRECIS_ISA";
+const NAMES: [&str; 3] = ["avx512", "avx2", "portable"];
+
+impl Isa {
+    /// All that this processor has, the best first.
+    pub fn available() -> Vec<Isa> {
+        let mut available = Vec::new();
+        if avx512::is_supported() {
+            available.push(Isa::Avx512);
+        }
+        available.push(Isa::Portable);
+        available
+    }
+
+    /// The one that kernels use in this process; none, if candle is to compute everything: on processors other than
+    /// x86-64, and where `PRECIS_ISA` is `candle`.
+    ///
+    /// # Errors
+    /// When `PRECIS_ISA` names what there is not, or what this processor lacks.
+    pub fn active() -> Result<Option<Isa>> {
+        static ACTIVE: OnceLock<Result<Option<Isa>, String>> = OnceLock::new();
+        let active = ACTIVE.get_or_init(|| {
+            choose(std::env::var(VARIABLE).ok().as_deref()).map_err(|err| err.to_string())
+        });
+        active.clone().map_err(anyhow::Error::msg)
+    }
+
+    /// What `PRECIS_ISA` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::Avx512 => "avx512",
+            Isa::Portable => "portable",
+        }
+    }
+
+    /// Rows that a kernel takes at once.
+    pub(super) fn bundle_rows(self) -> usize {
+        match self {
+            Isa::Avx512 => MAX_BUNDLE_ROWS,
+            Isa::Portable => 4,
+        }
+    }
+
+    /// Whether there are kernels that multiply many rows by a panel.
+    pub(super) fn has_panels(self) -> bool {
+        self != Isa::Portable
+    }
+
+    /// Among how many partial sums `dot` divides a start.
+    pub(super) fn dot_lanes(self, format: Format) -> i32 {
+        match self {
+            Isa::Avx512 => avx512::dot_lanes(format),
+            Isa::Portable => 1,
+        }
+    }
+
+    /// See `activations::quantize_bundle`.
+    pub(super) fn quantize(
+        self,
+        x: &[f32],
+        n_rows: usize,
+        quants: &mut [i8],
+        scales: &mut [f32],
+        sums: &mut [[i32; 2]],
+        scaled_sums: &mut [f32],
+    ) {
+        match self {
+            // SAFETY: `available` and `choose` give this value only where the processor has the features.
+            Isa::Avx512 => unsafe {
+                avx512::quantize(x, n_rows, quants, scales, sums, scaled_sums)
+            },
+            Isa::Portable => {
+                super::activations::quantize_bundle(x, n_rows, quants, scales, sums, scaled_sums)
+            }
+        }
+    }
+
+    /// The products of some rows of weights, from `first_row`, with each row of a bundle.
+    pub(super) fn dot(
+        self,
+        weights: &Matrix<'_>,
+        first_row: usize,
+        x: &Bundle<'_>,
+        products: &mut [[f32; MAX_BUNDLE_ROWS]],
+    ) {
+        match self {
+            // SAFETY: as in `quantize`.
+            Isa::Avx512 => unsafe { avx512::dot(weights, first_row, x, products) },
+            Isa::Portable => portable::dot(weights, first_row, x, products),
+        }
+    }
+
+    /// Expands columns of weights.
+    pub(super) fn pack(
+        self,
+        weights: &Matrix<'_>,
+        first_column: usize,
+        groups: Range<usize>,
+        panel: &mut Panel,
+    ) {
+        match self {
+            // SAFETY: as in `quantize`.
+            Isa::Avx512 => unsafe { avx512::pack(weights, first_column, groups, panel) },
+            Isa::Portable => unreachable!("there are no panels"),
+        }
+    }
+
+    /// Adds to a tile of the product what a panel gives.
+    pub(super) fn multiply(
+        self,
+        format: Format,
+        panel: &Panel,
+        groups: Range<usize>,
+        x: &Bundle<'_>,
+        tile: &mut [[f32; COLUMNS]],
+    ) {
+        match self {
+            // SAFETY: as in `quantize`.
+            Isa::Avx512 => unsafe { avx512::multiply(format, panel, groups, x, tile) },
+            Isa::Portable => unreachable!("there are no panels"),
+        }
+    }
+}
+
+fn choose(forced: Option<&str>) -> Result<Option<Isa>> {
+    let available = Isa::available();
+    match forced {
+        None => Ok(available
+            .first()
+            .copied()
+            .filter(|_| cfg!(target_arch = "x86_64"))),
+        Some("candle") => Ok(None),
+        Some(name) => match available.iter().find(|isa| isa.name() == name) {
+            Some(isa) => Ok(Some(*isa)),
+            None if NAMES.contains(&name) => {
+                bail!("{VARIABLE} asks for `{name}`, which this processor does not have")
+            }
+            None => bail!(
+                "{VARIABLE} is `{name}`, and not one of {}, candle",
+                NAMES.join(", ")
+            ),
+        },
+    }
+}

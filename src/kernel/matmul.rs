@@ -1,0 +1,290 @@
+//! A matrix of quantized weights and quantized rows in, their product out: who does which part of it, and in what
+//! order. Knows no instruction set.
+
+use super::activations::{Activations, MAX_BUNDLE_ROWS};
+use super::format::Matrix;
+use super::pack::{COLUMNS, PANEL_GROUPS, Panel};
+use super::{Isa, SharedSlice, in_parallel};
+
+/// Rows of weights between two looks at which kernel to call.
+const RUN: usize = 8;
+
+/// `y = x Wᵀ + b`: y is (m, n).
+pub(super) fn matmul(
+    weights: &Matrix<'_>,
+    bias: Option<&[f32]>,
+    x: &Activations,
+    isa: Isa,
+) -> Vec<f32> {
+    assert!(x.k() == weights.k && bias.is_none_or(|bias| bias.len() == weights.n));
+    let mut y = vec![0.0; x.m() * weights.n];
+    if x.m() <= 2 * isa.bundle_rows() || !isa.has_panels() {
+        few_rows(weights, bias, x, isa, &SharedSlice::new(&mut y));
+    } else {
+        many_rows(weights, bias, x, isa, &SharedSlice::new(&mut y));
+    }
+    y
+}
+
+/// Each row of weights is read once, straight from its blocks: as fast as memory gives them.
+fn few_rows(
+    weights: &Matrix<'_>,
+    bias: Option<&[f32]>,
+    x: &Activations,
+    isa: Isa,
+    y: &SharedSlice<'_, f32>,
+) {
+    let n = weights.n;
+    let starts = x.starts(weights.format, isa.dot_lanes(weights.format));
+    in_parallel(n.div_ceil(RUN), |runs| {
+        for run in runs {
+            let columns = run * RUN..n.min((run + 1) * RUN);
+            for bundle in x.bundles(&starts) {
+                let mut products = [[0.0; MAX_BUNDLE_ROWS]; RUN];
+                isa.dot(
+                    weights,
+                    columns.start,
+                    &bundle,
+                    &mut products[..columns.len()],
+                );
+                for r in 0..bundle.n_rows {
+                    let row = (bundle.first_row + r) * n;
+                    // SAFETY: no other thread has these columns.
+                    let y = unsafe { y.range(row + columns.start..row + columns.end) };
+                    for ((y, products), column) in y.iter_mut().zip(&products).zip(columns.clone())
+                    {
+                        *y = products[r] + bias.map_or(0.0, |bias| bias[column]);
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// Some columns of weights are expanded for a stretch of k, and all rows pass over them before the next stretch.
+fn many_rows(
+    weights: &Matrix<'_>,
+    bias: Option<&[f32]>,
+    x: &Activations,
+    isa: Isa,
+    y: &SharedSlice<'_, f32>,
+) {
+    let n = weights.n;
+    let starts = x.starts(weights.format, 1);
+    in_parallel(n.div_ceil(COLUMNS), |panels| {
+        let mut panel = Panel::empty();
+        let mut products = vec![[0.0; COLUMNS]; x.m()];
+        for columns in panels.map(|i| i * COLUMNS..n.min((i + 1) * COLUMNS)) {
+            let mut start = [0.0; COLUMNS];
+            if let Some(bias) = bias {
+                start[..columns.len()].copy_from_slice(&bias[columns.clone()]);
+            }
+            products.fill(start);
+            for first in (0..weights.n_groups()).step_by(PANEL_GROUPS) {
+                let groups = first..weights.n_groups().min(first + PANEL_GROUPS);
+                isa.pack(weights, columns.start, groups.clone(), &mut panel);
+                for bundle in x.bundles(&starts) {
+                    let tile = &mut products[bundle.first_row..][..bundle.n_rows];
+                    isa.multiply(weights.format, &panel, groups.clone(), &bundle, tile);
+                }
+            }
+            for (row, products) in products.iter().enumerate() {
+                // SAFETY: no other thread has these columns.
+                let y = unsafe { y.range(row * n + columns.start..row * n + columns.end) };
+                y.copy_from_slice(&products[..columns.len()]);
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::{Format, GROUP};
+    use super::super::reference;
+    use super::*;
+
+    /// A small generator, so that each case is the same in every run.
+    pub(crate) struct Random(u64);
+
+    impl Random {
+        fn next(&mut self) -> u64 {
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let mixed = (self.0 ^ (self.0 >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+            mixed ^ (mixed >> 33)
+        }
+
+        fn below(&mut self, n: usize) -> usize {
+            (self.next() % n as u64) as usize
+        }
+
+        fn normal(&mut self) -> f32 {
+            (0..12)
+                .map(|_| (self.next() % 4096) as f32 / 4096.0)
+                .sum::<f32>()
+                - 6.0
+        }
+    }
+
+    /// Random blocks whose scales are small numbers, or all 1 with minima of 0, so that products are whole numbers.
+    fn blocks(format: Format, n: usize, k: usize, whole: bool, random: &mut Random) -> Vec<u8> {
+        let mut bytes: Vec<u8> = (0..n * format.row_bytes(k))
+            .map(|_| random.next() as u8)
+            .collect();
+        let scale = |random: &mut Random| match whole {
+            true => half::f16::ONE,
+            false => half::f16::from_f32(random.normal() * 0.01),
+        };
+        for block in bytes.chunks_exact_mut(format.block_bytes()) {
+            let at = if format == Format::Q6K { 208 } else { 0 };
+            block[at..at + 2].copy_from_slice(&scale(random).to_le_bytes());
+            match format {
+                Format::Q4K | Format::Q5K => {
+                    block[2..4].copy_from_slice(&scale(random).to_le_bytes());
+                    if whole {
+                        block[4..16].copy_from_slice(&[1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1]);
+                    }
+                }
+                Format::Q6K if whole => block[192..208].fill(1),
+                _ => (),
+            }
+        }
+        bytes
+    }
+
+    /// Numbers; or whole ones, of which each group has one of size 127, so that they are their own quants.
+    fn numbers(m: usize, k: usize, whole: bool, random: &mut Random) -> Vec<f32> {
+        let mut x: Vec<f32> = (0..m * k)
+            .map(|_| {
+                if whole {
+                    random.below(255) as f32 - 127.0
+                } else {
+                    random.normal()
+                }
+            })
+            .collect();
+        if whole {
+            x.iter_mut().step_by(GROUP).for_each(|x| *x = 127.0);
+        }
+        x
+    }
+
+    fn check(format: Format, m: usize, n: usize, k: usize) {
+        let mut random = Random((m * 1_000_003 + n * 1_009 + k) as u64);
+        for isa in Isa::available() {
+            for whole in [true, false] {
+                let bytes = blocks(format, n, k, whole, &mut random);
+                // One byte further, nothing is aligned.
+                let shifted: Vec<u8> = [0].into_iter().chain(bytes).collect();
+                let weights = Matrix::new(format, (n, k), &shifted[1..]).unwrap();
+                let x = Activations::quantize(&numbers(m, k, whole, &mut random), k, isa);
+                let expected = reference::matmul(&weights, &x);
+                let bias: Option<Vec<f32>> =
+                    (!whole).then(|| (0..n).map(|_| random.normal()).collect());
+                let y = matmul(&weights, bias.as_deref(), &x, isa);
+                assert_eq!(y.len(), m * n);
+                for (i, (y, expected)) in y.iter().zip(expected).enumerate() {
+                    let bias = bias.as_ref().map_or(0.0, |bias| f64::from(bias[i % n]));
+                    let error = (f64::from(*y) - expected - bias).abs();
+                    // Sums of whole numbers below 2^24 are exact in f32. Otherwise each of the k / 16 additions may
+                    // err by half a unit of 2^-24 of the sum of magnitudes, which is below 4 k for these numbers.
+                    let allowed = if whole {
+                        0.0
+                    } else {
+                        4.0 * k as f64 * (k as f64 / 16.0) * 2f64.powi(-24)
+                    };
+                    assert!(
+                        error <= allowed,
+                        "{format:?} {isa:?} {m}x{n}x{k} at {i}: {y} for {expected}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn products_equal_the_oracle_in_every_shape() {
+        for format in Format::ALL {
+            let unit = format.block_groups() * GROUP;
+            for (m, n, units) in [
+                (1, 1, 1),
+                (1, 7, 3),
+                (2, 33, 2),
+                (5, 16, 1),
+                (6, 9, 3),
+                (7, 40, 1),
+                (12, 8, 2),
+                (13, 32, 1),
+                (14, 31, 2),
+                (19, 65, 3),
+                (25, 3, 1),
+            ] {
+                check(format, m, n, units * unit);
+            }
+            if unit == GROUP {
+                for units in [8, 9, 16, 17, 28, 37] {
+                    check(format, 1, 5, units * unit);
+                    check(format, 3, 11, units * unit);
+                    check(format, 13, 34, units * unit);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_product_with_nothing_is_nothing() {
+        for isa in Isa::available() {
+            let bytes = blocks(Format::Q8_0, 3, 32, true, &mut Random(1));
+            let weights = Matrix::new(Format::Q8_0, (3, 32), &bytes).unwrap();
+            assert!(matmul(&weights, None, &Activations::quantize(&[], 32, isa), isa).is_empty());
+            let weights = Matrix::new(Format::Q8_0, (0, 32), &[]).unwrap();
+            assert!(
+                matmul(
+                    &weights,
+                    None,
+                    &Activations::quantize(&[1.0; 64], 32, isa),
+                    isa
+                )
+                .is_empty()
+            );
+        }
+    }
+
+    #[test]
+    fn a_row_does_not_feel_its_neighbours() {
+        let mut random = Random(5);
+        for isa in Isa::available() {
+            for format in Format::ALL {
+                let (n, k) = (9, 512);
+                let bytes = blocks(format, n, k, false, &mut random);
+                let weights = Matrix::new(format, (n, k), &bytes).unwrap();
+                let x = numbers(2 * isa.bundle_rows(), k, false, &mut random);
+                let together = matmul(&weights, None, &Activations::quantize(&x, k, isa), isa);
+                for (row, x) in x.chunks_exact(k).enumerate() {
+                    let alone = matmul(&weights, None, &Activations::quantize(x, k, isa), isa);
+                    assert_eq!(
+                        alone,
+                        together[row * n..(row + 1) * n],
+                        "{format:?} {isa:?} row {row}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_not_lost() {
+        for isa in Isa::available() {
+            let bytes = blocks(Format::Q8_0, 2, 64, true, &mut Random(1));
+            let weights = Matrix::new(Format::Q8_0, (2, 64), &bytes).unwrap();
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let mut x = vec![1.0; 64];
+                x[40] = bad;
+                let y = matmul(&weights, None, &Activations::quantize(&x, 64, isa), isa);
+                assert!(y.iter().all(|y| !y.is_finite()), "{bad} became {y:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Any processor: a group of weights is taken apart once and multiplied with every row of a bundle, in plain Rust.
+
+use super::activations::{Bundle, MAX_BUNDLE_ROWS};
+use super::format::{GROUP, Matrix};
+use super::reference;
+
+/// The products of some rows of weights, from `first_row`, with each row of a bundle.
+pub(super) fn dot(
+    weights: &Matrix<'_>,
+    first_row: usize,
+    x: &Bundle<'_>,
+    products: &mut [[f32; MAX_BUNDLE_ROWS]],
+) {
+    for (i, products) in products.iter_mut().enumerate() {
+        let row = weights.row(first_row + i);
+        *products = [0.0; MAX_BUNDLE_ROWS];
+        for g in 0..weights.n_groups() {
+            let group = reference::group(weights.format, row, g);
+            for (r, product) in products.iter_mut().enumerate().take(x.n_rows) {
+                let at = g * x.n_rows + r;
+                let quants = &x.quants[at * GROUP..(at + 1) * GROUP];
+                let dot = |part: usize| -> i32 {
+                    let half = 16 * part..16 * part + 16;
+                    group.quants[half.clone()]
+                        .iter()
+                        .zip(&quants[half])
+                        .map(|(w, x)| w * i32::from(*x))
+                        .sum()
+                };
+                let scaled = dot(0) as f32 * group.scales[0] + dot(1) as f32 * group.scales[1];
+                *product += scaled * x.scales[at] - group.minimum * x.scaled_sums[at];
+            }
+        }
+    }
+}
