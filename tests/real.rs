@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
 use candle_core::quantized::{GgmlDType, gguf_file};
@@ -10,13 +11,23 @@ use candle_transformers::models::quantized_qwen2;
 use precis::model::engine::{Engine, EngineSettings};
 use precis::model::gguf::Gguf;
 use precis::model::qwen::Qwen;
+use precis::model::store::{self, Network, Source, Store};
 use precis::model::tokens::Tokens;
 use precis::model::{Identity, LanguageModel, Limits, Prompt, Sampling};
 
+/// The model from the user's own store, fetched on first use as the product fetches it.
 fn model_path() -> PathBuf {
-    let path = std::env::var_os("PRECIS_TEST_MODEL");
-    path.expect("PRECIS_TEST_MODEL must name the file of qwen2.5-coder-0.5b-instruct")
-        .into()
+    static PATH: LazyLock<PathBuf> = LazyLock::new(|| {
+        let own = || {
+            dirs::data_dir()
+                .expect("a data folder")
+                .join("precis/models")
+        };
+        let root = std::env::var_os("PRECIS_MODELS").map_or_else(own, PathBuf::from);
+        let store = Store::new(root, Network::Allowed);
+        store.pull(store::FAST, Source::Auto, &mut ()).unwrap()
+    });
+    PATH.clone()
 }
 
 /// Written for this test: English, Chinese in both scripts, figures, names, code and furniture, about 400 tokens.

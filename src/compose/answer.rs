@@ -22,7 +22,7 @@ const EVIDENCE_TOKENS: usize = 1536;
 /// Tokens of an answer at the most.
 const ANSWER_TOKENS: usize = 96;
 /// The passages together must hold this share of the question's terms.
-const MIN_OVERLAP: f64 = 0.5;
+const MIN_OVERLAP: f64 = 0.3;
 /// What the templates tell the model to write when it finds no answer.
 const REFUSALS: [&str; 4] = ["not found", "没有找到", "沒有找到", "未找到"];
 

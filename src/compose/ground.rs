@@ -48,6 +48,7 @@ struct Grounded {
     terms: HashSet<String>,
     figures: Vec<Figure>,
     han: bool,
+    negates: bool,
 }
 
 impl Ground {
@@ -102,6 +103,10 @@ impl Ground {
         }
         cites.sort();
         cites.dedup();
+        let cited = |s: &&Grounded| cites.contains(&s.cite);
+        if negates(draft) && !self.sentences.iter().filter(cited).any(|s| s.negates) {
+            return Support::Unbacked("it denies what the source does not deny".into());
+        }
         match cites.is_empty() {
             true => Support::Unbacked("no source sentence says it".into()),
             false => Support::Backed(cites),
@@ -178,6 +183,7 @@ impl Grounded {
             terms: terms(&quote.text).into_iter().collect(),
             figures: figures(&quote.text),
             han: mostly_han(&quote.text),
+            negates: negates(&quote.text),
         }
     }
 
@@ -185,6 +191,26 @@ impl Grounded {
         self.figures.iter().any(|own| figure.agrees(own))
     }
 }
+
+/// Whether a sentence denies something: a word of negation, or one that carries it.
+fn negates(text: &str) -> bool {
+    const WORDS: [&str; 22] = [
+        "not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "without", "cannot",
+        "fail", "failed", "fails", "deny", "denied", "denies", "refuse", "refused", "refuses",
+        "reject", "rejected", "lack",
+    ];
+    const HAN: [char; 7] = ['不', '没', '未', '无', '非', '否', '拒'];
+    let words = words(text);
+    words.iter().any(|w| {
+        WORDS.contains(&w.as_str()) || CONTRACTIONS.contains(&w.as_str()) || w.contains(HAN)
+    })
+}
+
+/// Contractions as [`words`] writes them, without the apostrophe.
+const CONTRACTIONS: [&str; 14] = [
+    "isnt", "arent", "wasnt", "werent", "dont", "doesnt", "didnt", "wont", "wouldnt", "cant",
+    "couldnt", "shouldnt", "hasnt", "havent",
+];
 
 fn mostly_han(text: &str) -> bool {
     let letters = text.chars().filter(|c| c.is_alphabetic());
@@ -322,6 +348,7 @@ mod tests {
             "The minister of transport resigned over corruption charges.",
             "stands in the source",
         );
+        check(EN, "Work does not begin in March.", "denies");
         check(ZH, "市長林若橫表示市府將興建新渡輪碼頭。", "林若橫");
         check(ZH, "市府將投入五億元興建新渡輪碼頭。", "五億元");
     }

@@ -154,6 +154,41 @@ const OPENERS: &[&str] = &[
     "you",
 ];
 
+/// Capitalised, and yet no subject of an article.
+const DAYS: &[&str] = &[
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sept",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
+];
+
 impl Known {
     /// Reads the sources' words once.
     pub fn new<'a>(sources: impl Iterator<Item = &'a str>) -> Known {
@@ -260,14 +295,20 @@ pub fn han_names(text: &str) -> impl Iterator<Item = String> {
     names.into_iter()
 }
 
-/// Runs of capitalised words that are not just the opening of a sentence: `Food Safety Board`.
+/// Runs of capitalised words that are not just the opening of a sentence, days and months left out: `Food Safety Board`.
 pub fn capitalised_runs(text: &str) -> impl Iterator<Item = String> {
     let mut runs: Vec<String> = Vec::new();
     let mut end = None;
     for word in latin_words(text) {
+        // Every sentence opens with a capital; a name shows itself inside one, or by a second capital.
+        let mut capitals = word.text.chars().filter(|c| c.is_uppercase());
+        let named = if word.opens_sentence {
+            capitals.count() > 1
+        } else {
+            capitals.next().is_some()
+        };
         let capital = word.text.starts_with(char::is_uppercase);
-        let opener = word.opens_sentence && OPENERS.contains(&word.text.to_lowercase().as_str());
-        if !capital || opener || word.text.chars().count() < 2 {
+        if !named || !capital || word.text.chars().count() < 2 || DAYS.contains(&word.text) {
             end = None;
             continue;
         }
