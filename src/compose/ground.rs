@@ -18,7 +18,9 @@ use crate::text::script::is_han;
 /// A draft needs at least this share of its weight in the sentences that it rests on.
 const MIN_COVERAGE: f64 = 0.6;
 /// A further sentence is cited only when it adds at least this share.
-const MIN_GAIN: f64 = 0.12;
+const MIN_GAIN: f64 = 0.15;
+/// Once so much is covered, no further sentence is cited.
+const ENOUGH: f64 = 0.85;
 /// The most sentences that one claim rests on.
 const MAX_CITES: usize = 3;
 /// What a hint of the drafting step is worth, as a share of the draft's weight.
@@ -123,7 +125,7 @@ impl Ground {
         }
         let mut covered = 0.0;
         let mut cites = Vec::new();
-        while cites.len() < MAX_CITES {
+        while cites.len() < MAX_CITES && covered < ENOUGH {
             let gain = |s: &Grounded| -> f64 {
                 let new = open.iter().filter(|t| s.terms.contains(*t));
                 new.map(|t| self.weight(t)).sum::<f64>() / total

@@ -3,6 +3,7 @@
 use super::sanitize::line;
 use super::{Sources, gap, marks, name};
 use crate::compose::{Answer, Claim, Dropped, Summary};
+use crate::corpus::Passage;
 use crate::text::{Article, Reason};
 
 /// How text is to look.
@@ -222,14 +223,32 @@ fn not_found(answer: &Answer, look: Look) -> String {
             line(&passage.path),
             passage.first_sentence + 1
         );
-        let words: Vec<&str> = passage.sentences.iter().map(|s| s.text.as_str()).collect();
-        let words = line(&words.join(gap(passage.lang)));
-        out += &format!("\n{}\n    {words}\n", look.dim(&place));
+        out += &format!("\n{}\n    {}\n", look.dim(&place), opening(passage));
     }
     if look.verbose {
         out += &dropped(&answer.dropped, look);
     }
     out
+}
+
+/// The first whole sentences of a passage, about three lines of a terminal, and how many more there are.
+fn opening(passage: &Passage) -> String {
+    const BYTES: usize = 240;
+    let mut words: Vec<&str> = Vec::new();
+    for sentence in &passage.sentences {
+        if words.iter().map(|w| w.len()).sum::<usize>() + sentence.text.len() > BYTES
+            && !words.is_empty()
+        {
+            break;
+        }
+        words.push(&sentence.text);
+    }
+    let more = match passage.sentences.len() - words.len() {
+        0 => String::new(),
+        1 => " (and 1 more sentence)".to_owned(),
+        more => format!(" (and {more} more sentences)"),
+    };
+    line(&words.join(gap(passage.lang))) + &more
 }
 
 fn marked(claim: &Claim) -> String {
