@@ -17,6 +17,9 @@ pub(super) const fn dot_lanes(format: Format) -> i32 {
     8 / format.group_scales() as i32
 }
 
+/// Bytes that memory is asked for ahead of their use, since its own guess of what comes next falls behind.
+const AHEAD: usize = 2048;
+
 const Q4_0: u8 = Format::Q4_0 as u8;
 const Q5_0: u8 = Format::Q5_0 as u8;
 const Q8_0: u8 = Format::Q8_0 as u8;
@@ -135,22 +138,25 @@ unsafe fn dot_row<const F: u8, const M: usize>(
             let block = row
                 .as_ptr()
                 .add(first / format.block_groups() * format.block_bytes());
+            for line in (0..const { 8 / Format::from_u8(F).block_groups() * Format::from_u8(F).block_bytes() }).step_by(64) {
+                _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(AHEAD + line).cast());
+            }
             let (scales, minima) = scales::<F>(block);
-            let at = At { x, first };
-            group::<F, M, 0>(block, &scales, &minima, at, &mut sums);
-            group::<F, M, 1>(block, &scales, &minima, at, &mut sums);
-            group::<F, M, 2>(block, &scales, &minima, at, &mut sums);
-            group::<F, M, 3>(block, &scales, &minima, at, &mut sums);
-            group::<F, M, 4>(block, &scales, &minima, at, &mut sums);
-            group::<F, M, 5>(block, &scales, &minima, at, &mut sums);
-            group::<F, M, 6>(block, &scales, &minima, at, &mut sums);
-            group::<F, M, 7>(block, &scales, &minima, at, &mut sums);
+            let run = Run::new(x, first, format.group_scales());
+            group::<F, M, 0>(block, &scales, &minima, run, &mut sums);
+            group::<F, M, 1>(block, &scales, &minima, run, &mut sums);
+            group::<F, M, 2>(block, &scales, &minima, run, &mut sums);
+            group::<F, M, 3>(block, &scales, &minima, run, &mut sums);
+            group::<F, M, 4>(block, &scales, &minima, run, &mut sums);
+            group::<F, M, 5>(block, &scales, &minima, run, &mut sums);
+            group::<F, M, 6>(block, &scales, &minima, run, &mut sums);
+            group::<F, M, 7>(block, &scales, &minima, run, &mut sums);
             first += 8;
         }
         while first < n_groups {
             let block = row.as_ptr().add(first * format.block_bytes());
             let scales = [half(block); 16];
-            group::<F, M, 0>(block, &scales, &[0.0; 8], At { x, first }, &mut sums);
+            group::<F, M, 0>(block, &scales, &[0.0; 8], Run::new(x, first, format.group_scales()), &mut sums);
             first += 1;
         }
     }
@@ -165,59 +171,66 @@ unsafe fn dot_row<const F: u8, const M: usize>(
     std::array::from_fn(|r| sum(_mm256_add_ps(sums.rows[r][0], sums.rows[r][1])) - minima[r])
 }
 
-/// Where in a bundle a run of groups begins.
+/// Where the run of groups that is being multiplied begins, in each slice of a bundle of `M` rows.
 #[derive(Clone, Copy)]
-struct At<'a> {
-    x: &'a Bundle<'a>,
-    first: usize,
+struct Run<const M: usize> {
+    quants: *const [[i8; GROUP]; M],
+    scales: *const [f32; M],
+    scaled_sums: *const f32,
+    starts: *const i32,
 }
 
-/// Adds group `G` of a run of groups to the sums.
+impl<const M: usize> Run<M> {
+    /// # Safety
+    /// The bundle has `M` rows and a group `first`.
+    unsafe fn new(x: &Bundle<'_>, first: usize, group_scales: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            Run {
+                quants: x.quants.as_ptr().cast::<[[i8; GROUP]; M]>().add(first),
+                scales: x.scales.as_ptr().cast::<[f32; M]>().add(first),
+                scaled_sums: x.scaled_sums.as_ptr().add(first * M),
+                starts: x.starts.as_ptr().add(first * M * group_scales),
+            }
+        }
+    }
+}
+
+/// Adds group `G` of a run to the sums.
 ///
 /// # Safety
-/// `block` begins the run, and the bundle has groups up to `at.first + G`, for `M` rows.
+/// `block` begins the run, which has a group `G` in the weights and in the bundle.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
 unsafe fn group<const F: u8, const M: usize, const G: usize>(
     block: *const u8,
     scales: &[f32; 16],
     minima: &[f32; 8],
-    at: At<'_>,
+    run: Run<M>,
     sums: &mut Sums<M>,
 ) {
     let format = const { Format::from_u8(F) };
-    // SAFETY: all offsets are those of group `at.first + G`, which the caller promised to be there.
+    // SAFETY: all offsets are those of group `G`, which the caller promised to be there.
     unsafe {
         let weights = quants::<F, G>(block);
-        let at_group = (at.first + G) * M;
         for r in 0..M {
-            let x = _mm256_loadu_si256(at.x.quants.as_ptr().add((at_group + r) * GROUP).cast());
-            let x_scale = *at.x.scales.get_unchecked(at_group + r);
+            let x = _mm256_loadu_si256((&raw const (*run.quants.add(G))[r]).cast());
+            let x_scale = (*run.scales.add(G))[r];
             let (start, scale) = if format.group_scales() == 2 {
-                let start = at.x.starts.as_ptr().add((at_group + r) * 2);
                 let halves = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
-                let start = _mm256_permutevar8x32_epi32(
-                    _mm256_set1_epi64x(start.cast::<i64>().read_unaligned()),
-                    halves,
-                );
-                let scale = _mm256_castpd_ps(_mm256_set1_pd(
-                    scales.as_ptr().add(2 * G).cast::<f64>().read_unaligned(),
-                ));
-                let scale = _mm256_permutevar8x32_ps(scale, halves);
+                let start = run.starts.cast::<i64>().add(G * M + r).read_unaligned();
+                let start = _mm256_permutevar8x32_epi32(_mm256_set1_epi64x(start), halves);
+                let scale = scales.as_ptr().cast::<f64>().add(G).read_unaligned();
+                let scale = _mm256_permutevar8x32_ps(_mm256_castpd_ps(_mm256_set1_pd(scale)), halves);
                 (start, _mm256_mul_ps(scale, _mm256_set1_ps(x_scale)))
             } else {
-                let start = *at.x.starts.get_unchecked(at_group + r);
-                (
-                    _mm256_set1_epi32(start),
-                    _mm256_set1_ps(scales[G] * x_scale),
-                )
+                (_mm256_set1_epi32(*run.starts.add(G * M + r)), _mm256_set1_ps(scales[G] * x_scale))
             };
             let dot = _mm256_cvtepi32_ps(_mm256_dpbusd_epi32(start, weights, x));
             sums.rows[r][G % 2] = _mm256_fmadd_ps(dot, scale, sums.rows[r][G % 2]);
         }
         if format.has_minima() {
-            let lanes = const { (1u8 << M) - 1 };
-            let x = _mm256_maskz_loadu_ps(lanes, at.x.scaled_sums.as_ptr().add(at_group));
+            let x = _mm256_maskz_loadu_ps(const { (1u8 << M) - 1 }, run.scaled_sums.add(G * M));
             sums.minima[G % 2] = _mm256_fmadd_ps(_mm256_set1_ps(minima[G]), x, sums.minima[G % 2]);
         }
     }
@@ -444,7 +457,10 @@ unsafe fn pack_part<const F: u8>(
             macro_rules! pack_group {
                 ($($g:literal)*) => { $(
                     if $g < n {
-                        let columns = blocks.map(|block| quants::<F, $g>(block));
+                        let mut columns = [_mm256_setzero_si256(); 16];
+                        for (column, block) in columns.iter_mut().zip(blocks) {
+                            *column = quants::<F, $g>(block);
+                        }
                         store_transposed(columns, part, &mut panel.quants[first + $g]);
                     }
                 )* };
@@ -601,6 +617,53 @@ unsafe fn multiply_rows<const M: usize, const SCALES: usize, const MINIMA: bool>
             let row = tile.get_unchecked_mut(r).as_mut_ptr();
             _mm512_storeu_ps(row, sums[r][0]);
             _mm512_storeu_ps(row.add(16), sums[r][1]);
+        }
+    }
+}
+#[cfg(test)]
+mod scratch {
+    use super::*;
+    use crate::kernel::activations::Activations;
+    use crate::kernel::Isa;
+    fn cpu() -> f64 { std::fs::read_to_string("/proc/thread-self/schedstat").unwrap().split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9 }
+    #[test]
+    fn micro() {
+        let k = 896;
+        for m in [6, 510] {
+            let x: Vec<f32> = (0..m * k).map(|i| (i % 97) as f32).collect();
+            let x = Activations::quantize(&x, k, Isa::Avx512);
+            let starts = x.starts(Format::Q5_0, 1);
+            let mut panel = Panel::empty();
+            let bytes = vec![1u8; 64 * 22 * 28];
+            let w = Matrix::new(Format::Q5_0, (64, k), &bytes).unwrap();
+            let mut tile = vec![[0.0; COLUMNS]; m];
+            let reps = 600_000 / m;
+            let t = cpu();
+            for _ in 0..reps { for b in x.bundles(&starts) { unsafe { multiply(Format::Q5_0, &panel, 0..16, &b, &mut tile[b.first_row..][..6]) } } }
+            let d = cpu() - t;
+            eprintln!("multiply m {m}: {:.1} GMAC/s", (reps * m * 32 * 512) as f64 / d / 1e9);
+            let t = cpu();
+            for i in 0..20000 { unsafe { pack(&w, i % 2 * 32, 0..16, &mut panel) } }
+            let d = cpu() - t;
+            eprintln!("pack {:.2} ns a group of 32", d * 1e9 / 20000.0 / 512.0);
+            let row = &w;
+            let mut p = [[0.0; 6]; 8];
+            let b = x.bundles(&starts).next().unwrap();
+            let t = cpu();
+            for i in 0..20000 { unsafe { dot(row, i % 8 * 8, &b, &mut p) } }
+            let d = cpu() - t;
+            eprintln!("dot6 {:.2} ns a group of 32", d * 1e9 / 20000.0 / 8.0 / 28.0);
+            let x = Activations::quantize(&vec![1.0; k], k, Isa::Avx512);
+            let starts = x.starts(Format::Q5_0, 8);
+            let b = x.bundles(&starts).next().unwrap();
+            let t = cpu();
+            for i in 0..50000 { unsafe { dot(row, i % 8 * 8, &b, &mut p) } }
+            let d = cpu() - t;
+            eprintln!("dot1 {:.2} ns a group of 32", d * 1e9 / 50000.0 / 8.0 / 28.0);
+            let v = vec![0.3f32; m * k];
+            let t = cpu();
+            for _ in 0..200 { std::hint::black_box(Activations::quantize(&v, k, Isa::Avx512)); }
+            eprintln!("quantize {:.3} ns a number", (cpu() - t) * 1e9 / 200.0 / (m * k) as f64);
         }
     }
 }
