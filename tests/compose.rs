@@ -1,1 +1,213 @@
-//! To be written.
+//! `compose` with a scripted model: what is asked, what is let through, what is dropped.
+
+use precis::compose::{Prompts, Style, SummaryPlan, summarize};
+use precis::model::{Prompt, Sampling, Scripted};
+use precis::text::{Article, Format, Lang, RawArticle};
+
+fn article(text: &str) -> Article {
+    Article::read(&RawArticle {
+        path: "quay.txt".into(),
+        bytes: text.as_bytes().to_vec(),
+        format: Format::Plain,
+        title: None,
+        date: None,
+    })
+    .unwrap()
+}
+
+const QUAY: &str = "Ostrel to build a new ferry quay
+
+The town of Ostrel will spend 4.2 million euros on a new ferry quay, mayor Ilse Vandro said on Monday.
+
+Work begins in March and should last eleven months, according to the harbour office. The old quay, built in 1931, will be torn down.
+
+Fishermen fear that the new quay will push their boats out of the northern basin. “We were never asked,” said Tomas Brekke, who speaks for 38 boat owners.
+
+In 2019 the council had rejected a similar plan by 14 votes to 9. Since then the number of ferry passengers has grown by 60 percent.
+
+A public hearing will be held in the town hall on 12 January, and the council votes a week later.
+";
+
+fn plan(style: Style) -> SummaryPlan {
+    SummaryPlan {
+        style,
+        lang: None,
+        words: None,
+        sampling: Sampling::Greedy,
+        prompts: Prompts::default(),
+    }
+}
+
+/// The line that a prompt asks to be told.
+fn told(prompt: &Prompt) -> String {
+    let line = prompt
+        .user
+        .lines()
+        .find_map(|l| l.strip_prefix("Sentence: "));
+    line.unwrap_or_default().to_owned()
+}
+
+#[test]
+fn each_line_of_a_summary_cites_the_sentence_that_it_tells() {
+    let article = article(QUAY);
+    let mut lm = Scripted::new(told);
+    let summary = summarize(
+        std::slice::from_ref(&article),
+        &mut lm,
+        &plan(Style::Points),
+    )
+    .remove(0)
+    .unwrap();
+    assert!(summary.core.is_some());
+    assert!(
+        (3..=6).contains(&summary.groups[0].points.len()),
+        "{summary:?}"
+    );
+    for claim in summary.claims() {
+        assert!(!claim.cites.is_empty());
+        for quote in &claim.cites {
+            assert_eq!(&article.text[quote.start..quote.end], quote.text);
+            assert_eq!(article.sentence(quote.cite.sentence), quote.text);
+        }
+    }
+    assert_eq!(summary.dropped, []);
+}
+
+#[test]
+fn unsupported_lines_are_dropped_and_counted() {
+    let article = article(QUAY);
+    let mut lm = Scripted::new(|prompt: &Prompt| {
+        told(prompt)
+            .replace("4.2 million", "7.5 million")
+            .replace("1931", "1913")
+    });
+    let summary = summarize(&[article], &mut lm, &plan(Style::Points))
+        .remove(0)
+        .unwrap();
+    let whys: Vec<&str> = summary.dropped.iter().map(|d| d.why.as_str()).collect();
+    assert!(whys.iter().any(|w| w.contains("7.5 million")), "{whys:?}");
+    assert!(
+        summary
+            .claims()
+            .all(|c| !c.text.contains("7.5") && !c.text.contains("1913"))
+    );
+    assert!(
+        summary.claims().count() >= 3,
+        "other sentences take the place of what was dropped"
+    );
+}
+
+#[test]
+fn a_draft_that_fails_is_asked_for_once_more() {
+    let mut calls = 0;
+    let mut lm = Scripted::new(|prompt: &Prompt| {
+        calls += 1;
+        match calls {
+            1 => "The town of Oslo will build a new ferry quay.".to_owned(),
+            _ => told(prompt),
+        }
+    });
+    let summary = summarize(&[article(QUAY)], &mut lm, &plan(Style::Brief))
+        .remove(0)
+        .unwrap();
+    assert!(summary.core.is_some());
+    assert_eq!(summary.dropped, [], "a repaired line is not a dropped one");
+}
+
+#[test]
+fn a_model_that_only_invents_leaves_an_empty_summary_and_a_record() {
+    let mut lm =
+        Scripted::new(|_: &Prompt| "Queen Marabella crowned 77 dragons in Lisbon.".to_owned());
+    let summary = summarize(&[article(QUAY)], &mut lm, &plan(Style::Points))
+        .remove(0)
+        .unwrap();
+    assert_eq!(summary.claims().count(), 0);
+    assert!(!summary.dropped.is_empty());
+}
+
+#[test]
+fn a_report_groups_its_points_under_titles_from_the_article() {
+    let mut lm = Scripted::new(|prompt: &Prompt| match prompt.user.contains("heading") {
+        true => "New ferry quay".to_owned(),
+        false => told(prompt),
+    });
+    let summary = summarize(&[article(QUAY)], &mut lm, &plan(Style::Report))
+        .remove(0)
+        .unwrap();
+    assert!(
+        (2..=4).contains(&summary.groups.len()),
+        "{:?}",
+        summary.groups
+    );
+    for group in &summary.groups {
+        assert_eq!(group.title.as_deref(), Some("New ferry quay"));
+        assert!(!group.points.is_empty());
+    }
+}
+
+#[test]
+fn one_article_is_a_slice_of_one() {
+    let other = QUAY.replace("Ostrel", "Mirvang").replace("4.2", "5.1");
+    let articles = [article(QUAY), article(&other)];
+    let together = summarize(&articles, &mut Scripted::new(told), &plan(Style::Points));
+    for (article, both) in articles.iter().zip(together) {
+        let alone = summarize(
+            std::slice::from_ref(article),
+            &mut Scripted::new(told),
+            &plan(Style::Points),
+        )
+        .remove(0)
+        .unwrap();
+        assert_eq!(format!("{alone:?}"), format!("{:?}", both.unwrap()));
+    }
+}
+
+#[test]
+fn an_article_beyond_the_budget_is_condensed_with_citations_to_its_own_sentences() {
+    let mut text = String::from("The long history of the Ostrel canal\n");
+    for chapter in 1..=60 {
+        text.push_str(&format!(
+            "\nIn chapter {chapter} the canal company paid {} crowns for lock number {chapter}. {}\n",
+            1000 + 7 * chapter,
+            "The keepers wrote down the weather, the boats and the price of coal in long ledgers. ".repeat(9),
+        ));
+    }
+    let article = article(&text);
+    let mut lm = Scripted::new(told);
+    let summary = summarize(
+        std::slice::from_ref(&article),
+        &mut lm,
+        &plan(Style::Points),
+    )
+    .remove(0)
+    .unwrap();
+    assert!(
+        summary.reading.article_tokens > 4096,
+        "{:?}",
+        summary.reading
+    );
+    assert!(summary.reading.condensed_tokens > 0);
+    assert!(summary.claims().count() >= 4);
+    for quote in summary.claims().flat_map(|c| &c.cites) {
+        assert_eq!(&article.text[quote.start..quote.end], quote.text);
+    }
+}
+
+#[test]
+fn the_language_asked_for_is_the_language_written() {
+    let mut lm = Scripted::new(|prompt: &Prompt| match prompt.user.contains("句子") {
+        // Simplified characters, although Traditional is asked for.
+        true => "奥川市将投入4.2亿元兴建新渡轮码头。".to_owned(),
+        false => "Aochuan builds a quay.".to_owned(),
+    });
+    let text = "奧川市興建新渡輪碼頭\n\n奧川市市長林若衡週一表示,市府將投入4.2億元興建新渡輪碼頭。工程預計三月動工,工期十一個月。\n";
+    let mut plan = plan(Style::Brief);
+    plan.lang = Some(Lang::ZhHant);
+    let summary = summarize(&[article(text)], &mut lm, &plan)
+        .remove(0)
+        .unwrap();
+    assert_eq!(
+        summary.core.unwrap().text,
+        "奧川市將投入4.2億元興建新渡輪碼頭。"
+    );
+}

@@ -1,1 +1,11 @@
-//! To be written.
+//! Long runs: articles in, one kept result an article out, nothing done twice and nothing lost.
+//!
+//! Knows files and order; knows no model, no format and no terminal: the caller summarizes, renders and reports.
+
+pub mod folder;
+pub mod ledger;
+pub mod run;
+
+pub use folder::{Folder, Place, Rendered};
+pub use ledger::Ledger;
+pub use run::{Job, Tally, Work, run};

@@ -4,8 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::Lang;
 
+mod bytes;
 pub mod index;
+mod layout;
+pub mod passage;
+pub mod records;
+mod search;
 pub mod source;
+pub mod sync;
+mod table;
+pub mod terms;
 
 /// A run of whole sentences of one article: the unit that is searched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -21,6 +21,7 @@ pub use isa::Isa;
 use threads::{SharedSlice, in_parallel};
 
 mod activations;
+pub mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod cuda;

@@ -1,1 +1,3 @@
-//! To be written.
+//! Measuring the product, through its own roads. Returns figures; prints nothing.
+
+pub mod bench;

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -13,7 +13,7 @@ use candle_core::{Device, Tensor};
 
 use super::cache::Cache;
 use super::gguf::Gguf;
-use super::qwen::{Interrupted, Qwen};
+use super::qwen::Qwen;
 use super::sample::{Sampler, loop_start};
 use super::tokens::{Stream, Tokens};
 use super::{Completion, Identity, LanguageModel, Limits, Prompt, Stop, Usage};
@@ -25,7 +25,8 @@ pub struct EngineSettings {
     pub device: Device,
     /// The most tokens of context to use, where the model has more; the cache grows to it only when a prompt needs it.
     pub max_context: usize,
-    /// Set from elsewhere, ends the work at the next layer with [`Interrupted`].
+    /// Set from elsewhere, ends the work at the next layer with
+    /// [`Interrupted`](super::qwen::Interrupted).
     pub stop: Arc<AtomicBool>,
 }
 
@@ -124,8 +125,8 @@ impl Engine {
         }
         if attempt.stop == Stop::Loop {
             let n_before = loop_start(&attempt.ids).unwrap_or(attempt.ids.len());
-            attempt.text =
-                whole_sentences(&self.tokens.decode(&attempt.ids[..n_before])).to_owned();
+            let text = self.tokens.decode(&attempt.ids[..n_before]);
+            attempt.text = whole_sentences(&finished(&text, limits.one_line)).to_owned();
         }
         let usage = Usage {
             prompt_tokens: prompt_ids.len(),
@@ -197,9 +198,6 @@ impl Engine {
         let mut ids = Vec::new();
         let mut logits = Vec::new();
         let stop = loop {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(Interrupted.into());
-            }
             if ids.len() == limits.max_tokens {
                 break Stop::TokenCap;
             }
@@ -214,7 +212,7 @@ impl Engine {
             }
             ids.push(id);
             stream.push(self.tokens.bytes(id));
-            if limits.one_line && first_line(stream.text()).is_some() {
+            if limits.one_line && first_line(without_thought(stream.text())).is_some() {
                 break Stop::Line;
             }
             if loop_start(&ids).is_some() {
@@ -224,13 +222,7 @@ impl Engine {
                 logits = self.read(&[id])?;
             }
         };
-        let text = stream.into_text();
-        let text = match limits.one_line {
-            true => first_line(&text)
-                .unwrap_or(text.trim_start_matches(['\r', '\n']))
-                .to_owned(),
-            false => text,
-        };
+        let text = finished(&stream.into_text(), limits.one_line);
         Ok(Attempt { ids, text, stop })
     }
 }
@@ -246,6 +238,10 @@ impl LanguageModel for Engine {
 
     fn count(&self, text: &str) -> usize {
         self.tokens.count(text)
+    }
+
+    fn forget(&mut self) {
+        self.rewind(0);
     }
 
     fn complete(&mut self, prompts: &[Prompt], limits: &Limits) -> Result<Vec<Completion>> {
@@ -264,20 +260,89 @@ fn to_vec(logits: &Tensor) -> Result<Vec<f32>> {
     Ok(logits.to_vec1::<f32>()?)
 }
 
+/// The text without a thought before it, and of one line its first alone.
+fn finished(text: &str, one_line: bool) -> String {
+    let text = without_thought(text);
+    match one_line {
+        true => first_line(text)
+            .unwrap_or(behind_blank_lines(text))
+            .to_owned(),
+        false => text.to_owned(),
+    }
+}
+
+/// The text behind a `<think>` block that it begins with. The tokens of that name are never drawn, but a model may
+/// still spell the block with plain ones.
+fn without_thought(text: &str) -> &str {
+    match text.trim_start().strip_prefix("<think>") {
+        None => text,
+        Some(thought) => thought
+            .split_once("</think>")
+            .map_or("", |(_, after)| after.trim_start()),
+    }
+}
+
 /// The first line that has any text, without the breaks around it, once a break has followed it.
 fn first_line(text: &str) -> Option<&str> {
-    let text = text.trim_start_matches(['\r', '\n']);
-    let (line, _) = text
-        .split_once('\n')
-        .filter(|(line, _)| !line.trim().is_empty())?;
+    let text = behind_blank_lines(text);
+    let (line, _) = text.split_once('\n')?;
     Some(line.trim_end_matches('\r'))
+}
+
+/// The text from the first line on that has any.
+fn behind_blank_lines(text: &str) -> &str {
+    let blank = &text[..text.len() - text.trim_start().len()];
+    &text[blank.rfind(['\r', '\n']).map_or(0, |idx| idx + 1)..]
 }
 
 /// The text up to its last sentence end; nothing, when no sentence came to its end.
 fn whole_sentences(text: &str) -> &str {
-    const ENDS: [char; 9] = ['.', '!', '?', '…', '。', '！', '？', '；', '\n'];
-    let end = text.rfind(ENDS).map_or(0, |start| {
-        start + text[start..].chars().next().map_or(0, char::len_utf8)
-    });
+    const ENDS: [char; 8] = ['.', '!', '?', '…', '。', '！', '？', '\n'];
+    // A full stop with more of the word behind it, as in a decimal, ends nothing.
+    let is_end = |after: &str, end: char| {
+        !end.is_ascii_punctuation() || !after.starts_with(|next: char| next.is_alphanumeric())
+    };
+    let end = text
+        .char_indices()
+        .rev()
+        .map(|(start, character)| (start + character.len_utf8(), character))
+        .find(|(end, character)| ENDS.contains(character) && is_end(&text[*end..], *character))
+        .map_or(0, |(end, _)| end);
     text[..end].trim_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_is_the_first_with_text() {
+        let check =
+            |text: &str, expected: &str| assert_eq!(finished(text, true), expected, "{text:?}");
+        check("one\ntwo", "one");
+        check("\n\r\n one \r\ntwo", " one ");
+        check("  \n two\n", " two");
+        check("no break", "no break");
+        check("\n\n", "");
+    }
+
+    #[test]
+    fn a_spelled_thought_is_dropped() {
+        let check =
+            |text: &str, expected: &str| assert_eq!(finished(text, false), expected, "{text:?}");
+        check("<think>hm\n\nso</think>\n\nYes.", "Yes.");
+        check("\n<think>never ends", "");
+        check("Tags such as <think> stay.", "Tags such as <think> stay.");
+    }
+
+    #[test]
+    fn a_broken_text_is_cut_at_its_last_whole_sentence() {
+        let check =
+            |text: &str, expected: &str| assert_eq!(whole_sentences(text), expected, "{text:?}");
+        check("It sank. Nobody was", "It sank.");
+        check("船沉了。沒有人", "船沉了。");
+        check("It cost 1.4 million. It cost 1.4 m", "It cost 1.4 million.");
+        check("no end", "");
+        check("- one\n- tw", "- one");
+    }
 }

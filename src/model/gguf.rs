@@ -8,9 +8,11 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::Device;
+use anyhow::Context;
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::{Device, Tensor};
 
 /// Why a file was refused. Each names the file and what in it is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -82,12 +84,22 @@ pub struct Config {
 /// An open, checked GGUF file.
 pub struct Gguf {
     path: PathBuf,
-    file: File,
+    file: SharedFile,
     metadata: HashMap<String, Value>,
     tensors: HashMap<String, TensorInfo>,
     config: Config,
     /// Raw bytes of the tensor read last; kept so that loading allocates once.
     scratch: Vec<u8>,
+}
+
+/// A file with its position, which only one reader may move at a time.
+type SharedFile = Arc<Mutex<File>>;
+
+/// The rows of a large table, read from the file one by one as they are asked for.
+pub struct Rows {
+    path: PathBuf,
+    file: SharedFile,
+    info: TensorInfo,
 }
 
 /// Many strings in two allocations, never more than the bytes that they took in the file.
@@ -166,11 +178,12 @@ impl Gguf {
             path: path.into(),
             source,
         };
-        let file = File::open(path).map_err(read_error)?;
-        let about = file.metadata().map_err(read_error)?;
+        // Asked before opening, since opening a FIFO waits for a writer.
+        let about = std::fs::metadata(path).map_err(read_error)?;
         if !about.is_file() {
             return Err(refuse(path, "file", "it is not a regular file"));
         }
+        let file = File::open(path).map_err(read_error)?;
         let mut header = Header {
             path,
             reader: BufReader::with_capacity(1 << 18, &file),
@@ -182,7 +195,7 @@ impl Gguf {
         let scratch = Vec::new();
         Ok(Gguf {
             path: path.into(),
-            file,
+            file: Arc::new(Mutex::new(file)),
             metadata,
             tensors,
             config,
@@ -207,22 +220,37 @@ impl Gguf {
         shape: &[usize],
         device: &Device,
     ) -> Result<QTensor, GgufError> {
-        let Some(info) = self.tensors.get(name) else {
-            return Err(refuse(&self.path, name, "the tensor is missing"));
-        };
-        if info.shape != shape {
-            let problem = format!("its shape is {:?}, and not {shape:?}", info.shape);
-            return Err(refuse(&self.path, name, problem));
-        }
-        let bytes = read_aligned(&mut self.file, info, &mut self.scratch).map_err(|source| {
-            GgufError::Read {
+        let info = self.info(name, shape)?.clone();
+        let bytes = read_aligned(&self.file, info.start, info.n_bytes, &mut self.scratch).map_err(
+            |source| GgufError::Read {
                 path: self.path.clone(),
                 source,
-            }
-        })?;
+            },
+        )?;
         QStorage::from_data(bytes.into(), device, info.dtype)
             .and_then(|storage| QTensor::new(storage, info.shape.as_slice()))
             .map_err(|err| refuse(&self.path, name, err.to_string()))
+    }
+
+    /// The same as [`Gguf::tensor`] of two dimensions, left in the file.
+    pub fn rows(&self, name: &str, shape: &[usize; 2]) -> Result<Rows, GgufError> {
+        let info = self.info(name, shape)?.clone();
+        Ok(Rows {
+            path: self.path.clone(),
+            file: Arc::clone(&self.file),
+            info,
+        })
+    }
+
+    fn info(&self, name: &str, shape: &[usize]) -> Result<&TensorInfo, GgufError> {
+        match self.tensors.get(name) {
+            None => Err(self.refuse(name, "the tensor is missing")),
+            Some(info) if info.shape != shape => {
+                let problem = format!("its shape is {:?}, and not {shape:?}", info.shape);
+                Err(self.refuse(name, problem))
+            }
+            Some(info) => Ok(info),
+        }
     }
 
     /// The vocabulary in the order of the ids; as many as the settings say.
@@ -290,21 +318,59 @@ fn refuse(path: &Path, field: impl Into<String>, problem: impl Into<String>) -> 
     }
 }
 
-/// The tensor's bytes in `scratch`, aligned for every block type of candle, which asserts alignment.
+impl Rows {
+    /// The rows of these ids, dequantized: (ids, n_columns), f32, on the CPU.
+    pub fn read(&self, ids: &[u32]) -> anyhow::Result<Tensor> {
+        let (n_rows, n_columns) = (self.info.shape[0], self.info.shape[1]);
+        let n_row_bytes = self.info.n_bytes / n_rows;
+        let mut scratch = vec![0; ids.len() * n_row_bytes + ALIGNMENT];
+        let bytes = aligned(&mut scratch, ids.len() * n_row_bytes);
+        for (id, row) in ids.iter().zip(bytes.chunks_exact_mut(n_row_bytes)) {
+            let idx = *id as usize;
+            anyhow::ensure!(
+                idx < n_rows,
+                "row {id} was asked of a table of {n_rows} rows"
+            );
+            read_at(
+                &self.file,
+                self.info.start + (idx * n_row_bytes) as u64,
+                row,
+            )
+            .with_context(|| format!("failed to read `{}`", self.path.display()))?;
+        }
+        let storage = QStorage::from_data((&*bytes).into(), &Device::Cpu, self.info.dtype)?;
+        Ok(QTensor::new(storage, (ids.len(), n_columns))?.dequantize(&Device::Cpu)?)
+    }
+}
+
+/// candle asserts that blocks lie on the boundaries of their type; this is enough for each.
+const ALIGNMENT: usize = 16;
+
+/// Reads bytes of the file into `scratch`, aligned.
 fn read_aligned<'a>(
-    file: &mut File,
-    info: &TensorInfo,
+    file: &SharedFile,
+    start: u64,
+    n_bytes: usize,
     scratch: &'a mut Vec<u8>,
 ) -> std::io::Result<&'a [u8]> {
-    const ALIGNMENT: usize = 16;
-    if scratch.len() < info.n_bytes + ALIGNMENT {
-        scratch.resize(info.n_bytes + ALIGNMENT, 0);
+    if scratch.len() < n_bytes + ALIGNMENT {
+        scratch.resize(n_bytes + ALIGNMENT, 0);
     }
-    let skipped = scratch.as_ptr().align_offset(ALIGNMENT);
-    let bytes = &mut scratch[skipped..skipped + info.n_bytes];
-    file.seek(SeekFrom::Start(info.start))?;
-    file.read_exact(bytes)?;
+    let bytes = aligned(scratch, n_bytes);
+    read_at(file, start, bytes)?;
     Ok(bytes)
+}
+
+/// The first aligned `n_bytes` of `scratch`, which must be longer by [`ALIGNMENT`].
+fn aligned(scratch: &mut [u8], n_bytes: usize) -> &mut [u8] {
+    let skipped = scratch.as_ptr().align_offset(ALIGNMENT);
+    &mut scratch[skipped..skipped + n_bytes]
+}
+
+fn read_at(file: &SharedFile, start: u64, bytes: &mut [u8]) -> std::io::Result<()> {
+    let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+    file.seek(SeekFrom::Start(start))?;
+    file.read_exact(bytes)
 }
 
 /// The header as it is being read.

@@ -122,6 +122,13 @@ pub trait LanguageModel {
     /// How many tokens of this model `text` is.
     fn count(&self, text: &str) -> usize;
 
+    /// Forgets what earlier prompts left in the cache, so that what follows depends on nothing but itself.
+    ///
+    /// Reused keys and values equal fresh ones but for the rounding of sums, which can decide between two tokens that
+    /// are as good as equal. To be called where a new piece of work begins: then its text is the same alone, in a
+    /// batch and in a resumed run.
+    fn forget(&mut self) {}
+
     /// One completion a prompt, in order.
     ///
     /// # Errors

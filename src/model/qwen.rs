@@ -6,14 +6,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, ensure};
-use candle_core::quantized::QTensor;
 use candle_core::{DType, Device, Tensor};
-use candle_nn::ops::{rms_norm, silu, softmax_last_dim};
+use candle_nn::ops::{rms_norm, silu};
 use candle_nn::rotary_emb::rope_thd;
 
 use super::cache::{Cache, CacheShape};
-use super::gguf::{Config, Family, Gguf};
+use super::gguf::{Config, Family, Gguf, Rows};
 use crate::kernel::QLinear;
+use crate::kernel::attention::attend;
 
 /// The most tokens that go through the layers at once: what bounds the memory of a long prompt.
 pub const CHUNK: usize = 512;
@@ -23,16 +23,28 @@ pub const CHUNK: usize = 512;
 #[error("interrupted")]
 pub struct Interrupted;
 
+/// The model computed something that is not a number: no token may be drawn from that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the model computed a value that is not a number; its weights are broken")]
+pub struct NotFinite;
+
 /// A loaded model.
 pub struct Qwen {
     config: Config,
     max_len: usize,
     device: Device,
-    embedding: QLinear, // (vocabulary, hidden)
+    embedding: Embedding,
     layers: Vec<Layer>,
-    final_norm: Tensor,      // (hidden)
-    output: Option<QLinear>, // (vocabulary, hidden); the embedding serves where the file has none
+    final_norm: Tensor, // (hidden)
     rope: Rope,
+}
+
+/// The token embedding and the output projection, (vocabulary, hidden) each.
+enum Embedding {
+    /// Two tables; of the first only single rows are ever needed, so it stays in the file.
+    Apart { input: Rows, output: QLinear },
+    /// One table that serves as both.
+    Tied(QLinear),
 }
 
 struct Layer {
@@ -62,14 +74,16 @@ impl Qwen {
         let max_len = max_len.min(config.n_context);
         let (n_vocabulary, n_hidden) = (config.n_vocabulary, config.n_hidden);
         let mut weights = Weights { gguf, device };
-        let output = match weights.gguf.has("output.weight") {
-            true => Some(weights.linear("output", n_vocabulary, n_hidden, false)?),
-            false => None,
-        };
-        let embedding = weights.matrix("token_embd", n_vocabulary, n_hidden)?;
-        let embedding = match &output {
-            Some(_) => QLinear::table(embedding)?,
-            None => QLinear::new(embedding, None)?,
+        let embedding = match weights.gguf.has("output.weight") {
+            true => Embedding::Apart {
+                input: weights
+                    .gguf
+                    .rows("token_embd.weight", &[n_vocabulary, n_hidden])?,
+                output: weights.linear("output", n_vocabulary, n_hidden, false)?,
+            },
+            false => {
+                Embedding::Tied(weights.linear("token_embd", n_vocabulary, n_hidden, false)?)
+            }
         };
         let final_norm = weights.vector("output_norm.weight", n_hidden)?;
         let layers = (0..config.n_layers).map(|idx| Layer::load(&mut weights, &config, idx));
@@ -82,7 +96,6 @@ impl Qwen {
             embedding,
             layers,
             final_norm,
-            output,
             rope,
         })
     }
@@ -145,14 +158,12 @@ impl Qwen {
     fn read_chunk(&self, ids: &[u32], cache: &mut Cache, stop: &AtomicBool) -> Result<Tensor> {
         cache.reserve(ids.len())?;
         let rope = self.rope.narrow(cache.len(), ids.len())?;
-        let mask = causal_mask(ids.len(), cache.len(), &self.device)?;
-        let mut x = self.embedding.rows(ids)?; // (chunk, hidden)
+        let mut x = self.embedding.rows(ids)?.to_device(&self.device)?; // (chunk, hidden)
         for (idx, layer) in self.layers.iter().enumerate() {
-            if stop.load(Ordering::Relaxed) {
-                return Err(Interrupted.into());
-            }
+            check(stop)?;
             let normed = rms_norm(&x, &layer.attention_norm, self.config.rms_eps as f32)?;
-            x = (x + layer.attention(&normed, idx, cache, &rope, mask.as_ref(), &self.config)?)?;
+            x = (x + layer.attention(&normed, idx, cache, &rope, &self.config)?)?;
+            check(stop)?;
             let normed = rms_norm(&x, &layer.feed_forward_norm, self.config.rms_eps as f32)?;
             x = (x + layer.feed_forward(&normed)?)?;
         }
@@ -161,16 +172,32 @@ impl Qwen {
     }
 
     /// (n, hidden) -> (n, vocabulary).
+    ///
+    /// # Errors
+    /// [`NotFinite`]: a product with quantized weights rounds what is not a number to some number, so that the logits
+    /// alone would not show it.
     fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
         let normed = rms_norm(
             &hidden.contiguous()?,
             &self.final_norm,
             self.config.rms_eps as f32,
         )?;
-        self.output
-            .as_ref()
-            .unwrap_or(&self.embedding)
-            .forward(&normed)
+        if !normed.sum_all()?.to_scalar::<f32>()?.is_finite() {
+            return Err(NotFinite.into());
+        }
+        match &self.embedding {
+            Embedding::Apart { output, .. } | Embedding::Tied(output) => output.forward(&normed),
+        }
+    }
+}
+
+impl Embedding {
+    /// (ids, hidden).
+    fn rows(&self, ids: &[u32]) -> Result<Tensor> {
+        match self {
+            Embedding::Apart { input, .. } => input.read(ids),
+            Embedding::Tied(table) => table.rows(ids),
+        }
     }
 }
 
@@ -214,7 +241,6 @@ impl Layer {
         layer_idx: usize,
         cache: &mut Cache,
         rope: &Rope,
-        mask: Option<&Tensor>,
         config: &Config,
     ) -> Result<Tensor> {
         let Config {
@@ -241,7 +267,6 @@ impl Layer {
         let key = rope.rotate(&by_head(self.key.forward(x)?, n_kv_heads, key_norm)?)?; // (chunk, kv_head, head_dim)
         let value = by_head(self.value.forward(x)?, n_kv_heads, None)?; // (chunk, kv_head, head_dim)
 
-        // The queries that share a key head stand below one another, so that one product serves the group.
         let query = (query * (1.0 / (head_dim as f64).sqrt()))?
             .reshape((n_new, n_kv_heads, n_group, head_dim))?
             .permute((1, 2, 0, 3))?
@@ -251,17 +276,7 @@ impl Layer {
             &key.transpose(0, 1)?.contiguous()?,
             &value.transpose(0, 1)?.contiguous()?,
         )?; // (kv_head, kv_len, head_dim) each
-        let kv_len = keys.dim(1)?;
-        let scores = query.matmul(&keys.t()?)?; // (kv_head, group * chunk, kv_len)
-        let scores = match mask {
-            Some(mask) => scores
-                .reshape((n_heads, n_new, kv_len))?
-                .broadcast_add(mask)?
-                .reshape((n_kv_heads, n_group * n_new, kv_len))?,
-            None => scores,
-        };
-        let mixed = softmax_last_dim(&scores)?
-            .matmul(&values)? // (kv_head, group * chunk, head_dim)
+        let mixed = attend(&query, &keys, &values, n_new)? // (kv_head, group * chunk, head_dim)
             .reshape((n_kv_heads, n_group, n_new, head_dim))?
             .permute((2, 0, 1, 3))?
             .reshape((n_new, n_heads * head_dim))?;
@@ -306,24 +321,12 @@ impl Rope {
     }
 }
 
-/// What is added to the scores so that a token sees itself and what stands before it: (chunk, past + chunk), 0 or
-/// minus infinity. A single token sees everything and needs none.
-fn causal_mask(n_new: usize, n_past: usize, device: &Device) -> Result<Option<Tensor>> {
-    if n_new == 1 {
-        return Ok(None);
+/// Twice a layer: on a small machine a layer takes a second for a whole chunk.
+fn check(stop: &AtomicBool) -> Result<(), Interrupted> {
+    match stop.load(Ordering::Relaxed) {
+        true => Err(Interrupted),
+        false => Ok(()),
     }
-    let kv_len = n_past + n_new;
-    let row = |row: usize| {
-        (0..kv_len).map(move |col| {
-            if col <= n_past + row {
-                0.0
-            } else {
-                f32::NEG_INFINITY
-            }
-        })
-    };
-    let mask = Tensor::from_iter((0..n_new).flat_map(row), device)?;
-    Ok(Some(mask.reshape((n_new, kv_len))?))
 }
 
 /// Tensors of a file on their way to a device.
@@ -341,20 +344,15 @@ impl Weights<'_> {
         n_inputs: usize,
         has_bias: bool,
     ) -> Result<QLinear> {
-        let weight = self.matrix(name, n_outputs, n_inputs)?;
+        let shape = [n_outputs, n_inputs];
+        let weight = self
+            .gguf
+            .tensor(&format!("{name}.weight"), &shape, self.device)?;
         let bias = match has_bias {
             true => Some(self.vector(&format!("{name}.bias"), n_outputs)?),
             false => None,
         };
         QLinear::new(weight, bias)
-    }
-
-    /// `NAME.weight`, (n_outputs, n_inputs).
-    fn matrix(&mut self, name: &str, n_outputs: usize, n_inputs: usize) -> Result<QTensor> {
-        let name = format!("{name}.weight");
-        Ok(self
-            .gguf
-            .tensor(&name, &[n_outputs, n_inputs], self.device)?)
     }
 
     /// A small tensor, dequantized: (n), f32.

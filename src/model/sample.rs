@@ -3,11 +3,7 @@
 use anyhow::Result;
 
 use super::Sampling;
-
-/// The logits hold something that is not a number: the weights are broken, and no token may be drawn from them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the model computed a value that is not a number; its weights are broken")]
-pub struct NotFinite;
+use super::qwen::NotFinite;
 
 /// Chooses tokens for one completion.
 pub struct Sampler {
@@ -147,3 +143,89 @@ pub fn loop_start(ids: &[u32]) -> Option<usize> {
 pub const LONGEST_ROUND: usize = 160;
 /// Three short tokens in a row are still language (`ha ha ha`, a ruled line); this many ids of it are not.
 pub const SHORTEST_LOOP: usize = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEEDED: Sampling = Sampling::Seeded {
+        temperature: 1.0,
+        top_p: 0.9,
+        seed: 5,
+    };
+
+    #[test]
+    fn only_plain_tokens_and_ends_are_chosen() {
+        // Two plain tokens, a control token with the highest logit, and an end.
+        let check = |logits: [f32; 4], expected: u32| {
+            for sampling in [Sampling::Greedy, SEEDED] {
+                let id = Sampler::new(sampling, 1.0)
+                    .choose(&logits, 2, &[3], &[])
+                    .unwrap();
+                assert_eq!(id, expected, "{logits:?}");
+            }
+        };
+        check([0.0, 9.0, 99.0, 0.0], 1);
+        check([0.0, 0.0, 99.0, 9.0], 3);
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_an_error() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let choice = Sampler::new(Sampling::Greedy, 1.0).choose(&[0.0, bad], 2, &[], &[]);
+            assert!(choice.unwrap_err().is::<NotFinite>());
+        }
+        assert!(
+            Sampler::new(Sampling::Greedy, 1.0)
+                .choose(&[], 2, &[1], &[])
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn draws_follow_the_probabilities_within_top_p() {
+        // Probabilities of 0.6, 0.3 and 0.1; the last lies beyond 0.85 of the whole.
+        let logits = [0.6f32.ln(), 0.1f32.ln(), 0.3f32.ln()];
+        let sampling = Sampling::Seeded {
+            temperature: 1.0,
+            top_p: 0.85,
+            seed: 1,
+        };
+        let mut sampler = Sampler::new(sampling, 1.0);
+        let mut n_chosen = [0; 3];
+        for _ in 0..3_000 {
+            n_chosen[sampler.choose(&logits, 3, &[], &[]).unwrap() as usize] += 1;
+        }
+        assert_eq!(n_chosen[1], 0);
+        assert!((1_900..2_100).contains(&n_chosen[0]), "{n_chosen:?}");
+    }
+
+    #[test]
+    fn a_penalty_makes_written_tokens_give_way() {
+        let choose = |penalty| {
+            Sampler::new(Sampling::Greedy, penalty)
+                .choose(&[2.0, 1.9], 2, &[], &[0])
+                .unwrap()
+        };
+        assert_eq!((choose(1.0), choose(1.3)), (0, 1));
+    }
+
+    #[test]
+    fn loops_are_found_where_they_begin() {
+        let round: Vec<u32> = (10..20).collect();
+        let check = |before: &[u32], round: &[u32], n_rounds: usize, expected: Option<usize>| {
+            let ids: Vec<u32> = before
+                .iter()
+                .copied()
+                .chain(round.repeat(n_rounds))
+                .collect();
+            assert_eq!(loop_start(&ids), expected, "{n_rounds} rounds of {round:?}");
+        };
+        check(&[1, 2, 3], &round, 3, Some(13));
+        check(&[1, 2, 3], &round, 2, None);
+        check(&[], &[7], SHORTEST_LOOP, Some(1));
+        check(&[], &[7], SHORTEST_LOOP - 1, None);
+        check(&[], &[7, 8], 12, Some(2));
+        check(&(0..90).collect::<Vec<_>>(), &[], 0, None);
+    }
+}

@@ -381,3 +381,34 @@ fn byte_of(character: char) -> Option<u8> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_has_its_own_character() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(byte_of(character_of(byte)), Some(byte));
+        }
+        assert_eq!(
+            (character_of(b' '), character_of(b'\n'), character_of(b'a')),
+            ('Ġ', 'Ċ', 'a')
+        );
+        assert_eq!(byte_of('中'), None);
+    }
+
+    #[test]
+    fn a_character_spread_over_tokens_appears_once_it_is_whole() {
+        let check = |pieces: &[&[u8]], expected: &str| {
+            let mut stream = Stream::default();
+            pieces.iter().for_each(|piece| stream.push(piece));
+            assert_eq!(stream.into_text(), expected, "{pieces:?}");
+        };
+        check(&["中".as_bytes()], "中");
+        check(&[&[0xe4], &[0xb8], &[0xad, b'!']], "中!");
+        check(&[b"a", &[0xe4, 0xb8]], "a");
+        check(&[&[0xe4], b"a"], "\u{fffd}a");
+        check(&[&[0xff], &[0xf0, 0x9f, 0x91], &[0xa9]], "\u{fffd}👩");
+    }
+}

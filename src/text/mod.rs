@@ -6,12 +6,15 @@
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+mod abbreviations;
 pub mod clean;
 pub mod decode;
 pub mod figures;
 pub mod fold;
 pub mod lang;
+pub mod script;
 pub mod segment;
 
 /// An article as a source handed it over, before anything was understood.
@@ -27,6 +30,34 @@ pub struct RawArticle {
     pub title: Option<String>,
     /// A date that stood beside the text, as written there.
     pub date: Option<String>,
+}
+
+/// Why a source cannot be read as an article.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nothing in it, or nothing but blanks.
+    #[error("the file is empty")]
+    Empty,
+    /// Not text.
+    #[error("not a text: {what}")]
+    Binary {
+        /// What it is instead, as far as that can be told.
+        what: &'static str,
+    },
+    /// Beyond the size that is read.
+    #[error("{bytes} bytes are more than the {limit} that one article may have")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit, also in bytes.
+        limit: usize,
+    },
+    /// Text, but none of it an article's.
+    #[error("nothing but page furniture: all {blocks} blocks of it were set aside")]
+    OnlyFurniture {
+        /// How many blocks were set aside.
+        blocks: usize,
+    },
 }
 
 /// The layout of an article's source.
@@ -64,7 +95,8 @@ pub struct Prose {
     pub byline: Option<String>,
     /// When it was published, as written.
     pub date: Option<String>,
-    /// What was not kept, and why. Nothing disappears without an entry here.
+    /// What was not kept, and why, in source order. No word disappears without an entry here; invisible characters,
+    /// surplus blanks and layout marks do.
     pub set_aside: Vec<SetAside>,
     /// True when the whole article is another summarizer's output, so that it had to be kept.
     pub second_hand: bool,
@@ -130,6 +162,12 @@ pub enum Reason {
     Metadata,
     /// A summary that another summarizer wrote and a site pasted in.
     SecondHand,
+    /// Citation marks of the source's own, `[12]` for instance, which could be taken for ours.
+    CitationMark,
+    /// What readers wrote below the article.
+    Comments,
+    /// Pictures, code of the page and other parts without words of the article.
+    Media,
 }
 
 /// A language that Precis reads and writes; Chinese is told apart by script.
@@ -196,9 +234,45 @@ pub struct Article {
 }
 
 impl Article {
+    /// Reads an article: its bytes decoded, its own words kept, the rest set aside, the sentences numbered.
+    pub fn read(raw: &RawArticle) -> Result<Article, Refusal> {
+        let decoded = decode::decode(&raw.bytes, raw.format)?;
+        let hints = clean::Hints {
+            title: raw.title.as_deref(),
+            date: raw.date.as_deref(),
+        };
+        let prose = clean::clean(&decoded.text, raw.format, hints);
+        let sentences = segment::segment(&prose);
+        if sentences.is_empty() {
+            return Err(match prose.set_aside.len() {
+                0 => Refusal::Empty,
+                blocks => Refusal::OnlyFurniture { blocks },
+            });
+        }
+        Ok(Article {
+            path: raw.path.clone(),
+            sha256: hex(&Sha256::digest(&prose.text)),
+            title: prose.title,
+            byline: prose.byline,
+            date: prose.date,
+            lang: lang::detect(&prose.text),
+            text: prose.text,
+            sentences,
+            set_aside: prose.set_aside,
+            second_hand: prose.second_hand,
+            encoding: decoded.encoding,
+            replaced: decoded.replaced,
+        })
+    }
+
     /// The text of one sentence. Panics when `sentence_idx` is out of range.
     pub fn sentence(&self, sentence_idx: usize) -> &str {
         let s = &self.sentences[sentence_idx];
         &self.text[s.start..s.end]
     }
+}
+
+/// A digest in lowercase hex.
+pub fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,1 +1,4 @@
-//! To be written.
+//! What several tests share.
+
+pub(crate) mod hub;
+pub(crate) mod tiny;

@@ -1,0 +1,191 @@
+//! Errors of every floor in; the cause and the way out, in words for people, out. The only place that gives hints.
+
+use std::error::Error as StdError;
+use std::io;
+
+use crate::batch::ledger::Busy;
+use crate::corpus::source::{Problem, SourceError};
+use crate::kernel::DeviceChoice;
+use crate::model::engine::DoesNotFit;
+use crate::model::store::{StoreError, UnknownModel};
+use crate::text::Refusal;
+
+/// What to tell people about an error.
+#[derive(Debug)]
+pub(crate) struct Explained {
+    pub(crate) cause: String,
+    pub(crate) hint: Option<String>,
+}
+
+/// What can be wrong with a call before any other floor is asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    #[error("nothing to read: no input was given")]
+    NoInput,
+    #[error("no articles in {inputs}{}", besides(*others))]
+    NoArticles {
+        /// The inputs, quoted.
+        inputs: String,
+        /// Files of other types that were passed over.
+        others: usize,
+    },
+    #[error("the question is empty")]
+    EmptyQuestion,
+    #[error("standard input cannot be searched")]
+    CorpusIsStdin,
+    #[error("model file `{0}` does not exist")]
+    NoModelFile(String),
+    #[error("failed to use the device")]
+    Device(DeviceChoice),
+    #[error("no model is on this machine, and offline nothing is fetched")]
+    NoModelOffline,
+    #[error("the system has no folder for {0}")]
+    NoFolder(&'static str),
+}
+
+/// Whoever read standard output has stopped: no error, but an end.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output was closed")]
+pub(crate) struct PipeClosed;
+
+/// The cause with everything that led to it, and the way out where there is one.
+pub(crate) fn explain(error: &anyhow::Error) -> Explained {
+    Explained {
+        cause: format!("{error:#}"),
+        hint: hint(error),
+    }
+}
+
+/// The first error of type `E` in the chain.
+pub(crate) fn find<E: StdError + Send + Sync + 'static>(error: &anyhow::Error) -> Option<&E> {
+    // A context is found by anyhow alone, the source of a source by the chain alone.
+    error
+        .downcast_ref()
+        .or_else(|| error.chain().find_map(|cause| cause.downcast_ref()))
+}
+
+fn hint(error: &anyhow::Error) -> Option<String> {
+    if let Some(error) = find::<CallError>(error) {
+        return of_call(error);
+    }
+    if let Some(UnknownModel { nearest, .. }) = find(error) {
+        return Some(match nearest {
+            Some(nearest) => {
+                format!("did you mean `{nearest}`? `precis model list` shows them all")
+            }
+            None => {
+                "`precis model list` shows the names; the path of a GGUF file will do too".into()
+            }
+        });
+    }
+    if let Some(error) = find::<StoreError>(error) {
+        return of_store(error);
+    }
+    if let Some(SourceError {
+        problem: Problem::Missing,
+        ..
+    }) = find(error)
+    {
+        return Some("check the spelling; a pattern in quotes is expanded by precis itself".into());
+    }
+    if let Some(Refusal::OnlyFurniture { .. }) = find(error) {
+        return Some(
+            "if the page builds its text with a script, save it from the browser first".into(),
+        );
+    }
+    if let Some(Busy { .. }) = find(error) {
+        return Some("wait until it is done, or give another folder".into());
+    }
+    if find::<DoesNotFit>(error).is_some() {
+        return Some("ask for fewer words, or use a model with a longer context".into());
+    }
+    match find::<io::Error>(error).map(io::Error::kind) {
+        Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            Some("free some room and run the same again: what is done is kept".into())
+        }
+        Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
+            Some("check who may read and write there".into())
+        }
+        _ => None,
+    }
+}
+
+fn of_call(error: &CallError) -> Option<String> {
+    Some(match error {
+        CallError::NoInput => "name files or folders, or pipe an article in: `precis sum article.txt`".into(),
+        CallError::NoArticles { .. } => {
+            "folders are searched for txt, md, html, htm, json and jsonl; name a file to read it whatever its type".into()
+        }
+        CallError::EmptyQuestion => "put it in quotes: `precis ask FOLDER \"What happened?\"`".into(),
+        CallError::CorpusIsStdin => "give a folder, a file or a pattern; standard input holds the questions".into(),
+        CallError::NoModelFile(_) => "`precis model list` shows the models that have a name".into(),
+        CallError::Device(DeviceChoice::Cuda(_)) => "use `--device cpu`, or build with `--features cuda`".into(),
+        CallError::NoModelOffline => {
+            "run `precis model pull` while online, or bring a GGUF file and run `precis model add FILE`".into()
+        }
+        CallError::Device(_) | CallError::NoFolder(_) => return None,
+    })
+}
+
+fn of_store(error: &StoreError) -> Option<String> {
+    Some(match error {
+        StoreError::Absent { name } | StoreError::AbsentOffline { name } => {
+            format!("run `precis model pull {name}` while online")
+        }
+        StoreError::Digest { .. } => "delete the file, or run `precis model rm`, and fetch it again".into(),
+        StoreError::AllSourcesFailed { .. } => {
+            "check the network, HF_ENDPOINT and pip's configuration; what was fetched is kept. \
+             A file brought by other means is taken by `precis model add FILE`"
+                .into()
+        }
+        StoreError::DiskFull { .. } => {
+            "free some room, or set PRECIS_MODELS to a folder on another disk; then run the same again".into()
+        }
+        StoreError::Cancelled => "run the same again: it goes on where it stopped".into(),
+    })
+}
+
+fn besides(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => ", only 1 file of another type".into(),
+        n => format!(", only {n} files of other types"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context, anyhow};
+
+    #[test]
+    fn the_cause_comes_first_and_the_way_out_is_found_under_any_context() {
+        let check = |error: anyhow::Error, cause: &str, hint: Option<&str>| {
+            let error = Err::<(), _>(error).context("failed to start").unwrap_err();
+            let explained = explain(&error);
+            assert!(
+                explained.cause.starts_with("failed to start: "),
+                "{explained:?}"
+            );
+            assert!(explained.cause.contains(cause), "{explained:?}");
+            match hint {
+                Some(hint) => assert!(
+                    explained.hint.as_ref().unwrap().contains(hint),
+                    "{explained:?}"
+                ),
+                None => assert!(explained.hint.is_none(), "{explained:?}"),
+            }
+        };
+        check(anyhow!("no idea"), "no idea", None);
+        check(CallError::EmptyQuestion.into(), "empty", Some("in quotes"));
+        let absent = StoreError::AbsentOffline { name: "m".into() };
+        check(absent.into(), "`m`", Some("precis model pull m"));
+        let unknown = UnknownModel {
+            name: "qwen".into(),
+            nearest: Some("qwen3".into()),
+        };
+        check(unknown.into(), "`qwen`", Some("`qwen3`"));
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        check(full.into(), "", Some("free some room"));
+    }
+}

@@ -1,0 +1,159 @@
+//! Choices in, working parts out: the store, the weights, the loaded model, the plan. Each takes its own few settings.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::args::{Common, ModelArgs};
+use super::console::Console;
+use super::error::{CallError, find};
+use super::interrupt::Interrupt;
+use super::progress;
+use crate::kernel::{self, DeviceChoice};
+use crate::model::engine::{Engine, EngineSettings};
+use crate::model::store::{self, Network, Source, Store, StoreError};
+use crate::model::{Identity, Sampling};
+
+/// Verified weights, not loaded yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Weights {
+    pub(crate) path: PathBuf,
+    pub(crate) identity: Identity,
+    device: DeviceChoice,
+}
+
+/// The folder of the models: `PRECIS_MODELS`, or the user's data folder.
+pub(crate) fn models_folder() -> Result<PathBuf> {
+    match std::env::var_os("PRECIS_MODELS").filter(|folder| !folder.is_empty()) {
+        Some(folder) => Ok(folder.into()),
+        None => Ok(dirs::data_dir()
+            .ok_or(CallError::NoFolder("data"))?
+            .join("precis/models")),
+    }
+}
+
+/// The folder of what can be made again.
+pub(crate) fn cache_folder() -> Result<PathBuf> {
+    Ok(dirs::cache_dir()
+        .ok_or(CallError::NoFolder("caches"))?
+        .join("precis"))
+}
+
+/// The store, which keeps off the network when it has to.
+pub(crate) fn store(common: &Common) -> Result<Store> {
+    let network = match common.offline {
+        Some(true) => Network::Offline,
+        _ => Network::Allowed,
+    };
+    Ok(Store::new(models_folder()?, network))
+}
+
+/// Finds the weights that were asked for, and fetches them on first use.
+pub(crate) fn weights(
+    args: &ModelArgs,
+    common: &Common,
+    console: Console,
+    interrupt: &Interrupt,
+) -> Result<Weights> {
+    let store = store(common)?;
+    let device = args.device.unwrap_or_default();
+    let own_file = args
+        .model
+        .as_deref()
+        .filter(|model| !args.fast && is_path(model));
+    if let Some(file) = own_file {
+        let path = PathBuf::from(file);
+        if !path.is_file() {
+            return Err(CallError::NoModelFile(file.to_owned()).into());
+        }
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let sha256 = store.sha256_of(&path)?;
+        return Ok(Weights {
+            path,
+            identity: Identity { name, sha256 },
+            device,
+        });
+    }
+    let name = match &args.model {
+        _ if args.fast => store::FAST,
+        Some(name) => name,
+        None => store::DEFAULT,
+    };
+    let entry = store.list().into_iter().find(|entry| entry.name == name);
+    if let Some(entry) = entry.filter(|entry| !entry.present && common.offline != Some(true)) {
+        let size = indicatif::BinaryBytes(entry.size_bytes);
+        console.note(&format!(
+            "model `{name}` is not on this machine yet: fetching it, {size}, once"
+        ));
+    }
+    let mut progress = progress::Bytes::new(console, interrupt.clone());
+    let (name, path) = match store.pull(name, Source::Auto, &mut progress) {
+        Ok(path) => (name.to_owned(), path),
+        Err(error) if args.model.is_none() && !args.fast && is_absent_offline(&error) => {
+            best_present(&store, console)?
+        }
+        Err(error) => return Err(error),
+    };
+    let sha256 = store.sha256_of(&path)?;
+    Ok(Weights {
+        path,
+        identity: Identity { name, sha256 },
+        device,
+    })
+}
+
+impl Weights {
+    /// Loads the weights. Ctrl-C ends what the engine does.
+    pub(crate) fn load(&self, interrupt: &Interrupt) -> Result<Engine> {
+        let device = kernel::device(self.device).context(CallError::Device(self.device))?;
+        let settings = EngineSettings {
+            device,
+            stop: interrupt.flag(),
+            ..EngineSettings::default()
+        };
+        Engine::open(&self.path, self.identity.clone(), settings)
+    }
+}
+
+/// Greedy, unless a temperature or anything else about drawing was given.
+pub(crate) fn sampling(args: &ModelArgs) -> Sampling {
+    let drawn = args.top_p.is_some() || args.seed.is_some();
+    match args.temperature {
+        Some(0.0) => Sampling::Greedy,
+        None if !drawn => Sampling::Greedy,
+        temperature => Sampling::Seeded {
+            temperature: temperature.unwrap_or(0.7),
+            top_p: args.top_p.unwrap_or(0.9),
+            seed: args.seed.unwrap_or(0),
+        },
+    }
+}
+
+fn is_path(model: &str) -> bool {
+    model.contains(std::path::is_separator)
+        || model.ends_with(".gguf")
+        || Path::new(model).is_file()
+}
+
+fn is_absent_offline(error: &anyhow::Error) -> bool {
+    matches!(find(error), Some(StoreError::AbsentOffline { .. }))
+}
+
+/// The largest model of the store: of those that we know, larger ones invent less.
+fn best_present(store: &Store, console: Console) -> Result<(String, PathBuf)> {
+    let present = store.list().into_iter().filter(|entry| entry.present);
+    let best = present
+        .max_by_key(|entry| entry.size_bytes)
+        .ok_or(CallError::NoModelOffline)?;
+    let path = store.find(&best.name)?.ok_or(CallError::NoModelOffline)?;
+    let default = store::DEFAULT;
+    console.note(&format!(
+        "model `{default}` is not on this machine: using `{}`",
+        best.name
+    ));
+    Ok((best.name, path))
+}

@@ -1,0 +1,121 @@
+//! Results in, Markdown out, in which the result's own words are only words: no markup, no links, no images.
+
+use super::text::{N_NEAREST, receipt};
+use super::{Sources, gap, marks, sanitize};
+use crate::compose::{Answer, Summary};
+use crate::text::Article;
+
+/// One article as a section.
+pub(crate) fn summary(article: &Article, summary: &Summary) -> String {
+    let title = article.title.as_deref().unwrap_or(&article.path);
+    let mut out = format!("# {}\n\n", words(title));
+    if let Some(core) = &summary.core {
+        out += &format!("{} {}\n\n", words(&core.text), escaped(&marks(&core.cites)));
+    }
+    for group in &summary.groups {
+        if let Some(title) = &group.title {
+            out += &format!("## {}\n\n", words(title));
+        }
+        for point in &group.points {
+            out += &format!(
+                "- {} {}\n",
+                words(&point.text),
+                escaped(&marks(&point.cites))
+            );
+        }
+        out.push('\n');
+    }
+    if !summary.tags.is_empty() {
+        out += &format!("Tags: {}\n\n", words(&summary.tags.join(", ")));
+    }
+    out + &format!(
+        "*Source: {}. {}*\n",
+        words(&article.path),
+        words(&receipt(article, summary))
+    )
+}
+
+/// A question with its answer and the sources of it, or with the nearest passages.
+pub(crate) fn answer(question: &str, answer: &Answer) -> String {
+    let mut out = format!("# {}\n\n", words(question));
+    if !answer.found() {
+        out += "Not found.\n";
+        for hit in answer.passages.iter().take(N_NEAREST) {
+            let passage = &hit.passage;
+            let text: Vec<&str> = passage.sentences.iter().map(|s| s.text.as_str()).collect();
+            let text = words(&text.join(gap(passage.lang)));
+            let number = passage.first_sentence + 1;
+            out += &format!(
+                "\n> {text}\n>\n> {}, sentence {number}\n",
+                words(&passage.path)
+            );
+        }
+        return out;
+    }
+    let sources = Sources::of(answer);
+    for claim in &answer.claims {
+        out += &format!(
+            "{} {}\n",
+            words(&claim.text),
+            escaped(&sources.marks(&claim.cites))
+        );
+    }
+    for (idx, quote) in sources.quotes.iter().enumerate() {
+        let path = words(&answer.passages[quote.cite.article].passage.path);
+        let number = quote.cite.sentence + 1;
+        out += &format!(
+            "\n{}. {path}, sentence {number}: {}",
+            idx + 1,
+            words(&quote.text)
+        );
+    }
+    out + "\n"
+}
+
+/// Safe words on one line, whatever they look like.
+fn words(text: &str) -> String {
+    let text = escaped(&sanitize::line(text));
+    // A line that begins so would be a list, a heading or a quote.
+    let is_number = text
+        .trim_start_matches(|c: char| c.is_ascii_digit())
+        .starts_with(['.', ')']);
+    match text.chars().next() {
+        Some('#' | '+' | '-' | '=') => format!("\\{text}"),
+        Some('0'..='9') if is_number => text.replacen(['.', ')'], "\\.", 1),
+        _ => text,
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(
+            c,
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '~' | '|' | '$'
+        ) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stay_words() {
+        let check = |input: &str, expected: &str| assert_eq!(words(input), expected);
+        check("![x](http://e.com/p.png)", "!\\[x\\](http://e.com/p.png)");
+        check(
+            "<script>alert(1)</script>",
+            "\\<script\\>alert(1)\\</script\\>",
+        );
+        check("# not a title", "\\# not a title");
+        check("3. not a list", "3\\. not a list");
+        check("3.5 % more", "3\\.5 % more");
+        check("1990 was", "1990 was");
+        check("a\nb", "a\\\\nb");
+    }
+}

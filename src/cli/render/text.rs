@@ -1,0 +1,258 @@
+//! Results in, text for people in a terminal out.
+
+use super::sanitize::line;
+use super::{Sources, gap, marks, name};
+use crate::compose::{Answer, Claim, Dropped, Summary};
+use crate::text::{Article, Reason};
+
+/// How text is to look.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Look {
+    /// With colour.
+    pub(crate) color: bool,
+    /// With what was dropped, and what it cost.
+    pub(crate) verbose: bool,
+}
+
+impl Look {
+    fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// Title, source, summary, tags, receipt.
+pub(crate) fn summary(article: &Article, summary: &Summary, look: Look) -> String {
+    let mut out = String::new();
+    if let Some(title) = &article.title {
+        out += &format!("{}\n", look.bold(&line(title)));
+    }
+    out += &format!("{}\n\n", look.dim(&line(&article.path)));
+    out += &body(summary);
+    if !summary.tags.is_empty() {
+        out += &format!("\nTags: {}\n", line(&summary.tags.join(", ")));
+    }
+    out += &format!("\n{}\n", look.dim(&receipt(article, summary)));
+    if look.verbose {
+        out += &dropped(&summary.dropped, look);
+        let usage = &summary.usage;
+        let cost = format!(
+            "{} tokens read in {:.1} s, {} reused, {} written in {:.1} s",
+            usage.prompt_tokens - usage.reused_tokens.min(usage.prompt_tokens),
+            usage.prefill_ms as f64 / 1e3,
+            usage.reused_tokens,
+            usage.completion_tokens,
+            usage.decode_ms as f64 / 1e3,
+        );
+        out += &format!("{}\n", look.dim(&cost));
+    }
+    out
+}
+
+/// The summary itself: the core sentence, then the points, each with its marks.
+pub(crate) fn body(summary: &Summary) -> String {
+    let mut out = String::new();
+    match &summary.core {
+        Some(core) => out += &format!("{}\n", marked(core)),
+        None if summary.claims().next().is_none() => {
+            out += "(nothing that the article supports was written)\n";
+        }
+        None => {}
+    }
+    for group in &summary.groups {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        if let Some(title) = &group.title {
+            out += &format!("{}\n", line(title));
+        }
+        for point in &group.points {
+            out += &format!("- {}\n", marked(point));
+        }
+    }
+    out
+}
+
+/// How much was read, set aside and dropped, in one line.
+pub(crate) fn receipt(article: &Article, summary: &Summary) -> String {
+    let reading = &summary.reading;
+    let n_sentences = article.sentences.len();
+    let mut parts = vec![format!(
+        "Read {n_sentences} {}, {} tokens",
+        if n_sentences == 1 {
+            "sentence"
+        } else {
+            "sentences"
+        },
+        reading.article_tokens,
+    )];
+    if reading.condensed_tokens > 0 {
+        parts.push(format!(
+            "the model saw {} of them, {} were condensed",
+            reading.read_tokens, reading.condensed_tokens
+        ));
+    }
+    if !article.set_aside.is_empty() {
+        parts.push(format!(
+            "set aside {} ({})",
+            article.set_aside.len(),
+            reasons(article)
+        ));
+    }
+    if !summary.dropped.is_empty() {
+        parts.push(format!("dropped {} unsupported", summary.dropped.len()));
+    }
+    if article.second_hand {
+        parts.push("the article is itself another tool's summary".to_owned());
+    }
+    if article.replaced > 0 {
+        parts.push(format!("{} undecodable characters", article.replaced));
+    }
+    format!("{}.", parts.join("; "))
+}
+
+/// Sentences kept, counted from 1, then what was set aside.
+pub(crate) fn article(article: &Article, look: Look) -> String {
+    let mut out = format!(
+        "{}\n",
+        look.bold(&line(article.title.as_deref().unwrap_or("(no title)")))
+    );
+    let mut facts = vec![
+        line(&article.path),
+        name(article.lang),
+        article.encoding.to_owned(),
+    ];
+    facts.extend(
+        [&article.date, &article.byline]
+            .into_iter()
+            .flatten()
+            .map(|fact| line(fact)),
+    );
+    facts.push(format!("{} sentences", article.sentences.len()));
+    if article.second_hand {
+        facts.push("another tool's summary".to_owned());
+    }
+    if article.replaced > 0 {
+        facts.push(format!("{} undecodable characters", article.replaced));
+    }
+    out += &format!("{}\n", look.dim(&facts.join(" · ")));
+    let mut block = None;
+    for (idx, sentence) in article.sentences.iter().enumerate() {
+        if block.replace(sentence.block) != Some(sentence.block) {
+            out.push('\n');
+        }
+        out += &format!("[{}] {}\n", idx + 1, line(article.sentence(idx)));
+    }
+    if !article.set_aside.is_empty() {
+        out += &format!("\n{}\n", look.bold("Set aside"));
+    }
+    for aside in &article.set_aside {
+        let label = format!("{} {}..{}", name(aside.reason), aside.start, aside.end);
+        out += &format!("{}  {}\n", look.dim(&label), line(aside.text.trim()));
+    }
+    out
+}
+
+/// The answer with numbered sources and their quotes; or that it was not found, with the nearest passages.
+pub(crate) fn answer(answer: &Answer, look: Look) -> String {
+    if !answer.found() {
+        return not_found(answer, look);
+    }
+    let sources = Sources::of(answer);
+    let mut out = String::new();
+    for claim in &answer.claims {
+        out += &format!("{} {}\n", line(&claim.text), sources.marks(&claim.cites));
+    }
+    out.push('\n');
+    for (idx, quote) in sources.quotes.iter().enumerate() {
+        let place = format!(
+            "{}, sentence {}",
+            line(&answer.passages[quote.cite.article].passage.path),
+            quote.cite.sentence + 1
+        );
+        out += &format!(
+            "[{}] {}\n    {}\n",
+            idx + 1,
+            look.dim(&place),
+            line(&quote.text)
+        );
+    }
+    if look.verbose {
+        out += &dropped(&answer.dropped, look);
+    }
+    out
+}
+
+/// An answer as words alone, with marks: the `text` of JSON, and a turn of a conversation.
+pub(crate) fn answer_body(answer: &Answer) -> String {
+    let sources = Sources::of(answer);
+    let sentence = |claim: &Claim| format!("{} {}", line(&claim.text), sources.marks(&claim.cites));
+    answer
+        .claims
+        .iter()
+        .map(sentence)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// How many passages are shown when the answer was not found.
+pub(super) const N_NEAREST: usize = 3;
+
+fn not_found(answer: &Answer, look: Look) -> String {
+    let mut out = "Not found.".to_owned();
+    if answer.passages.is_empty() {
+        return out + " No passage has the words of the question.\n";
+    }
+    out += " The nearest passages:\n";
+    for hit in answer.passages.iter().take(N_NEAREST) {
+        let passage = &hit.passage;
+        let place = format!(
+            "{}, sentence {}",
+            line(&passage.path),
+            passage.first_sentence + 1
+        );
+        let words: Vec<&str> = passage.sentences.iter().map(|s| s.text.as_str()).collect();
+        let words = line(&words.join(gap(passage.lang)));
+        out += &format!("\n{}\n    {words}\n", look.dim(&place));
+    }
+    if look.verbose {
+        out += &dropped(&answer.dropped, look);
+    }
+    out
+}
+
+fn marked(claim: &Claim) -> String {
+    format!("{} {}", line(&claim.text), marks(&claim.cites))
+}
+
+fn dropped(dropped: &[Dropped], look: Look) -> String {
+    let entry = |d: &Dropped| format!("dropped: {} ({})", line(&d.text), line(&d.why));
+    dropped.iter().map(|d| look.dim(&entry(d)) + "\n").collect()
+}
+
+/// `navigation 3, share 1`, in the order of first appearance.
+fn reasons(article: &Article) -> String {
+    let mut counts: Vec<(Reason, usize)> = Vec::new();
+    for aside in &article.set_aside {
+        match counts
+            .iter_mut()
+            .find(|(reason, _)| *reason == aside.reason)
+        {
+            Some((_, count)) => *count += 1,
+            None => counts.push((aside.reason, 1)),
+        }
+    }
+    let counted = |(reason, count): &(Reason, usize)| format!("{} {count}", name(reason));
+    counts.iter().map(counted).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,204 @@
+//! `precis ask`: a corpus and questions in, answers with their sources out, or that there is none.
+
+use std::io::{self, BufRead, IsTerminal, Read};
+use std::ops::ControlFlow;
+
+use anyhow::{Context, Result, bail};
+
+use super::super::args::{AskArgs, Common, Format, LangChoice};
+use super::super::console::Console;
+use super::super::error::{CallError, explain};
+use super::super::interrupt::Interrupt;
+use super::super::render::text::Look;
+use super::super::render::{self, Fingerprint, json, sanitize};
+use super::super::{Exit, config, parts, progress, repl};
+use super::find_articles;
+use crate::compose::answer::{answer, standalone};
+use crate::compose::{Answer, AnswerPlan, Turn};
+use crate::corpus::index::{Index, folder_of};
+use crate::model::engine::Engine;
+
+/// A longer line is no question.
+const MAX_QUESTION_BYTES: u64 = 64 << 10;
+
+pub(super) fn run(
+    args: AskArgs,
+    common: &Common,
+    console: Console,
+    interrupt: &Interrupt,
+) -> Result<Exit> {
+    if args
+        .question
+        .as_ref()
+        .is_some_and(|question| question.trim().is_empty())
+    {
+        return Err(CallError::EmptyQuestion.into());
+    }
+    let Some(index) = synced(&args.corpus, console, interrupt)? else {
+        return Ok(Exit::Interrupted);
+    };
+    let plan = AnswerPlan {
+        lang: args.lang.and_then(LangChoice::lang),
+        sampling: parts::sampling(&args.model),
+        prompts: config::prompts()?,
+    };
+    let weights = parts::weights(&args.model, common, console, interrupt)?;
+    let mut session = Session {
+        fingerprint: Fingerprint::new(&weights.identity, plan.prompts.sha256(), plan.sampling),
+        engine: weights.load(interrupt)?,
+        index,
+        plan,
+        n_passages: args.passages.into(),
+        format: args.format.unwrap_or(Format::Text),
+        look: Look {
+            color: console.color,
+            verbose: console.verbose,
+        },
+        console,
+    };
+    match args.question {
+        Some(question) => {
+            let answer = session.ask(question.trim(), &[])?;
+            session.print(question.trim(), &answer)?;
+            Ok(if answer.found() {
+                Exit::Done
+            } else {
+                Exit::NothingFound
+            })
+        }
+        None if io::stdin().is_terminal() && io::stdout().is_terminal() => {
+            repl::run(&mut session, interrupt)
+        }
+        None => ask_each_line(&mut session, interrupt),
+    }
+}
+
+/// All that stays the same from question to question.
+pub(in crate::cli) struct Session {
+    engine: Engine,
+    index: Index,
+    plan: AnswerPlan,
+    fingerprint: Fingerprint,
+    n_passages: usize,
+    format: Format,
+    look: Look,
+    pub(in crate::cli) console: Console,
+}
+
+impl Session {
+    /// Answers one question, understood in the light of what was said before.
+    pub(in crate::cli) fn ask(&mut self, question: &str, turns: &[Turn]) -> Result<Answer> {
+        let wait = progress::Wait::new(self.console, "reading");
+        let full = match turns {
+            [] => question.to_owned(),
+            turns => standalone(question, turns, &mut self.engine, &self.plan)?,
+        };
+        if self.console.verbose && full != question {
+            wait.pause(|| self.console.note(&format!("understood as: {full}")));
+        }
+        let hits = self.index.search(&full, self.n_passages)?;
+        answer(&full, hits, &mut self.engine, &self.plan)
+    }
+
+    /// Prints an answer.
+    pub(in crate::cli) fn print(&self, question: &str, answer: &Answer) -> Result<()> {
+        let rendered = render::answer(question, answer, &self.fingerprint, self.format, self.look);
+        self.console.out(&rendered)
+    }
+}
+
+/// The index of the corpus, up to date; `None` when somebody did not want to wait for it.
+fn synced(corpus: &str, console: Console, interrupt: &Interrupt) -> Result<Option<Index>> {
+    if corpus == "-" {
+        return Err(CallError::CorpusIsStdin.into());
+    }
+    let mut found = find_articles(&[corpus.to_owned()], console)?;
+    if found.items.is_empty() {
+        return Err(found.problems.swap_remove(0).into());
+    }
+    for problem in found.problems {
+        console.warn(&sanitize::line(&problem.to_string()));
+    }
+    let mut index = Index::open(&folder_of(&parts::cache_folder()?, &[corpus]))
+        .context("failed to open the index")?;
+    let mut files = progress::Files::new(console, "indexing");
+    let report = index
+        .sync(&found.items, &mut |done, total| {
+            files.at(done, total);
+            match interrupt.is_pressed() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })
+        .context("failed to bring the index up to date")?;
+    drop(files);
+    for (path, why) in &report.failed {
+        console.warn(&sanitize::line(&format!("not searched: `{path}`: {why}")));
+    }
+    if report.interrupted {
+        console.note("interrupted: the index goes on from here at the next call");
+        return Ok(None);
+    }
+    if report.articles == 0 {
+        return Err(CallError::NoArticles {
+            inputs: format!("`{corpus}`"),
+            others: 0,
+        }
+        .into());
+    }
+    Ok(Some(index))
+}
+
+/// One question a line, each on its own; one that fails does not stop the others.
+fn ask_each_line(session: &mut Session, interrupt: &Interrupt) -> Result<Exit> {
+    let mut stdin = io::stdin().lock();
+    let (mut n_asked, mut n_found, mut n_failed) = (0, 0, 0);
+    while !interrupt.is_pressed() {
+        let Some(line) = next_line(&mut stdin)? else {
+            break;
+        };
+        let question = line.trim();
+        if question.is_empty() {
+            continue;
+        }
+        if n_asked > 0 && session.format != Format::Json {
+            session.console.out("\n")?;
+        }
+        n_asked += 1;
+        match session.ask(question, &[]) {
+            Ok(answer) => {
+                n_found += usize::from(answer.found());
+                session.print(question, &answer)?;
+            }
+            Err(_) if interrupt.is_pressed() => break,
+            Err(error) => {
+                n_failed += 1;
+                session.console.error(&explain(&error));
+                if session.format == Format::Json {
+                    session
+                        .console
+                        .out(&json::error(question, &format!("{error:#}")))?;
+                }
+            }
+        }
+    }
+    Ok(match () {
+        () if interrupt.is_pressed() => Exit::Interrupted,
+        () if n_asked == 0 => return Err(CallError::EmptyQuestion.into()),
+        () if n_failed > 0 => Exit::SomeFailed,
+        () if n_found == 0 => Exit::NothingFound,
+        () => Exit::Done,
+    })
+}
+
+fn next_line(input: &mut impl BufRead) -> Result<Option<String>> {
+    let mut line = Vec::new();
+    let n_bytes = input.take(MAX_QUESTION_BYTES).read_until(b'\n', &mut line);
+    match n_bytes.context("failed to read questions from standard input")? {
+        0 => Ok(None),
+        n if n as u64 == MAX_QUESTION_BYTES && !line.ends_with(b"\n") => {
+            bail!("a question has more than {MAX_QUESTION_BYTES} bytes")
+        }
+        _ => Ok(Some(String::from_utf8_lossy(&line).into_owned())),
+    }
+}

@@ -1,0 +1,146 @@
+//! `precis doctor`: nothing in, what this machine has and what is missing out.
+
+use std::path::Path;
+
+use anyhow::Result;
+use indicatif::BinaryBytes;
+
+use super::super::args::Common;
+use super::super::console::Console;
+use super::super::interrupt::Interrupt;
+use super::super::render::sanitize;
+use super::super::{Exit, config, parts};
+use crate::kernel::{self, DeviceChoice};
+use crate::model::store::{DEFAULT, Store};
+
+pub(super) fn run(common: &Common, console: Console, interrupt: &Interrupt) -> Result<Exit> {
+    let store = parts::store(common)?;
+    let line =
+        |what: &str, said: &str| console.out(&format!("{what:<8} {}\n", sanitize::line(said)));
+    line(
+        "precis",
+        concat!(
+            env!("CARGO_PKG_VERSION"),
+            ", commit ",
+            env!("PRECIS_COMMIT")
+        ),
+    )?;
+    line("cpu", &cpu())?;
+    line("memory", &memory().unwrap_or_else(|| "unknown".into()))?;
+    line(
+        "device",
+        match kernel::device(DeviceChoice::Auto) {
+            Ok(device) if device.is_cuda() => "cuda",
+            _ => "cpu",
+        },
+    )?;
+    line("models", &store.root().display().to_string())?;
+    let mut missing = true;
+    for entry in store.list().into_iter().filter(|entry| entry.present) {
+        if interrupt.is_pressed() {
+            return Ok(Exit::Interrupted);
+        }
+        missing &= entry.name != DEFAULT;
+        let state = match store.find(&entry.name) {
+            Ok(_) => "verified".to_owned(),
+            Err(error) => format!("{error:#}"),
+        };
+        line(
+            "",
+            &format!("{}, {}, {state}", entry.name, BinaryBytes(entry.size_bytes)),
+        )?;
+    }
+    if missing {
+        line(
+            "",
+            &format!(
+                "`{DEFAULT}`, the default, is not here: `precis model pull {DEFAULT}` fetches it"
+            ),
+        )?;
+    }
+    line("index", &folder(&parts::cache_folder()?.join("index")))?;
+    line(
+        "config",
+        &match config::folder().map(|folder| folder.join("config.toml")) {
+            Some(path) if path.is_file() => path.display().to_string(),
+            Some(path) => format!("{}, absent", path.display()),
+            None => "the system has no folder for it".into(),
+        },
+    )?;
+    line(
+        "hub",
+        &match store.probe_hub() {
+            Ok((endpoint, answered_in)) => {
+                format!("{endpoint} answers in {} ms", answered_in.as_millis())
+            }
+            Err(error) => format!("{error:#}"),
+        },
+    )?;
+    line("pip", &pip(&store, common))?;
+    Ok(Exit::Done)
+}
+
+fn pip(store: &Store, common: &Common) -> String {
+    if common.offline == Some(true) {
+        return "not asked: offline".into();
+    }
+    store
+        .probe_pip()
+        .unwrap_or_else(|error| format!("{error:#}"))
+}
+
+/// Cores, and the instruction sets that matter for products of quantized weights.
+fn cpu() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut sets: Vec<&str> = Vec::new();
+    macro_rules! detect {
+        ($detected:ident: $($set:tt)*) => {
+            $(if std::arch::$detected!($set) { sets.push($set); })*
+        };
+    }
+    #[cfg(target_arch = "x86_64")]
+    detect!(is_x86_feature_detected: "sse4.2" "avx" "f16c" "fma" "avx2" "avx512f" "avx512bw" "avx512vnni" "avxvnni");
+    #[cfg(target_arch = "aarch64")]
+    detect!(is_aarch64_feature_detected: "neon" "dotprod" "i8mm" "fp16" "sve");
+    let sets = if sets.is_empty() {
+        "none of the vector sets".into()
+    } else {
+        sets.join(" ")
+    };
+    format!("{cores} cores, {}: {sets}", std::env::consts::ARCH)
+}
+
+/// Memory in all and what is free for use.
+fn memory() -> Option<String> {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let bytes = |name: &str| {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(BinaryBytes(
+            line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024,
+        ))
+    };
+    Some(format!(
+        "{}, {} of it free",
+        bytes("MemTotal:")?,
+        bytes("MemAvailable:")?
+    ))
+}
+
+/// A folder with the size of what is in it.
+fn folder(path: &Path) -> String {
+    if !path.is_dir() {
+        return format!("{}, empty", path.display());
+    }
+    let entries = walkdir::WalkDir::new(path).into_iter().flatten();
+    let bytes = entries
+        .filter_map(|entry| entry.metadata().ok())
+        .filter(|m| m.is_file())
+        .map(|m| m.len())
+        .sum();
+    let n_indexes = std::fs::read_dir(path).map_or(0, |entries| entries.count());
+    format!(
+        "{}, {n_indexes} indexes, {}",
+        path.display(),
+        BinaryBytes(bytes)
+    )
+}

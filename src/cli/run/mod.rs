@@ -1,0 +1,140 @@
+//! One file a command: arguments in, parts built, the work called for, its result rendered.
+
+use std::io::{self, IsTerminal};
+
+use anyhow::Result;
+use clap::CommandFactory;
+
+use super::Exit;
+use super::args::{Args, Command};
+use super::console::Console;
+use super::error::{CallError, explain, find};
+use super::interrupt::Interrupt;
+use crate::batch::Job;
+use crate::corpus::source::{self, Found, Item, SourceError};
+use crate::text::{Article, RawArticle};
+
+pub(super) mod ask;
+mod bench;
+mod doctor;
+mod model;
+mod show;
+mod sum;
+
+/// Does what the command line says.
+pub(super) fn run(args: Args, console: Console, interrupt: &Interrupt) -> Result<Exit> {
+    let common = args.common;
+    match args.command {
+        Command::Sum(args) => sum::run(args, &common, console, interrupt),
+        Command::Ask(args) => ask::run(args, &common, console, interrupt),
+        Command::Show(args) => show::run(args, console, interrupt),
+        Command::Model(command) => model::run(command, &common, console, interrupt),
+        Command::Doctor => doctor::run(&common, console, interrupt),
+        Command::Bench(args) => bench::run(args, &common, console, interrupt),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "precis", &mut script);
+            console.out(&String::from_utf8(script)?)?;
+            Ok(Exit::Done)
+        }
+        Command::Man => {
+            let mut command = Args::command();
+            command.build(); // names the subcommands in full, and gives them the options of every command
+            let mut page = Vec::new();
+            clap_mangen::Man::new(command.clone()).render(&mut page)?;
+            for command in command.get_subcommands().filter(|c| c.get_name() != "help") {
+                clap_mangen::Man::new(command.clone()).render(&mut page)?;
+            }
+            console.out(&String::from_utf8(page)?)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Lists the inputs; nothing at all on a terminal is a mistake, in a pipe it is standard input.
+fn find_articles(inputs: &[String], console: Console) -> Result<Found> {
+    let found = match inputs {
+        [] if io::stdin().is_terminal() => return Err(CallError::NoInput.into()),
+        [] => source::find(&["-"]),
+        inputs => source::find(inputs),
+    };
+    if found.items.is_empty() && found.problems.is_empty() {
+        let inputs: Vec<String> = inputs.iter().map(|input| format!("`{input}`")).collect();
+        let others = found.skipped.other_types;
+        return Err(CallError::NoArticles {
+            inputs: inputs.join(", "),
+            others,
+        }
+        .into());
+    }
+    if console.verbose {
+        let skipped = found.skipped;
+        for (count, what) in [
+            (skipped.other_types, "files of other types"),
+            (skipped.links, "links"),
+        ] {
+            if count > 0 {
+                console.note(&format!("passed over {count} {what}"));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What was found, as work: each article is read when its turn comes, and no two at once.
+fn jobs(found: Found) -> impl Iterator<Item = Job<'static>> {
+    let problems = found.problems.into_iter().map(broken);
+    problems.chain(found.items.into_iter().flat_map(
+        |item| -> Box<dyn Iterator<Item = Job<'static>>> {
+            match item.open() {
+                Ok(articles) => Box::new(articles.map(move |raw| match raw {
+                    Ok(raw) => job(&item, raw),
+                    Err(error) => broken(error),
+                })),
+                Err(error) => Box::new(std::iter::once(broken(error))),
+            }
+        },
+    ))
+}
+
+fn job(item: &Item, raw: RawArticle) -> Job<'static> {
+    // A record of a file has the file's name with its number behind.
+    let record = raw.path.strip_prefix(&item.shown).unwrap_or_default();
+    Job {
+        path: raw.path.clone(),
+        key: format!("{}{record}", item.key()),
+        read: Box::new(move || Ok(Article::read(&raw)?)),
+    }
+}
+
+fn broken(error: SourceError) -> Job<'static> {
+    Job {
+        path: error.path.clone(),
+        key: String::new(),
+        read: Box::new(move || Err(error.into())),
+    }
+}
+
+/// Tells people which article failed, and why. Returns the cause.
+fn report(path: &str, error: &anyhow::Error, console: Console) -> String {
+    let mut explained = explain(error);
+    let cause = explained.cause.clone();
+    // An error of the source begins with the path itself.
+    if find::<SourceError>(error).is_none() {
+        explained.cause = format!("`{path}`: {cause}");
+    }
+    // The path is one line, whatever it holds.
+    explained.cause = super::render::sanitize::line(&explained.cause);
+    console.error(&explained);
+    cause
+}
+
+/// The exit code of work on many articles.
+fn exit_of(tally: crate::batch::Tally, n_items: usize) -> Exit {
+    match tally {
+        _ if tally.interrupted => Exit::Interrupted,
+        _ if n_items == 0 => Exit::CouldNotRun,
+        _ if tally.failed > 0 => Exit::SomeFailed,
+        _ => Exit::Done,
+    }
+}

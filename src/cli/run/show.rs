@@ -1,0 +1,80 @@
+//! `precis show`: articles in, what was kept and what was set aside out. No model is needed.
+
+use anyhow::Result;
+
+use super::super::Exit;
+use super::super::args::ShowArgs;
+use super::super::console::Console;
+use super::super::interrupt::Interrupt;
+use super::super::render::json;
+use super::super::render::text::{self, Look};
+use super::{exit_of, find_articles, jobs, report};
+use crate::batch::{self, Place, Rendered, Work};
+use crate::text::Article;
+
+pub(super) fn run(args: ShowArgs, console: Console, interrupt: &Interrupt) -> Result<Exit> {
+    let found = find_articles(&args.input, console)?;
+    let n_items = found.items.len();
+    let mut shower = Shower {
+        json: args.json,
+        n_printed: 0,
+        console,
+        interrupt,
+    };
+    let tally = batch::run(jobs(found), None, &mut shower)?;
+    Ok(exit_of(tally, n_items))
+}
+
+struct Shower<'a> {
+    json: bool,
+    n_printed: usize,
+    console: Console,
+    interrupt: &'a Interrupt,
+}
+
+impl Work for Shower<'_> {
+    fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn work(&mut self, article: &Article, _place: Option<&Place>) -> Result<Rendered> {
+        let look = Look {
+            color: self.console.color,
+            verbose: self.console.verbose,
+        };
+        let content = match self.json {
+            true => json::article(article),
+            false => text::article(article, look),
+        };
+        Ok(Rendered {
+            content,
+            record: String::new(),
+        })
+    }
+
+    fn finished(&mut self, _path: &str, rendered: Option<&Rendered>) -> Result<()> {
+        let Some(rendered) = rendered else {
+            return Ok(());
+        };
+        let gap = if self.n_printed > 0 && !self.json {
+            "\n"
+        } else {
+            ""
+        };
+        self.n_printed += 1;
+        self.console.out(&format!("{gap}{}", rendered.content))
+    }
+
+    fn failed(&mut self, path: &str, error: &anyhow::Error) -> Result<String> {
+        let cause = report(path, error, self.console);
+        let line = json::error(path, &cause);
+        if self.json {
+            self.console.out(&line)?;
+        }
+        Ok(line)
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupt.is_pressed()
+    }
+}

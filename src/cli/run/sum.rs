@@ -1,0 +1,163 @@
+//! `precis sum`: articles in, summaries to standard output or to a folder.
+
+use anyhow::Result;
+
+use super::super::args::{Common, Format, LangChoice, SumArgs};
+use super::super::console::Console;
+use super::super::interrupt::Interrupt;
+use super::super::parts::{self, Weights};
+use super::super::progress;
+use super::super::render::text::Look;
+use super::super::render::{self, Fingerprint, json};
+use super::super::{Exit, config};
+use super::{exit_of, find_articles, jobs, report};
+use crate::batch::{self, Folder, Place, Rendered, Work};
+use crate::compose::{Style, SummaryPlan, summarize};
+use crate::model::Usage;
+use crate::model::engine::Engine;
+use crate::text::Article;
+
+pub(super) fn run(
+    args: SumArgs,
+    common: &Common,
+    console: Console,
+    interrupt: &Interrupt,
+) -> Result<Exit> {
+    let format = args.format.unwrap_or(Format::Text);
+    let found = find_articles(&args.input, console)?;
+    let plan = SummaryPlan {
+        style: args.style.unwrap_or(Style::Points),
+        lang: args.lang.and_then(LangChoice::lang),
+        words: args.words.map(usize::from),
+        sampling: parts::sampling(&args.model),
+        prompts: config::prompts()?,
+    };
+    // A folder that cannot be written to is found out before a gigabyte is fetched for nothing.
+    let folder = args
+        .output
+        .as_deref()
+        .map(|path| Folder::open(path, format.extension()));
+    let folder = folder.transpose()?;
+    let weights = parts::weights(&args.model, common, console, interrupt)?;
+    let prompt_sha256 = plan.prompts.sha256();
+    let settings = format!(
+        "{:?} {:?} {:?} {:?} {format:?} {prompt_sha256} {}",
+        plan.style, plan.lang, plan.words, plan.sampling, weights.identity.sha256,
+    );
+    let mut folder = folder.map(|folder| folder.under(settings));
+    let in_folder = folder.is_some();
+    let mut summarizer = Summarizer {
+        fingerprint: Fingerprint::new(&weights.identity, prompt_sha256, plan.sampling),
+        look: Look {
+            color: console.color && !in_folder,
+            verbose: console.verbose,
+        },
+        progress: progress::Articles::new(console, found.items.len() + found.problems.len()),
+        interrupt: interrupt.clone(),
+        engine: None,
+        usage: None,
+        n_printed: 0,
+        weights,
+        plan,
+        format,
+        in_folder,
+        console,
+    };
+    let n_items = found.items.len();
+    let tally = batch::run(jobs(found), folder.as_mut(), &mut summarizer)?;
+    drop(summarizer);
+    if let Some(output) = &args.output {
+        let (done, skipped, failed) = (tally.done, tally.skipped, tally.failed);
+        let folder = output.display();
+        console.note(&format!(
+            "{done} done, {skipped} done before, {failed} failed: `{folder}`"
+        ));
+    }
+    if tally.interrupted {
+        console.note(match in_folder {
+            true => "interrupted: what is done is kept, and the same call goes on from here",
+            false => "interrupted",
+        });
+    }
+    Ok(exit_of(tally, n_items))
+}
+
+struct Summarizer {
+    weights: Weights,
+    engine: Option<Engine>,
+    plan: SummaryPlan,
+    fingerprint: Fingerprint,
+    format: Format,
+    look: Look,
+    in_folder: bool,
+    console: Console,
+    progress: progress::Articles,
+    interrupt: Interrupt,
+    /// What the last article cost.
+    usage: Option<Usage>,
+    n_printed: usize,
+}
+
+impl Summarizer {
+    /// Results of people's formats are told apart by a blank line.
+    fn print(&mut self, content: &str) -> Result<()> {
+        let gap = if self.n_printed > 0 && self.format != Format::Json {
+            "\n"
+        } else {
+            ""
+        };
+        self.n_printed += 1;
+        self.progress
+            .pause(|| self.console.out(&format!("{gap}{content}")))
+    }
+}
+
+impl Work for Summarizer {
+    fn prepare(&mut self) -> Result<()> {
+        self.engine = None; // frees the old one before a new one takes its place
+        self.engine = Some(self.weights.load(&self.interrupt)?);
+        Ok(())
+    }
+
+    fn work(&mut self, article: &Article, place: Option<&Place>) -> Result<Rendered> {
+        let engine = self.engine.as_mut().expect("`prepare` comes first");
+        let mut summaries = summarize(std::slice::from_ref(article), engine, &self.plan);
+        let summary = summaries.pop().expect("one result an article")?;
+        self.usage = Some(summary.usage);
+        let line = |place| json::summary(article, &summary, &self.fingerprint, place);
+        let record = place.map(|place| line(Some(place)).trim_end().to_owned());
+        let content = render::summary(article, &summary, &self.fingerprint, self.format, self.look);
+        Ok(Rendered {
+            content,
+            record: record.unwrap_or_default(),
+        })
+    }
+
+    fn finished(&mut self, path: &str, rendered: Option<&Rendered>) -> Result<()> {
+        self.progress.advance(self.usage.take().as_ref());
+        match rendered {
+            Some(rendered) if !self.in_folder => self.print(&rendered.content)?,
+            None if self.console.verbose => {
+                let path = render::sanitize::line(path);
+                self.progress
+                    .pause(|| self.console.note(&format!("done before: {path}")));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, path: &str, error: &anyhow::Error) -> Result<String> {
+        let cause = self.progress.pause(|| report(path, error, self.console));
+        self.progress.advance(None);
+        let line = json::error(path, &cause);
+        if self.format == Format::Json && !self.in_folder {
+            self.print(&line)?;
+        }
+        Ok(line.trim_end().to_owned())
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupt.is_pressed()
+    }
+}

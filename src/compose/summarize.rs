@@ -1,0 +1,250 @@
+//! Articles in, checked summaries out.
+//!
+//! The model never chooses what to tell: `salience` does, whatever the length of the article. Each chosen sentence is
+//! told in one short line, and only lines that `ground` backs are kept.
+
+use anyhow::Result;
+
+use super::condense::condense;
+use super::draft::{Drafting, HAN_PER_WORD, Task};
+use super::evidence::{Evidence, Line};
+use super::ground::words;
+use super::salience::Salience;
+use super::tags::tags;
+use super::{Claim, Group, Reading, Style, Summary, SummaryPlan};
+use crate::model::LanguageModel;
+use crate::text::script::is_han;
+use crate::text::{Article, BlockKind, Lang};
+
+/// Words of a summary when none are asked for.
+const BRIEF_WORDS: usize = 28;
+const POINTS_WORDS: usize = 100;
+const REPORT_WORDS: usize = 200;
+/// The core sentence may have so many words at the most, a point so many.
+const CORE_WORDS: usize = 28;
+const POINT_WORDS: usize = 20;
+const MAX_TAGS: usize = 5;
+/// Lines that may fail before a summary is content with fewer points.
+const PATIENCE: usize = 4;
+
+/// Summarizes each article; the results stand in the same order.
+pub fn summarize(
+    articles: &[Article],
+    lm: &mut dyn LanguageModel,
+    plan: &SummaryPlan,
+) -> Vec<Result<Summary>> {
+    let each = articles.iter().map(|article| one(article, lm, plan));
+    each.collect()
+}
+
+fn one(article: &Article, lm: &mut dyn LanguageModel, plan: &SummaryPlan) -> Result<Summary> {
+    // What was in the cache before must not decide how sums round: alone or in a batch, the text is the same.
+    lm.forget();
+    let lang = plan.lang.unwrap_or(article.lang);
+    let title = article.title.as_deref().unwrap_or_default();
+    let article_tokens = lm.count(&article.text);
+    let set_aside_tokens = article.set_aside.iter().map(|s| lm.count(&s.text)).sum();
+    let sources = Evidence::from_article(article);
+    let mut drafting = Drafting::new(lm, sources.clone(), lang, plan.sampling, &plan.prompts);
+    let evidence = condense(sources, title, article_tokens, &mut drafting)?;
+    let mut picker = Picker::new(&evidence, title);
+    let budget = plan.words.unwrap_or(match plan.style {
+        Style::Brief => BRIEF_WORDS,
+        Style::Points => POINTS_WORDS,
+        Style::Report => REPORT_WORDS,
+    });
+    let core_words = match plan.style {
+        Style::Brief => budget,
+        Style::Points | Style::Report => (budget * 3 / 10).clamp(8, CORE_WORDS),
+    };
+    let core = picker.core(&mut drafting, core_words)?;
+    let left = budget.saturating_sub(core.as_ref().map_or(0, |c| n_words(&c.text, lang)));
+    let groups = match plan.style {
+        Style::Brief => Vec::new(),
+        Style::Points => {
+            let points = picker.points(&mut drafting, left, 3..=6)?;
+            vec![Group {
+                title: None,
+                points: points.into_iter().map(|(_, claim)| claim).collect(),
+            }]
+        }
+        Style::Report => {
+            let points = picker.points(&mut drafting, left, 4..=12)?;
+            titled_groups(points, &evidence, &mut drafting)?
+        }
+    };
+    let tags = match plan.style {
+        Style::Brief => Vec::new(),
+        Style::Points | Style::Report => tags(article, lang, MAX_TAGS),
+    };
+    let Drafting {
+        lm,
+        sources,
+        dropped,
+        shown,
+        usage,
+        ..
+    } = drafting;
+    let read = sources.sources.iter().filter(|q| shown.contains(&q.cite));
+    let read_tokens = read.map(|q| lm.count(&q.text)).sum::<usize>();
+    Ok(Summary {
+        style: plan.style,
+        lang,
+        core,
+        groups,
+        tags,
+        dropped,
+        reading: Reading {
+            article_tokens,
+            read_tokens,
+            condensed_tokens: article_tokens.saturating_sub(read_tokens),
+            set_aside_tokens,
+        },
+        usage,
+    })
+}
+
+/// Takes the most salient line that is left, again and again.
+struct Picker<'a> {
+    evidence: &'a Evidence,
+    salience: Salience,
+    taken: Vec<usize>,
+}
+
+impl<'a> Picker<'a> {
+    fn new(evidence: &'a Evidence, title: &str) -> Self {
+        let salience = Salience::new(evidence, Some(title).filter(|t| !t.is_empty()));
+        Picker {
+            evidence,
+            salience,
+            taken: Vec::new(),
+        }
+    }
+
+    /// The sentence that tells what the article is about; a line that can not be told makes room for the next one.
+    fn core(&mut self, drafting: &mut Drafting, words: usize) -> Result<Option<Claim>> {
+        for _ in 0..PATIENCE {
+            let Some((_, claim)) = self.tell(drafting, words)? else {
+                break;
+            };
+            if claim.is_some() {
+                return Ok(claim);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Points of together about `budget` words, each with the number of its line, in the order of the article.
+    fn points(
+        &mut self,
+        drafting: &mut Drafting,
+        budget: usize,
+        number: std::ops::RangeInclusive<usize>,
+    ) -> Result<Vec<(usize, Claim)>> {
+        let planned = (budget / POINT_WORDS).clamp(*number.start(), *number.end());
+        let mut points: Vec<(usize, Claim)> = Vec::new();
+        let mut left = budget;
+        let mut failures = 0;
+        while points.len() < *number.end() && failures < PATIENCE {
+            let open = planned.saturating_sub(points.len()).max(1);
+            let words = left / open;
+            if points.len() >= *number.start() && words < POINT_WORDS / 2 {
+                break;
+            }
+            let words = words.clamp(POINT_WORDS / 2, POINT_WORDS * 5 / 4);
+            match self.tell(drafting, words)? {
+                Some((line, Some(claim))) => {
+                    left = left.saturating_sub(n_words(&claim.text, drafting.lang));
+                    points.push((line, claim));
+                }
+                Some((_, None)) => failures += 1,
+                None => break,
+            }
+        }
+        points.sort_by_key(|(line, _)| *line);
+        Ok(points)
+    }
+
+    /// Tells the next line. The outer `None`: no line is left; the inner one: it could not be told.
+    fn tell(
+        &mut self,
+        drafting: &mut Drafting,
+        words: usize,
+    ) -> Result<Option<(usize, Option<Claim>)>> {
+        let Some(index) = self.salience.next(&self.taken) else {
+            return Ok(None);
+        };
+        self.taken.push(index);
+        let lines = &self.evidence.lines;
+        let before = index.checked_sub(1).map(|i| &lines[i]);
+        let claim = drafting.line(&Task {
+            lines: &[&lines[index]],
+            before: before.filter(|l| l.kind != BlockKind::Heading),
+            words,
+        })?;
+        Ok(Some((index, claim)))
+    }
+}
+
+/// Two to four groups of neighbouring points, cut where the article makes its largest steps.
+fn titled_groups(
+    points: Vec<(usize, Claim)>,
+    evidence: &Evidence,
+    drafting: &mut Drafting,
+) -> Result<Vec<Group>> {
+    let n_groups = (points.len() / 2).clamp(1, 4);
+    let mut steps: Vec<usize> = (1..points.len()).collect();
+    steps.sort_by_key(|&i| std::cmp::Reverse(distance(points[i - 1].0, points[i].0, evidence)));
+    let mut cuts: Vec<usize> = Vec::new();
+    for step in steps {
+        // No group of one point, where it can be helped.
+        let apart = |cut: &usize| cut.abs_diff(step) >= 2;
+        if cuts.len() + 1 < n_groups
+            && step >= 2
+            && points.len() - step >= 2
+            && cuts.iter().all(apart)
+        {
+            cuts.push(step);
+        }
+    }
+    let mut groups = Vec::new();
+    let mut open = Vec::new();
+    for (i, (line, claim)) in points.into_iter().enumerate() {
+        if cuts.contains(&i) {
+            groups.push(std::mem::take(&mut open));
+        }
+        open.push((line, claim));
+    }
+    groups.push(open);
+    let titled = groups.into_iter().filter(|g| !g.is_empty()).map(|group| {
+        let lines: Vec<&Line> = group
+            .iter()
+            .map(|(line, _)| &evidence.lines[*line])
+            .collect();
+        let points: Vec<Claim> = group.iter().map(|(_, claim)| claim.clone()).collect();
+        Ok(Group {
+            title: drafting.title(&lines, &points)?,
+            points,
+        })
+    });
+    titled.collect()
+}
+
+/// How far apart two lines are; a heading between them counts as much as a page.
+fn distance(a: usize, b: usize, evidence: &Evidence) -> usize {
+    let between = &evidence.lines[a..=b];
+    let headings = between.iter().filter(|l| l.kind == BlockKind::Heading);
+    b - a + 100 * headings.count()
+}
+
+/// The length of a text in words; two Han characters count as one.
+pub fn n_words(text: &str, lang: Lang) -> usize {
+    let words = words(text);
+    match lang {
+        Lang::En => words.len(),
+        Lang::ZhHans | Lang::ZhHant => {
+            let han = words.iter().filter(|w| w.chars().all(is_han)).count();
+            words.len() - han + han.div_ceil(HAN_PER_WORD)
+        }
+    }
+}

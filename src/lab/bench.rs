@@ -1,0 +1,269 @@
+//! A model in, its speed and memory out, measured where users wait: prompts through `LanguageModel`, an article through
+//! `summarize`. Prints nothing and keeps nothing.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use serde::Serialize;
+
+use crate::compose::{Prompts, Style, SummaryPlan, summarize};
+use crate::model::{LanguageModel, Limits, Prompt, Sampling, Usage};
+use crate::text::{Article, Format, RawArticle};
+
+/// The figures; each is the median of [`Figures::repeat`] measurements.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figures {
+    /// Tokens read a second, in prompts of 512 tokens.
+    pub prefill_512_tok_s: f64,
+    /// Tokens read a second, in prompts of 2,048 tokens.
+    pub prefill_2048_tok_s: f64,
+    /// Tokens written a second, up to 128 of them after 512.
+    pub decode_128_tok_s: f64,
+    /// How many tokens were written for that: fewer than 128 when the model ended early.
+    pub decode_tokens: usize,
+    /// Seconds for an article of about 2,000 tokens, to a summary of about 150.
+    pub article_s: f64,
+    /// Tokens of that article.
+    pub article_tokens: usize,
+    /// Seconds to load the weights, which the system has probably read before.
+    pub load_s: f64,
+    /// The most memory that the process ever held, in MB (10⁶ bytes); 0 where the system does not tell.
+    pub peak_rss_mb: f64,
+    /// How often each figure was measured.
+    pub repeat: usize,
+}
+
+/// About 150 tokens of English.
+const SUMMARY_WORDS: usize = 110;
+const ARTICLE_TOKENS: usize = 2000;
+/// Left to itself, a model ends before it has written 128 tokens.
+const COPY: &str = "Write down this text again, word for word, to its end:\n\n";
+
+/// Measures the model that `load` loads. `progress` hears what comes next.
+pub fn bench<L: LanguageModel>(
+    mut load: impl FnMut() -> Result<L>,
+    repeat: usize,
+    prompts: &Prompts,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Figures> {
+    ensure!(repeat > 0, "nothing can be measured 0 times");
+    progress("loading");
+    let mut load_s = Vec::new();
+    let mut lm = None;
+    for _ in 0..repeat {
+        drop(lm.take()); // two models at once would double the peak of memory
+        let started = Instant::now();
+        lm = Some(load()?);
+        load_s.push(started.elapsed().as_secs_f64());
+    }
+    let mut lm = lm.expect("loaded at least once");
+    // The first prompt pays for things that later ones find done; it also tells how long the chat frame is.
+    let n_frame = complete(&mut lm, "Word", 1)?
+        .prompt_tokens
+        .saturating_sub(lm.count("Word"));
+
+    progress("reading 512 tokens");
+    let prefill_512_tok_s = prefill(&mut lm, 512 - n_frame.min(256), repeat)?;
+    progress("reading 2048 tokens");
+    let prefill_2048_tok_s = prefill(&mut lm, 2048 - n_frame.min(256), repeat)?;
+
+    progress("writing 128 tokens");
+    let mut decode_tok_s = Vec::new();
+    let mut decode_tokens = usize::MAX;
+    let n_content = 512 - n_frame.min(256) - lm.count(COPY);
+    for number in 0..repeat {
+        let text = format!("{COPY}{}", prose(&lm, n_content, number));
+        let usage = complete(&mut lm, &text, 128)?;
+        decode_tokens = decode_tokens.min(usage.completion_tokens);
+        decode_tok_s.push(per_second(usage.completion_tokens, usage.decode_ms));
+    }
+
+    progress("summarizing an article of 2000 tokens");
+    let plan = SummaryPlan {
+        style: Style::Points,
+        lang: None,
+        words: Some(SUMMARY_WORDS),
+        sampling: Sampling::Greedy,
+        prompts: prompts.clone(),
+    };
+    let (mut article_s, mut article_tokens) = (Vec::new(), 0);
+    for number in 0..repeat {
+        let article = article(prose(&lm, ARTICLE_TOKENS, number))?;
+        article_tokens = lm.count(&article.text);
+        let started = Instant::now();
+        summarize(&[article], &mut lm, &plan)
+            .pop()
+            .expect("one result an article")?;
+        article_s.push(started.elapsed().as_secs_f64());
+    }
+    Ok(Figures {
+        prefill_512_tok_s,
+        prefill_2048_tok_s,
+        decode_128_tok_s: median(decode_tok_s),
+        decode_tokens,
+        article_s: median(article_s),
+        article_tokens,
+        load_s: median(load_s),
+        peak_rss_mb: peak_rss_bytes() as f64 / 1e6,
+        repeat,
+    })
+}
+
+/// Tokens read a second, in prompts with `n_tokens` of content.
+fn prefill(lm: &mut impl LanguageModel, n_tokens: usize, repeat: usize) -> Result<f64> {
+    let rate = |number| {
+        let text = prose(lm, n_tokens, number);
+        let usage = complete(lm, &text, 1)?;
+        Ok(per_second(
+            usage.prompt_tokens.saturating_sub(usage.reused_tokens),
+            usage.prefill_ms,
+        ))
+    };
+    Ok(median((0..repeat).map(rate).collect::<Result<_>>()?))
+}
+
+fn complete(lm: &mut impl LanguageModel, user: &str, max_tokens: usize) -> Result<Usage> {
+    let prompt = Prompt {
+        user: user.to_owned(),
+        ..Prompt::default()
+    };
+    let limits = Limits {
+        max_tokens,
+        one_line: false,
+        sampling: Sampling::Greedy,
+    };
+    Ok(lm.complete(&[prompt], &limits)?.remove(0).usage)
+}
+
+fn article(text: String) -> Result<Article> {
+    let raw = RawArticle {
+        path: "bench".into(),
+        bytes: text.into_bytes(),
+        format: Format::Plain,
+        title: None,
+        date: None,
+    };
+    Ok(Article::read(&raw)?)
+}
+
+const TOWNS: [&str; 8] = [
+    "Alder Bay",
+    "Brackwater",
+    "Corran",
+    "Dunmere",
+    "Eastling",
+    "Farrow",
+    "Glenside",
+    "Holmby",
+];
+
+/// Each of these is said of a town, with two figures.
+const SENTENCES: [&str; 9] = [
+    "The council of {town} voted {a} to {b} to rebuild the ferry terminal that last winter's storms had damaged.",
+    "Engineers expect the work to take {a} months, and they have asked shops along the quay to close for {b} days.",
+    "Residents of {town} told a hearing that the old pier carried {a},000 passengers in its best year and only {b},000 since.",
+    "The regional bank will lend {a} million crowns at a rate of {b} percent, on the condition that fares stay as they are.",
+    "A smaller group wants a footbridge instead; it gathered {a} signatures in {town} and raised {b} thousand crowns.",
+    "The harbour master warned that every week of delay costs fishermen {a} landings and about {b} tonnes of ice.",
+    "Schools in {town} plan to move {a} classes to the library while {b} drilling rigs stand on the shore.",
+    "Surveyors found {a} cracks in the sea wall, most of them less than {b} centimetres deep, and called it safe for now.",
+    "Next spring the ministry is to decide whether {town} may charge visitors {a} crowns, with {b} exemptions for islanders.",
+];
+
+/// English prose of just under `n_tokens` tokens. Another `number` makes it differ from the first word on, so that no
+/// part of it is still in the model's cache.
+fn prose(lm: &impl LanguageModel, n_tokens: usize, number: usize) -> String {
+    let mut text = String::new();
+    for idx in 0.. {
+        let of_town = idx / SENTENCES.len();
+        let town = TOWNS[(number + of_town) % TOWNS.len()];
+        let sentence = SENTENCES[(idx + number) % SENTENCES.len()]
+            .replace("{town}", town)
+            .replace("{a}", &(11 + (idx * 7 + number * 13) % 83).to_string())
+            .replace("{b}", &(3 + (idx * 5 + number * 3) % 37).to_string());
+        let gap = match idx % SENTENCES.len() {
+            _ if idx == 0 => "",
+            0 => "\n\n",
+            _ => " ",
+        };
+        let longer = format!("{text}{gap}{sentence}");
+        if lm.count(&longer) > n_tokens {
+            break;
+        }
+        text = longer;
+    }
+    // Whole sentences leave a remainder, which single words fill.
+    loop {
+        let longer = format!("{text} pier");
+        if lm.count(&longer) > n_tokens {
+            return text;
+        }
+        text = longer;
+    }
+}
+
+fn per_second(n_tokens: usize, elapsed_ms: u64) -> f64 {
+    n_tokens as f64 * 1e3 / elapsed_ms.max(1) as f64
+}
+
+/// The middle value; of an even number, the mean of the two in the middle.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() % 2 {
+        0 => (values[middle - 1] + values[middle]) / 2.0,
+        _ => values[middle],
+    }
+}
+
+/// `VmHWM` of this process.
+fn peak_rss_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes =
+        line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Scripted;
+
+    #[test]
+    fn prompts_have_the_length_asked_for_and_share_no_beginning() {
+        let lm = Scripted::new(|_| String::new());
+        for n_tokens in [40, 500, 2000] {
+            let texts: Vec<String> = (0..8).map(|number| prose(&lm, n_tokens, number)).collect();
+            for text in &texts {
+                assert_eq!(lm.count(text), n_tokens);
+            }
+            for pair in texts.windows(2) {
+                assert_ne!(pair[0].split(' ').nth(1), pair[1].split(' ').nth(1));
+            }
+        }
+    }
+
+    #[test]
+    fn every_figure_is_measured() {
+        let load = || {
+            Ok(Scripted::new(|_| {
+                "The council voted to rebuild the ferry terminal.".into()
+            }))
+        };
+        let mut steps = Vec::new();
+        let figures = bench(load, 2, &Prompts::default(), &mut |step| {
+            steps.push(step.to_owned())
+        })
+        .unwrap();
+        assert_eq!((figures.repeat, steps.len()), (2, 5));
+        assert_eq!((figures.article_tokens, figures.decode_tokens), (2000, 8));
+        assert!(figures.prefill_512_tok_s > 0.0 && figures.peak_rss_mb > 1.0);
+    }
+
+    #[test]
+    fn the_median_is_the_middle() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
+    }
+}

@@ -1,0 +1,190 @@
+//! Text in, its figures out, each with its place and one normal form: 3800億, 380 billion and 3,800亿 are one value.
+//! Knows numerals, units, currencies and dates in English and Chinese; knows nothing of what is counted.
+//!
+//! A number inside a name (GPT-4o, Qwen2.5, COVID-19, F-16, 09988.HK) belongs to the name and is no figure. Lone "one"
+//! and 一 are articles more often than numbers and are not figures either. Signs are ignored, because sources say
+//! "fell 5%" where others write −5%.
+
+use std::ops::Range;
+
+mod chinese;
+mod decimal;
+mod english;
+mod scan;
+mod units;
+
+pub use decimal::Decimal;
+
+/// A figure in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figure {
+    /// First byte in the text.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+    /// What the figure measures.
+    pub kind: Kind,
+    /// The magnitude with its unit multiplied in; of a percentage its number before the sign; of dates and times 0.
+    pub value: Decimal,
+}
+
+/// What a figure measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A count or measure.
+    Number,
+    /// A percentage or a difference of percentages; 兩成 is 20.
+    Percent,
+    /// An amount of money.
+    Money(Currency),
+    /// A place in an order: 3rd, 第三.
+    Ordinal,
+    /// A fraction in words, reduced: two-thirds, 三分之二.
+    Fraction {
+        /// Above the line.
+        numerator: u32,
+        /// Below the line.
+        denominator: u32,
+    },
+    /// A date, as far as it is stated.
+    Date {
+        /// The year of our era.
+        year: Option<u16>,
+        /// The month, from 1.
+        month: Option<u8>,
+        /// The day of the month, from 1.
+        day: Option<u8>,
+    },
+    /// A decade: the 1990s are 1990, the 90s and 90年代 are 90.
+    Decade(u16),
+    /// A quarter of a year, from 1: Q3, 第三季度, the third quarter.
+    Quarter(u8),
+    /// A time of day.
+    Time {
+        /// The hour, 0-24.
+        hour: u8,
+        /// The minute.
+        minute: u8,
+    },
+}
+
+/// A currency, as far as it is stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Currency {
+    /// Stated in full: its ISO 4217 code.
+    Code(&'static str),
+    /// Some dollar: `$`, "dollars".
+    Dollar,
+    /// Some yuan: 元, which mainland China, Taiwan and Hong Kong write alike.
+    Yuan,
+    /// `¥`: yuan or yen.
+    YuanOrYen,
+}
+
+impl Currency {
+    /// Whether both can be the same currency.
+    fn is_compatible(self, other: Currency) -> bool {
+        use Currency::*;
+        const DOLLARS: &[&str] = &["USD", "HKD", "TWD", "AUD", "CAD", "SGD", "NZD"];
+        const YUANS: &[&str] = &["CNY", "HKD", "TWD"];
+        match (self, other) {
+            (Code(a), Code(b)) => a == b,
+            (Dollar, Code(code)) | (Code(code), Dollar) => DOLLARS.contains(&code),
+            (Yuan, Code(code)) | (Code(code), Yuan) => YUANS.contains(&code),
+            (YuanOrYen, Code(code)) | (Code(code), YuanOrYen) => matches!(code, "CNY" | "JPY"),
+            (Dollar, YuanOrYen) | (YuanOrYen, Dollar) => false,
+            _ => true,
+        }
+    }
+}
+
+impl Figure {
+    /// Whether `evidence` states all that `self` states: an equal value of a kind that can be meant by it, or a date with
+    /// every part that `self` names. Money without a known currency and plain numbers back each other; a percentage
+    /// and a plain number do not.
+    pub fn agrees(&self, evidence: &Figure) -> bool {
+        use Kind::*;
+        match (self.kind, evidence.kind) {
+            (Number | Ordinal, Number | Ordinal) | (Percent, Percent) => {
+                self.value == evidence.value
+            }
+            (Money(_), Number) | (Number, Money(_)) => self.value == evidence.value,
+            (Money(a), Money(b)) => a.is_compatible(b) && self.value == evidence.value,
+            (
+                Date {
+                    year: Some(year),
+                    month: None,
+                    day: None,
+                },
+                Number,
+            ) => evidence.value == Decimal::from(u64::from(year)),
+            (
+                Number,
+                Date {
+                    year: Some(year),
+                    month: None,
+                    day: None,
+                },
+            ) => self.value == Decimal::from(u64::from(year)),
+            (
+                Date {
+                    year: a,
+                    month: b,
+                    day: c,
+                },
+                Date {
+                    year: d,
+                    month: e,
+                    day: f,
+                },
+            ) => (a.is_none() || a == d) && (b.is_none() || b == e) && (c.is_none() || c == f),
+            // "The 30th" for 30日.
+            (Ordinal, Date { day: Some(day), .. }) => self.value == Decimal::from(u64::from(day)),
+            (
+                Date {
+                    year: None,
+                    month: None,
+                    day: Some(day),
+                },
+                Ordinal,
+            ) => evidence.value == Decimal::from(u64::from(day)),
+            (Decade(a), Decade(b)) => a == b || (a < 100 || b < 100) && a % 100 == b % 100,
+            (Fraction { .. } | Quarter(_) | Time { .. }, _) => self.kind == evidence.kind,
+            _ => false,
+        }
+    }
+
+    /// Whether the figures of a source state all that `self` states. Unlike [`Figure::agrees`] it lets the parts of a date
+    /// come from two places: the year from a dateline, the day from a sentence.
+    pub fn is_stated(&self, evidence: &[Figure]) -> bool {
+        if evidence.iter().any(|other| self.agrees(other)) {
+            return true;
+        }
+        let Kind::Date {
+            year: year @ Some(_),
+            month: Some(month),
+            day,
+        } = self.kind
+        else {
+            return false;
+        };
+        let of = |year, month, day| Figure {
+            kind: Kind::Date { year, month, day },
+            ..*self
+        };
+        of(year, None, None).is_stated(evidence) && of(None, Some(month), day).is_stated(evidence)
+    }
+
+    /// The figure's bytes in its text.
+    pub fn range(&self) -> Range<usize> {
+        self.start..self.end
+    }
+}
+
+/// The figures of `text`, in order, none overlapping another.
+pub fn figures(text: &str) -> Vec<Figure> {
+    scan::Scanner::new(text).figures()
+}
+
+#[cfg(test)]
+mod tests;
