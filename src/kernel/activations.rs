@@ -143,6 +143,7 @@ impl Activations {
     }
 
     /// One group of one row, and its scale.
+    #[cfg(test)]
     pub(super) fn group(&self, row: usize, group: usize) -> (&[i8], f32) {
         let first_row = row / self.bundle_rows * self.bundle_rows;
         let n_rows = self.bundle_rows.min(self.m - first_row);
@@ -185,7 +186,11 @@ fn quantize_group(x: &[f32; GROUP], quants: &mut [i8; GROUP]) -> (f32, [i32; 2])
         magnitude = magnitude.max(x.to_bits() & 0x7fff_ffff);
     }
     let magnitude = f32::from_bits(magnitude);
-    let factor = if (1e-30..=f32::MAX).contains(&magnitude) { 127.0 / magnitude } else { 0.0 };
+    let factor = if (1e-30..=f32::MAX).contains(&magnitude) {
+        127.0 / magnitude
+    } else {
+        0.0
+    };
     // Adding 1.5 * 2^23 leaves the nearest integer, ties to even, in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let mut rounded = [0i32; GROUP];
@@ -197,7 +202,10 @@ fn quantize_group(x: &[f32; GROUP], quants: &mut [i8; GROUP]) -> (f32, [i32; 2])
         *quant = rounded as i8;
     }
     // Wrapping, as a checked sum would not become vector code.
-    let sum = |half: &[i32]| half.iter().fold(0i32, |sum, quant| sum.wrapping_add(*quant));
+    let sum = |half: &[i32]| {
+        half.iter()
+            .fold(0i32, |sum, quant| sum.wrapping_add(*quant))
+    };
     let sums = [sum(&rounded[..16]), sum(&rounded[16..])];
     (magnitude / 127.0, sums)
 }

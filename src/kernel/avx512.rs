@@ -9,6 +9,8 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::activations::{self, Bundle, MAX_BUNDLE_ROWS};
+use super::attention::{self, LANES, Softmax, TILE_ROWS};
+use super::exp;
 use super::format::{Format, GROUP, Matrix};
 use super::pack::{COLUMNS, PANEL_GROUPS, Panel};
 
@@ -138,7 +140,11 @@ unsafe fn dot_row<const F: u8, const M: usize>(
             let block = row
                 .as_ptr()
                 .add(first / format.block_groups() * format.block_bytes());
-            for line in (0..const { 8 / Format::from_u8(F).block_groups() * Format::from_u8(F).block_bytes() }).step_by(64) {
+            for line in (0..const {
+                8 / Format::from_u8(F).block_groups() * Format::from_u8(F).block_bytes()
+            })
+                .step_by(64)
+            {
                 _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(AHEAD + line).cast());
             }
             let (scales, minima) = scales::<F>(block);
@@ -156,7 +162,13 @@ unsafe fn dot_row<const F: u8, const M: usize>(
         while first < n_groups {
             let block = row.as_ptr().add(first * format.block_bytes());
             let scales = [half(block); 16];
-            group::<F, M, 0>(block, &scales, &[0.0; 8], Run::new(x, first, format.group_scales()), &mut sums);
+            group::<F, M, 0>(
+                block,
+                &scales,
+                &[0.0; 8],
+                Run::new(x, first, format.group_scales()),
+                &mut sums,
+            );
             first += 1;
         }
     }
@@ -221,10 +233,14 @@ unsafe fn group<const F: u8, const M: usize, const G: usize>(
                 let start = run.starts.cast::<i64>().add(G * M + r).read_unaligned();
                 let start = _mm256_permutevar8x32_epi32(_mm256_set1_epi64x(start), halves);
                 let scale = scales.as_ptr().cast::<f64>().add(G).read_unaligned();
-                let scale = _mm256_permutevar8x32_ps(_mm256_castpd_ps(_mm256_set1_pd(scale)), halves);
+                let scale =
+                    _mm256_permutevar8x32_ps(_mm256_castpd_ps(_mm256_set1_pd(scale)), halves);
                 (start, _mm256_mul_ps(scale, _mm256_set1_ps(x_scale)))
             } else {
-                (_mm256_set1_epi32(*run.starts.add(G * M + r)), _mm256_set1_ps(scales[G] * x_scale))
+                (
+                    _mm256_set1_epi32(*run.starts.add(G * M + r)),
+                    _mm256_set1_ps(scales[G] * x_scale),
+                )
             };
             let dot = _mm256_cvtepi32_ps(_mm256_dpbusd_epi32(start, weights, x));
             sums.rows[r][G % 2] = _mm256_fmadd_ps(dot, scale, sums.rows[r][G % 2]);
@@ -620,50 +636,75 @@ unsafe fn multiply_rows<const M: usize, const SCALES: usize, const MINIMA: bool>
         }
     }
 }
-#[cfg(test)]
-mod scratch {
-    use super::*;
-    use crate::kernel::activations::Activations;
-    use crate::kernel::Isa;
-    fn cpu() -> f64 { std::fs::read_to_string("/proc/thread-self/schedstat").unwrap().split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9 }
-    #[test]
-    fn micro() {
-        let k = 896;
-        for m in [6, 510] {
-            let x: Vec<f32> = (0..m * k).map(|i| (i % 97) as f32).collect();
-            let x = Activations::quantize(&x, k, Isa::Avx512);
-            let starts = x.starts(Format::Q5_0, 1);
-            let mut panel = Panel::empty();
-            let bytes = vec![1u8; 64 * 22 * 28];
-            let w = Matrix::new(Format::Q5_0, (64, k), &bytes).unwrap();
-            let mut tile = vec![[0.0; COLUMNS]; m];
-            let reps = 600_000 / m;
-            let t = cpu();
-            for _ in 0..reps { for b in x.bundles(&starts) { unsafe { multiply(Format::Q5_0, &panel, 0..16, &b, &mut tile[b.first_row..][..6]) } } }
-            let d = cpu() - t;
-            eprintln!("multiply m {m}: {:.1} GMAC/s", (reps * m * 32 * 512) as f64 / d / 1e9);
-            let t = cpu();
-            for i in 0..20000 { unsafe { pack(&w, i % 2 * 32, 0..16, &mut panel) } }
-            let d = cpu() - t;
-            eprintln!("pack {:.2} ns a group of 32", d * 1e9 / 20000.0 / 512.0);
-            let row = &w;
-            let mut p = [[0.0; 6]; 8];
-            let b = x.bundles(&starts).next().unwrap();
-            let t = cpu();
-            for i in 0..20000 { unsafe { dot(row, i % 8 * 8, &b, &mut p) } }
-            let d = cpu() - t;
-            eprintln!("dot6 {:.2} ns a group of 32", d * 1e9 / 20000.0 / 8.0 / 28.0);
-            let x = Activations::quantize(&vec![1.0; k], k, Isa::Avx512);
-            let starts = x.starts(Format::Q5_0, 8);
-            let b = x.bundles(&starts).next().unwrap();
-            let t = cpu();
-            for i in 0..50000 { unsafe { dot(row, i % 8 * 8, &b, &mut p) } }
-            let d = cpu() - t;
-            eprintln!("dot1 {:.2} ns a group of 32", d * 1e9 / 50000.0 / 8.0 / 28.0);
-            let v = vec![0.3f32; m * k];
-            let t = cpu();
-            for _ in 0..200 { std::hint::black_box(Activations::quantize(&v, k, Isa::Avx512)); }
-            eprintln!("quantize {:.3} ns a number", (cpu() - t) * 1e9 / 200.0 / (m * k) as f64);
+/// See `Isa::tile`: up to 12 rows of 16 sums in registers.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn tile(
+    a: &[f32],
+    strides: (usize, usize),
+    b: &[[f32; LANES]],
+    sums: &mut [[f32; LANES]],
+) {
+    let (n_rows, n_k) = (sums.len(), b.len());
+    assert!(n_rows > 0 && n_k > 0 && a.len() > (n_rows - 1) * strides.0 + (n_k - 1) * strides.1);
+    // SAFETY: the last number of `a` that is read was just checked to be there.
+    unsafe {
+        match n_rows {
+            TILE_ROWS => tile_rows::<TILE_ROWS>(a, strides, b, sums),
+            _ => {
+                for (row, sums) in sums.chunks_mut(4).enumerate() {
+                    let a = &a[4 * row * strides.0..];
+                    match sums.len() {
+                        4 => tile_rows::<4>(a, strides, b, sums),
+                        3 => tile_rows::<3>(a, strides, b, sums),
+                        2 => tile_rows::<2>(a, strides, b, sums),
+                        _ => tile_rows::<1>(a, strides, b, sums),
+                    }
+                }
+            }
         }
     }
+}
+
+/// # Safety
+/// `a` has a number for each of `R` rows and each k of `b`; there are `R` rows of sums.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+unsafe fn tile_rows<const R: usize>(
+    a: &[f32],
+    (row_stride, k_stride): (usize, usize),
+    b: &[[f32; LANES]],
+    sums: &mut [[f32; LANES]],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut lanes = [_mm512_setzero_ps(); R];
+        for r in 0..R {
+            lanes[r] = _mm512_loadu_ps(sums.get_unchecked(r).as_ptr());
+        }
+        let rows: [*const f32; R] =
+            std::array::from_fn(|r| a.as_ptr().wrapping_add(r.wrapping_mul(row_stride)));
+        for (k, b) in b.iter().enumerate() {
+            let b = _mm512_loadu_ps(b.as_ptr());
+            for r in 0..R {
+                let a = _mm512_set1_ps(*rows[r].add(k.wrapping_mul(k_stride)));
+                lanes[r] = _mm512_fmadd_ps(a, b, lanes[r]);
+            }
+        }
+        for r in 0..R {
+            _mm512_storeu_ps(sums.get_unchecked_mut(r).as_mut_ptr(), lanes[r]);
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn soften(
+    scores: &mut [[f32; LANES]],
+    first: usize,
+    softmax: &mut Softmax,
+) -> [f32; LANES] {
+    attention::soften(scores, first, softmax)
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn gate(x: &mut [f32], up: &[f32]) {
+    exp::gate(x, up);
 }
