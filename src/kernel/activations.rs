@@ -143,6 +143,7 @@ impl Activations {
     }
 
     /// One group of one row, and its scale.
+    #[cfg(test)]
     pub(super) fn group(&self, row: usize, group: usize) -> (&[i8], f32) {
         let first_row = row / self.bundle_rows * self.bundle_rows;
         let n_rows = self.bundle_rows.min(self.m - first_row);
@@ -180,9 +181,10 @@ pub(super) fn quantize_bundle(
 #[inline(always)]
 fn quantize_group(x: &[f32; GROUP], quants: &mut [i8; GROUP]) -> (f32, [i32; 2]) {
     // Compared as integers, which order positive floats alike, and a NaN above all of them.
-    let magnitude = x
-        .iter()
-        .fold(0, |most: u32, x| most.max(x.to_bits() & 0x7fff_ffff));
+    let mut magnitude = 0;
+    for x in x {
+        magnitude = magnitude.max(x.to_bits() & 0x7fff_ffff);
+    }
     let magnitude = f32::from_bits(magnitude);
     let factor = if (1e-30..=f32::MAX).contains(&magnitude) {
         127.0 / magnitude
@@ -191,8 +193,19 @@ fn quantize_group(x: &[f32; GROUP], quants: &mut [i8; GROUP]) -> (f32, [i32; 2])
     };
     // Adding 1.5 * 2^23 leaves the nearest integer, ties to even, in the low bits.
     const ROUND: f32 = 12_582_912.0;
-    let rounded = x.map(|x| (x * factor + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32);
-    *quants = rounded.map(|quant| quant as i8);
-    let sum = |part: &[i8]| part.iter().map(|quant| i32::from(*quant)).sum();
-    (magnitude / 127.0, [sum(&quants[..16]), sum(&quants[16..])])
+    let mut rounded = [0i32; GROUP];
+    for (rounded, x) in rounded.iter_mut().zip(x) {
+        let low_bits = (x * factor + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i8;
+        *rounded = i32::from(low_bits);
+    }
+    for (quant, rounded) in quants.iter_mut().zip(rounded) {
+        *quant = rounded as i8;
+    }
+    // Wrapping, as a checked sum would not become vector code.
+    let sum = |half: &[i32]| {
+        half.iter()
+            .fold(0i32, |sum, quant| sum.wrapping_add(*quant))
+    };
+    let sums = [sum(&rounded[..16]), sum(&rounded[16..])];
+    (magnitude / 127.0, sums)
 }

@@ -1,34 +1,90 @@
 //! Queries, keys and values in, mixed values out. Knows heads and positions; knows no weights.
+//!
+//! On the CPU nothing grows with the length of the context but time: the keys are taken a tile at a time, and what
+//! was mixed so far is scaled down whenever a larger score turns up (online softmax, <https://arxiv.org/abs/1805.02867>).
+//! Sixteen queries stand side by side in the lanes of a vector, so that the maximum and the sum of the softmax are
+//! taken lane by lane, and neither keys nor values are ever turned around.
 
-use anyhow::Result;
-use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Tensor};
+use std::mem::MaybeUninit;
+use std::ops::Range;
 
-/// Causal attention with grouped heads, for the `n_new` last of the tokens that the keys stand for.
+use anyhow::{Context, Result, ensure};
+use candle_core::{CpuStorage, Device, Storage, Tensor};
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
+use super::exp::exp;
+use super::{Isa, SharedSlice, in_parallel, with_floats};
+
+/// Queries side by side.
+pub(super) const LANES: usize = 16;
+/// Rows of a product of f32 that are computed at once.
+pub(super) const TILE_ROWS: usize = 12;
+/// Keys that are looked at before the next ones.
+const TILE_KEYS: usize = 64;
+/// Tokens whose queries share the tiles of keys.
+const BLOCK_TOKENS: usize = 16;
+
+/// Causal attention with grouped heads, for the last `n_new` of the tokens that the keys stand for.
 ///
-/// `query` is (kv_head, group * n_new, head_dim), already divided by the square root of head_dim: the queries that
-/// share a key head stand below one another, so that keys and values are never copied. `keys` and `values` are
-/// (kv_head, kv_len, head_dim), and may be views. Returns (kv_head, group * n_new, head_dim).
-pub fn attend(query: &Tensor, keys: &Tensor, values: &Tensor, n_new: usize) -> Result<Tensor> {
+/// `query` is (n_new, head, head_dim). `keys` and `values` are (kv_head, kv_len, head_dim), may be views, and are f16
+/// on the CPU; neighbouring heads share a kv_head. Returns (n_new, head * head_dim).
+pub fn attend(query: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
+    let (n_new, n_heads, head_dim) = query.dims3()?;
+    let (n_kv_heads, kv_len, _) = keys.dims3()?;
+    ensure!(
+        keys.dims() == values.dims() && keys.dim(2)? == head_dim && (1..=kv_len).contains(&n_new),
+        "queries of {:?}, keys of {:?} and values of {:?} do not belong together",
+        query.shape(),
+        keys.shape(),
+        values.shape()
+    );
+    ensure!(
+        n_kv_heads > 0 && n_heads.is_multiple_of(n_kv_heads),
+        "{n_heads} heads cannot share {n_kv_heads}"
+    );
     if !query.device().is_cpu() {
-        let scores = query.matmul(&keys.t()?.contiguous()?)?; // (kv_head, group * n_new, kv_len)
-        let weights = masked_softmax(&scores, n_new)?;
-        return Ok(weights.matmul(&values.contiguous()?)?);
+        return attend_in_steps(query, keys, values);
     }
-    // One key head at a time, in place: the scores are the largest thing in memory beside the weights.
-    let mixed = (0..query.dim(0)?).map(|head| {
-        let scores = query.get(head)?.matmul(&keys.get(head)?.t()?)?; // (group * n_new, kv_len)
-        scores.inplace_op1(&CausalSoftmax { n_new })?;
-        scores.matmul(&values.get(head)?)
-    });
-    Ok(Tensor::stack(
-        &mixed.collect::<candle_core::Result<Vec<_>>>()?,
-        0,
-    )?)
+    let isa = Isa::active()?.unwrap_or(Isa::Portable);
+    with_heads(keys, |keys| {
+        with_heads(values, |values| {
+            with_floats(query, |query| {
+                let problem = Problem {
+                    query,
+                    keys,
+                    values,
+                    n_new,
+                    n_heads,
+                    n_kv_heads,
+                    head_dim,
+                    kv_len,
+                };
+                Tensor::from_vec(
+                    problem.solve(isa),
+                    (n_new, n_heads * head_dim),
+                    &Device::Cpu,
+                )
+            })
+        })
+    })???
+    .map_err(Into::into)
 }
 
-/// The obvious way, on any device: what [`CausalSoftmax`] is checked against.
-fn masked_softmax(scores: &Tensor, n_new: usize) -> Result<Tensor> {
-    let (n_kv_heads, n_rows, kv_len) = scores.dims3()?;
+/// The same in steps that any device has: the obvious way, and what the tiles are checked against.
+fn attend_in_steps(query: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
+    let (n_new, n_heads, head_dim) = query.dims3()?;
+    let (n_kv_heads, kv_len, _) = keys.dims3()?;
+    let n_group = n_heads / n_kv_heads;
+    let (keys, values) = (
+        keys.to_dtype(query.dtype())?,
+        values.to_dtype(query.dtype())?,
+    );
+    let query = (query * (1.0 / (head_dim as f64).sqrt()))?
+        .reshape((n_new, n_kv_heads, n_group, head_dim))?
+        .permute((1, 2, 0, 3))?
+        .reshape((n_kv_heads, n_group * n_new, head_dim))?;
+    let scores = query.matmul(&keys.t()?.contiguous()?)?; // (kv_head, group * n_new, kv_len)
     let n_past = kv_len - n_new;
     let row = |row: usize| {
         (0..kv_len).map(move |col| {
@@ -42,115 +98,361 @@ fn masked_softmax(scores: &Tensor, n_new: usize) -> Result<Tensor> {
     let mask = Tensor::from_iter((0..n_new).flat_map(row), &Device::Cpu)?;
     let mask = mask.reshape((n_new, kv_len))?.to_device(scores.device())?;
     let masked = scores
-        .reshape((n_kv_heads * n_rows / n_new, n_new, kv_len))?
+        .reshape((n_heads, n_new, kv_len))?
         .broadcast_add(&mask)?;
-    Ok(candle_nn::ops::softmax_last_dim(&masked)?.reshape((n_kv_heads, n_rows, kv_len))?)
+    let weights = candle_nn::ops::softmax_last_dim(&masked)?.reshape((
+        n_kv_heads,
+        n_group * n_new,
+        kv_len,
+    ))?;
+    Ok(weights
+        .matmul(&values.contiguous()?)? // (kv_head, group * n_new, head_dim)
+        .reshape((n_kv_heads, n_group, n_new, head_dim))?
+        .permute((2, 0, 1, 3))?
+        .reshape((n_new, n_heads * head_dim))?)
 }
 
-/// Softmax of each row, in place, over what the row's token may see; the rest of the row becomes 0. The rows are the
-/// `n_new` last tokens, over and over, once for each head of the group.
-struct CausalSoftmax {
+/// Keys or values: rows of head_dim numbers, kv_len of them for each head.
+#[derive(Clone, Copy)]
+struct Heads<'a> {
+    numbers: &'a [f16],
+    head_stride: usize,
+}
+
+struct Problem<'a> {
+    query: &'a [f32], // (n_new, head, head_dim)
+    keys: Heads<'a>,
+    values: Heads<'a>,
     n_new: usize,
-}
-
-impl InplaceOp1 for CausalSoftmax {
-    fn name(&self) -> &'static str {
-        "causal-softmax"
-    }
-
-    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
-        let (n_rows, kv_len) = layout.shape().dims2()?;
-        let (CpuStorage::F32(scores), Some((start, end))) = (storage, layout.contiguous_offsets())
-        else {
-            candle_core::bail!("causal-softmax needs contiguous f32 scores");
-        };
-        if self.n_new == 0 || self.n_new > kv_len || !n_rows.is_multiple_of(self.n_new) {
-            candle_core::bail!(
-                "{n_rows} rows of {kv_len} scores do not belong to {} tokens",
-                self.n_new
-            );
-        }
-        let n_past = kv_len - self.n_new;
-        let rows = Rows {
-            scores: scores[start..end].as_mut_ptr(),
-            kv_len,
-        };
-        candle_core::utils::barrier_pool().execute_chunked(n_rows, |range| {
-            for row_idx in range {
-                // SAFETY: `row_idx` is below `n_rows`, and the pool hands out each index once.
-                let row = unsafe { rows.row(row_idx) };
-                let (seen, unseen) = row.split_at_mut(n_past + row_idx % self.n_new + 1);
-                softmax(seen);
-                unseen.fill(0.0);
-            }
-        });
-        Ok(())
-    }
-}
-
-/// The rows of a matrix, to be shared out among threads.
-struct Rows {
-    scores: *mut f32,
+    n_heads: usize,
+    n_kv_heads: usize,
+    head_dim: usize,
     kv_len: usize,
 }
 
-// SAFETY: the pointer is only used through `row`, whose callers take each row once.
-unsafe impl Sync for Rows {}
+/// Sixteen queries of one kv_head on their way; each array ends with a lane a query.
+struct Panel {
+    query: Vec<[f32; LANES]>, // (head_dim)
+    /// Scores, and then weights, of one tile of keys.
+    scores: [[f32; LANES]; TILE_KEYS],
+    /// Values mixed so far.
+    mixed: Vec<[f32; LANES]>, // (head_dim)
+    softmax: Softmax,
+}
 
-impl Rows {
-    /// # Safety
-    /// `row_idx` must be a row of the matrix, which must outlive the result, and no two results may be of one row.
-    #[allow(clippy::mut_from_ref)]
-    unsafe fn row(&self, row_idx: usize) -> &mut [f32] {
-        // SAFETY: the caller's promise.
-        unsafe {
-            std::slice::from_raw_parts_mut(self.scores.add(row_idx * self.kv_len), self.kv_len)
+/// The softmax of sixteen rows of scores, so far.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Softmax {
+    /// How many keys, from the first, a query may see.
+    pub(super) n_visible: [u32; LANES],
+    /// The largest score.
+    pub(super) max: [f32; LANES],
+    /// The sum of all `exp(score - max)`.
+    pub(super) sum: [f32; LANES],
+}
+
+impl Problem<'_> {
+    /// (n_new, head * head_dim)
+    fn solve(&self, isa: Isa) -> Vec<f32> {
+        let n_mixed = self.n_new * self.n_heads * self.head_dim;
+        let mut mixed = Vec::with_capacity(n_mixed);
+        let shared = SharedSlice::new(&mut mixed.spare_capacity_mut()[..n_mixed]);
+        let n_blocks = self.n_new.div_ceil(BLOCK_TOKENS);
+        in_parallel(n_blocks * self.n_kv_heads, |items| {
+            for item in items {
+                let (block, kv_head) = (item / self.n_kv_heads, item % self.n_kv_heads);
+                // The last tokens see most, and go first so that no thread is left with them at the end.
+                let first = (n_blocks - 1 - block) * BLOCK_TOKENS;
+                self.solve_block(
+                    first..self.n_new.min(first + BLOCK_TOKENS),
+                    kv_head,
+                    isa,
+                    &shared,
+                );
+            }
+        });
+        // SAFETY: every token's every head is in one block, and each block writes all numbers of its own.
+        unsafe { mixed.set_len(n_mixed) };
+        mixed
+    }
+
+    fn solve_block(
+        &self,
+        tokens: Range<usize>,
+        kv_head: usize,
+        isa: Isa,
+        mixed: &SharedSlice<'_, MaybeUninit<f32>>,
+    ) {
+        let head_dim = self.head_dim;
+        let n_visible = self.kv_len - self.n_new + tokens.end;
+        let mut panels = self.panels(tokens, kv_head);
+        let mut keys = vec![0.0; TILE_KEYS * head_dim];
+        let mut values = vec![0.0; TILE_KEYS * head_dim];
+        for first in (0..n_visible).step_by(TILE_KEYS) {
+            let n_keys = TILE_KEYS.min(n_visible - first);
+            let keys = &mut keys[..n_keys * head_dim];
+            let values = &mut values[..n_keys * head_dim];
+            self.keys.widen(kv_head, first * head_dim, keys);
+            self.values.widen(kv_head, first * head_dim, values);
+            for (_, panel) in &mut panels {
+                let scores = &mut panel.scores[..n_keys];
+                scores.fill([0.0; LANES]);
+                for (i, scores) in scores.chunks_mut(TILE_ROWS).enumerate() {
+                    isa.tile(
+                        &keys[i * TILE_ROWS * head_dim..],
+                        (head_dim, 1),
+                        &panel.query,
+                        scores,
+                    );
+                }
+                let shrink = isa.soften(scores, first, &mut panel.softmax);
+                for (i, mixed) in panel.mixed.chunks_mut(TILE_ROWS).enumerate() {
+                    for (mixed, shrink) in mixed
+                        .iter_mut()
+                        .flat_map(|lanes| lanes.iter_mut().zip(&shrink))
+                    {
+                        *mixed *= shrink;
+                    }
+                    isa.tile(&values[i * TILE_ROWS..], (1, head_dim), scores, mixed);
+                }
+            }
         }
+        for (rows, panel) in panels {
+            for (lane, row) in rows.into_iter().enumerate() {
+                // SAFETY: no other block has these rows.
+                let mixed = unsafe { mixed.range(row..row + head_dim) };
+                for (target, lanes) in mixed.iter_mut().zip(&panel.mixed) {
+                    target.write(lanes[lane] / panel.softmax.sum[lane]);
+                }
+            }
+        }
+    }
+
+    /// The queries that some tokens put to a kv_head, with where each begins.
+    fn panels(&self, tokens: Range<usize>, kv_head: usize) -> Vec<(Vec<usize>, Panel)> {
+        let n_group = self.n_heads / self.n_kv_heads;
+        let scale = 1.0 / (self.head_dim as f32).sqrt();
+        let heads = kv_head * n_group..(kv_head + 1) * n_group;
+        let rows: Vec<(usize, usize)> = tokens
+            .flat_map(|token| heads.clone().map(move |head| (token, head)))
+            .collect();
+        let panel = |rows: &[(usize, usize)]| {
+            let starts: Vec<usize> = rows
+                .iter()
+                .map(|(token, head)| (token * self.n_heads + head) * self.head_dim)
+                .collect();
+            let mut query = vec![[0.0; LANES]; self.head_dim];
+            // Lanes that no query is in see one key, so that they come to no division by 0.
+            let mut n_visible = [1; LANES];
+            for (lane, (start, (token, _))) in starts.iter().zip(rows).enumerate() {
+                n_visible[lane] = (self.kv_len - self.n_new + token + 1) as u32;
+                for (lanes, x) in query.iter_mut().zip(&self.query[*start..]) {
+                    lanes[lane] = x * scale;
+                }
+            }
+            let softmax = Softmax {
+                n_visible,
+                max: [f32::NEG_INFINITY; LANES],
+                sum: [0.0; LANES],
+            };
+            let mixed = vec![[0.0; LANES]; self.head_dim];
+            (
+                starts,
+                Panel {
+                    query,
+                    scores: [[0.0; LANES]; TILE_KEYS],
+                    mixed,
+                    softmax,
+                },
+            )
+        };
+        rows.chunks(LANES).map(panel).collect()
     }
 }
 
-fn softmax(row: &mut [f32]) {
-    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for score in row.iter_mut() {
-        *score = (*score - max).exp();
-        sum += *score;
+impl Heads<'_> {
+    /// Copies numbers of one head, from `start` on.
+    fn widen(&self, head: usize, start: usize, target: &mut [f32]) {
+        let start = head * self.head_stride + start;
+        self.numbers[start..start + target.len()].convert_to_f32_slice(target);
     }
-    let scale = 1.0 / sum;
-    row.iter_mut().for_each(|score| *score *= scale);
+}
+
+/// Makes scores of keys from `first` on into weights; returns by what all that was weighted before is to be
+/// multiplied. Written to become vector code in each instruction set.
+#[inline(always)]
+pub(super) fn soften(
+    scores: &mut [[f32; LANES]],
+    first: usize,
+    softmax: &mut Softmax,
+) -> [f32; LANES] {
+    if softmax
+        .n_visible
+        .iter()
+        .any(|n| (*n as usize) < first + scores.len())
+    {
+        for (key, scores) in scores.iter_mut().enumerate() {
+            for lane in 0..LANES {
+                if softmax.n_visible[lane] <= (first + key) as u32 {
+                    scores[lane] = f32::NEG_INFINITY;
+                }
+            }
+        }
+    }
+    let mut max = softmax.max;
+    for scores in scores.iter() {
+        for lane in 0..LANES {
+            max[lane] = if scores[lane] > max[lane] {
+                scores[lane]
+            } else {
+                max[lane]
+            };
+        }
+    }
+    let mut shrink = [0.0; LANES];
+    for lane in 0..LANES {
+        shrink[lane] = exp(softmax.max[lane] - max[lane]);
+    }
+    let mut sum = [0.0; LANES];
+    for scores in scores.iter_mut() {
+        for lane in 0..LANES {
+            scores[lane] = exp(scores[lane] - max[lane]);
+            sum[lane] += scores[lane];
+        }
+    }
+    for lane in 0..LANES {
+        softmax.sum[lane] = softmax.sum[lane] * shrink[lane] + sum[lane];
+    }
+    softmax.max = max;
+    shrink
+}
+
+/// Calls `f` with the numbers of (head, row, number) of f16 on the CPU, whose rows lie behind one another.
+fn with_heads<T>(heads: &Tensor, f: impl FnOnce(Heads<'_>) -> T) -> Result<T> {
+    let (storage, layout) = heads.storage_and_layout();
+    let (n_heads, n_rows, n_columns) = heads.dims3()?;
+    let &[head_stride, row_stride, stride] = layout.stride() else {
+        anyhow::bail!("three dimensions have three strides")
+    };
+    ensure!(
+        (row_stride == n_columns || n_rows == 1) && stride == 1,
+        "keys and values of strides {:?} are not rows",
+        layout.stride()
+    );
+    let Storage::Cpu(CpuStorage::F16(numbers)) = &*storage else {
+        anyhow::bail!(
+            "keys and values are {:?} on {:?}, and not f16 on the CPU",
+            heads.dtype(),
+            heads.device()
+        )
+    };
+    let end = layout.start_offset() + (n_heads - 1) * head_stride + n_rows * n_columns;
+    let numbers = numbers
+        .get(layout.start_offset()..end)
+        .context("keys and values end before their shape")?;
+    Ok(f(Heads {
+        numbers,
+        head_stride,
+    }))
 }
 
 #[cfg(test)]
 mod tests {
+    use candle_core::DType;
+
     use super::*;
 
-    fn check(n_kv_heads: usize, n_group: usize, n_past: usize, n_new: usize) {
-        let random = |n_rows: usize| {
-            Tensor::randn(0f32, 2f32, (n_kv_heads, n_rows, 8), &Device::Cpu).unwrap()
-        };
+    fn check(n_group: usize, head_dim: usize, n_past: usize, n_new: usize) {
+        const N_KV_HEADS: usize = 2;
         let kv_len = n_past + n_new;
-        let (query, keys, values) = (random(n_group * n_new), random(kv_len), random(kv_len));
-        let scores = query.matmul(&keys.t().unwrap()).unwrap();
-        let expected = masked_softmax(&scores, n_new)
-            .unwrap()
-            .matmul(&values)
-            .unwrap();
-        let found = attend(&query, &keys, &values, n_new).unwrap();
-        let distance = (expected - found)
-            .unwrap()
-            .abs()
-            .unwrap()
-            .flatten_all()
-            .unwrap();
-        let distance = distance.max(0).unwrap().to_scalar::<f32>().unwrap();
-        assert!(distance < 1e-5, "{distance} for {n_past} + {n_new} tokens");
+        let query = Tensor::randn(
+            0f32,
+            2f32,
+            (n_new, N_KV_HEADS * n_group, head_dim),
+            &Device::Cpu,
+        )
+        .unwrap();
+        // A cache has room for more than it holds, so that what is given is a view.
+        let cache = || {
+            Tensor::randn(0f32, 1f32, (N_KV_HEADS, kv_len + 5, head_dim), &Device::Cpu)
+                .and_then(|cache| cache.to_dtype(DType::F16)?.narrow(1, 0, kv_len))
+                .unwrap()
+        };
+        let (keys, values) = (cache(), cache());
+        let to_vec = |x: Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let expected = to_vec(attend_in_steps(&query, &keys, &values).unwrap());
+        for isa in Isa::available() {
+            let found = with_heads(&keys, |keys| {
+                with_heads(&values, |values| {
+                    with_floats(&query, |query| {
+                        let n_heads = N_KV_HEADS * n_group;
+                        Problem {
+                            query,
+                            keys,
+                            values,
+                            n_new,
+                            n_heads,
+                            n_kv_heads: N_KV_HEADS,
+                            head_dim,
+                            kv_len,
+                        }
+                        .solve(isa)
+                    })
+                })
+            });
+            let found = found.unwrap().unwrap().unwrap();
+            for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                // Scores go to about 100 here, and an exponential turns their rounding into a relative error.
+                assert!(
+                    (found - expected).abs() < 1e-4,
+                    "{isa:?}, {n_group} x {head_dim}, {n_past} + {n_new}, at {i}: {found} for {expected}"
+                );
+            }
+        }
     }
 
     #[test]
-    fn softmax_in_place_agrees_with_the_masked_one() {
-        for (n_past, n_new) in [(0, 1), (0, 7), (5, 1), (5, 3), (300, 130)] {
-            check(1, 1, n_past, n_new);
-            check(2, 3, n_past, n_new);
+    fn tiles_agree_with_the_obvious_way() {
+        for (n_group, head_dim) in [(1, 64), (7, 64), (6, 128), (2, 8), (3, 10), (17, 32)] {
+            for (n_past, n_new) in [
+                (0, 1),
+                (0, 7),
+                (5, 1),
+                (63, 1),
+                (64, 1),
+                (5, 3),
+                (300, 130),
+                (0, 65),
+                (127, 17),
+            ] {
+                check(n_group, head_dim, n_past, n_new);
+            }
         }
+    }
+
+    #[test]
+    fn shapes_that_do_not_belong_together_are_refused() {
+        let zeros = |shape: (usize, usize, usize), dtype| {
+            Tensor::zeros(shape, dtype, &Device::Cpu).unwrap()
+        };
+        let query = |n: usize, heads: usize| zeros((n, heads, 8), DType::F32);
+        let keys = |n: usize| zeros((2, n, 8), DType::F16);
+        assert!(attend(&query(1, 4), &keys(3), &keys(3)).is_ok());
+        assert!(
+            attend(&query(4, 4), &keys(3), &keys(3)).is_err(),
+            "more queries than keys"
+        );
+        assert!(
+            attend(&query(1, 3), &keys(3), &keys(3)).is_err(),
+            "heads that cannot share"
+        );
+        assert!(
+            attend(&query(1, 4), &keys(3), &keys(2)).is_err(),
+            "a value too few"
+        );
+        assert!(
+            attend(&query(1, 4), &zeros((2, 3, 8), DType::F32), &keys(3)).is_err(),
+            "f32 keys"
+        );
     }
 }

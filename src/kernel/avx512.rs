@@ -9,6 +9,8 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::activations::{self, Bundle, MAX_BUNDLE_ROWS};
+use super::attention::{self, LANES, Softmax, TILE_ROWS};
+use super::exp;
 use super::format::{Format, GROUP, Matrix};
 use super::pack::{COLUMNS, PANEL_GROUPS, Panel};
 
@@ -16,6 +18,9 @@ use super::pack::{COLUMNS, PANEL_GROUPS, Panel};
 pub(super) const fn dot_lanes(format: Format) -> i32 {
     8 / format.group_scales() as i32
 }
+
+/// Bytes that memory is asked for ahead of their use, since its own guess of what comes next falls behind.
+const AHEAD: usize = 2048;
 
 const Q4_0: u8 = Format::Q4_0 as u8;
 const Q5_0: u8 = Format::Q5_0 as u8;
@@ -135,22 +140,35 @@ unsafe fn dot_row<const F: u8, const M: usize>(
             let block = row
                 .as_ptr()
                 .add(first / format.block_groups() * format.block_bytes());
+            for line in (0..const {
+                8 / Format::from_u8(F).block_groups() * Format::from_u8(F).block_bytes()
+            })
+                .step_by(64)
+            {
+                _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(AHEAD + line).cast());
+            }
             let (scales, minima) = scales::<F>(block);
-            let at = At { x, first };
-            group::<F, M, 0>(block, &scales, &minima, at, &mut sums);
-            group::<F, M, 1>(block, &scales, &minima, at, &mut sums);
-            group::<F, M, 2>(block, &scales, &minima, at, &mut sums);
-            group::<F, M, 3>(block, &scales, &minima, at, &mut sums);
-            group::<F, M, 4>(block, &scales, &minima, at, &mut sums);
-            group::<F, M, 5>(block, &scales, &minima, at, &mut sums);
-            group::<F, M, 6>(block, &scales, &minima, at, &mut sums);
-            group::<F, M, 7>(block, &scales, &minima, at, &mut sums);
+            let run = Run::new(x, first, format.group_scales());
+            group::<F, M, 0>(block, &scales, &minima, run, &mut sums);
+            group::<F, M, 1>(block, &scales, &minima, run, &mut sums);
+            group::<F, M, 2>(block, &scales, &minima, run, &mut sums);
+            group::<F, M, 3>(block, &scales, &minima, run, &mut sums);
+            group::<F, M, 4>(block, &scales, &minima, run, &mut sums);
+            group::<F, M, 5>(block, &scales, &minima, run, &mut sums);
+            group::<F, M, 6>(block, &scales, &minima, run, &mut sums);
+            group::<F, M, 7>(block, &scales, &minima, run, &mut sums);
             first += 8;
         }
         while first < n_groups {
             let block = row.as_ptr().add(first * format.block_bytes());
             let scales = [half(block); 16];
-            group::<F, M, 0>(block, &scales, &[0.0; 8], At { x, first }, &mut sums);
+            group::<F, M, 0>(
+                block,
+                &scales,
+                &[0.0; 8],
+                Run::new(x, first, format.group_scales()),
+                &mut sums,
+            );
             first += 1;
         }
     }
@@ -165,50 +183,62 @@ unsafe fn dot_row<const F: u8, const M: usize>(
     std::array::from_fn(|r| sum(_mm256_add_ps(sums.rows[r][0], sums.rows[r][1])) - minima[r])
 }
 
-/// Where in a bundle a run of groups begins.
+/// Where the run of groups that is being multiplied begins, in each slice of a bundle of `M` rows.
 #[derive(Clone, Copy)]
-struct At<'a> {
-    x: &'a Bundle<'a>,
-    first: usize,
+struct Run<const M: usize> {
+    quants: *const [[i8; GROUP]; M],
+    scales: *const [f32; M],
+    scaled_sums: *const f32,
+    starts: *const i32,
 }
 
-/// Adds group `G` of a run of groups to the sums.
+impl<const M: usize> Run<M> {
+    /// # Safety
+    /// The bundle has `M` rows and a group `first`.
+    unsafe fn new(x: &Bundle<'_>, first: usize, group_scales: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            Run {
+                quants: x.quants.as_ptr().cast::<[[i8; GROUP]; M]>().add(first),
+                scales: x.scales.as_ptr().cast::<[f32; M]>().add(first),
+                scaled_sums: x.scaled_sums.as_ptr().add(first * M),
+                starts: x.starts.as_ptr().add(first * M * group_scales),
+            }
+        }
+    }
+}
+
+/// Adds group `G` of a run to the sums.
 ///
 /// # Safety
-/// `block` begins the run, and the bundle has groups up to `at.first + G`, for `M` rows.
+/// `block` begins the run, which has a group `G` in the weights and in the bundle.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
 unsafe fn group<const F: u8, const M: usize, const G: usize>(
     block: *const u8,
     scales: &[f32; 16],
     minima: &[f32; 8],
-    at: At<'_>,
+    run: Run<M>,
     sums: &mut Sums<M>,
 ) {
     let format = const { Format::from_u8(F) };
-    // SAFETY: all offsets are those of group `at.first + G`, which the caller promised to be there.
+    // SAFETY: all offsets are those of group `G`, which the caller promised to be there.
     unsafe {
         let weights = quants::<F, G>(block);
-        let at_group = (at.first + G) * M;
         for r in 0..M {
-            let x = _mm256_loadu_si256(at.x.quants.as_ptr().add((at_group + r) * GROUP).cast());
-            let x_scale = *at.x.scales.get_unchecked(at_group + r);
+            let x = _mm256_loadu_si256((&raw const (*run.quants.add(G))[r]).cast());
+            let x_scale = (*run.scales.add(G))[r];
             let (start, scale) = if format.group_scales() == 2 {
-                let start = at.x.starts.as_ptr().add((at_group + r) * 2);
                 let halves = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
-                let start = _mm256_permutevar8x32_epi32(
-                    _mm256_set1_epi64x(start.cast::<i64>().read_unaligned()),
-                    halves,
-                );
-                let scale = _mm256_castpd_ps(_mm256_set1_pd(
-                    scales.as_ptr().add(2 * G).cast::<f64>().read_unaligned(),
-                ));
-                let scale = _mm256_permutevar8x32_ps(scale, halves);
+                let start = run.starts.cast::<i64>().add(G * M + r).read_unaligned();
+                let start = _mm256_permutevar8x32_epi32(_mm256_set1_epi64x(start), halves);
+                let scale = scales.as_ptr().cast::<f64>().add(G).read_unaligned();
+                let scale =
+                    _mm256_permutevar8x32_ps(_mm256_castpd_ps(_mm256_set1_pd(scale)), halves);
                 (start, _mm256_mul_ps(scale, _mm256_set1_ps(x_scale)))
             } else {
-                let start = *at.x.starts.get_unchecked(at_group + r);
                 (
-                    _mm256_set1_epi32(start),
+                    _mm256_set1_epi32(*run.starts.add(G * M + r)),
                     _mm256_set1_ps(scales[G] * x_scale),
                 )
             };
@@ -216,8 +246,7 @@ unsafe fn group<const F: u8, const M: usize, const G: usize>(
             sums.rows[r][G % 2] = _mm256_fmadd_ps(dot, scale, sums.rows[r][G % 2]);
         }
         if format.has_minima() {
-            let lanes = const { (1u8 << M) - 1 };
-            let x = _mm256_maskz_loadu_ps(lanes, at.x.scaled_sums.as_ptr().add(at_group));
+            let x = _mm256_maskz_loadu_ps(const { (1u8 << M) - 1 }, run.scaled_sums.add(G * M));
             sums.minima[G % 2] = _mm256_fmadd_ps(_mm256_set1_ps(minima[G]), x, sums.minima[G % 2]);
         }
     }
@@ -444,7 +473,10 @@ unsafe fn pack_part<const F: u8>(
             macro_rules! pack_group {
                 ($($g:literal)*) => { $(
                     if $g < n {
-                        let columns = blocks.map(|block| quants::<F, $g>(block));
+                        let mut columns = [_mm256_setzero_si256(); 16];
+                        for (column, block) in columns.iter_mut().zip(blocks) {
+                            *column = quants::<F, $g>(block);
+                        }
                         store_transposed(columns, part, &mut panel.quants[first + $g]);
                     }
                 )* };
@@ -603,4 +635,76 @@ unsafe fn multiply_rows<const M: usize, const SCALES: usize, const MINIMA: bool>
             _mm512_storeu_ps(row.add(16), sums[r][1]);
         }
     }
+}
+/// See `Isa::tile`: up to 12 rows of 16 sums in registers.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn tile(
+    a: &[f32],
+    strides: (usize, usize),
+    b: &[[f32; LANES]],
+    sums: &mut [[f32; LANES]],
+) {
+    let (n_rows, n_k) = (sums.len(), b.len());
+    assert!(n_rows > 0 && n_k > 0 && a.len() > (n_rows - 1) * strides.0 + (n_k - 1) * strides.1);
+    // SAFETY: the last number of `a` that is read was just checked to be there.
+    unsafe {
+        match n_rows {
+            TILE_ROWS => tile_rows::<TILE_ROWS>(a, strides, b, sums),
+            _ => {
+                for (row, sums) in sums.chunks_mut(4).enumerate() {
+                    let a = &a[4 * row * strides.0..];
+                    match sums.len() {
+                        4 => tile_rows::<4>(a, strides, b, sums),
+                        3 => tile_rows::<3>(a, strides, b, sums),
+                        2 => tile_rows::<2>(a, strides, b, sums),
+                        _ => tile_rows::<1>(a, strides, b, sums),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `a` has a number for each of `R` rows and each k of `b`; there are `R` rows of sums.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+unsafe fn tile_rows<const R: usize>(
+    a: &[f32],
+    (row_stride, k_stride): (usize, usize),
+    b: &[[f32; LANES]],
+    sums: &mut [[f32; LANES]],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut lanes = [_mm512_setzero_ps(); R];
+        for r in 0..R {
+            lanes[r] = _mm512_loadu_ps(sums.get_unchecked(r).as_ptr());
+        }
+        let rows: [*const f32; R] =
+            std::array::from_fn(|r| a.as_ptr().wrapping_add(r.wrapping_mul(row_stride)));
+        for (k, b) in b.iter().enumerate() {
+            let b = _mm512_loadu_ps(b.as_ptr());
+            for r in 0..R {
+                let a = _mm512_set1_ps(*rows[r].add(k.wrapping_mul(k_stride)));
+                lanes[r] = _mm512_fmadd_ps(a, b, lanes[r]);
+            }
+        }
+        for r in 0..R {
+            _mm512_storeu_ps(sums.get_unchecked_mut(r).as_mut_ptr(), lanes[r]);
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn soften(
+    scores: &mut [[f32; LANES]],
+    first: usize,
+    softmax: &mut Softmax,
+) -> [f32; LANES] {
+    attention::soften(scores, first, softmax)
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn gate(x: &mut [f32], up: &[f32]) {
+    exp::gate(x, up);
 }

@@ -7,11 +7,12 @@ use std::sync::OnceLock;
 use anyhow::{Result, bail};
 
 use super::activations::{Bundle, MAX_BUNDLE_ROWS};
+use super::attention::{self, LANES, Softmax};
 #[cfg(target_arch = "x86_64")]
 use super::avx512;
 use super::format::{Format, Matrix};
 use super::pack::{COLUMNS, Panel};
-use super::portable;
+use super::{exp, portable};
 
 /// An instruction set that there are kernels for, and that this processor has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +144,45 @@ impl Isa {
             // SAFETY: as in `quantize`.
             Isa::Avx512 => unsafe { avx512::multiply(format, panel, groups, x, tile) },
             Isa::Portable => unreachable!("there are no panels"),
+        }
+    }
+
+    /// Adds a product to `sums`, (row, lane): the one of `a`, whose number (row, k) stands at
+    /// `row * strides.0 + k * strides.1`, with `b`, (k, lane).
+    pub(super) fn tile(
+        self,
+        a: &[f32],
+        strides: (usize, usize),
+        b: &[[f32; LANES]],
+        sums: &mut [[f32; LANES]],
+    ) {
+        match self {
+            // SAFETY: as in `quantize`.
+            Isa::Avx512 => unsafe { avx512::tile(a, strides, b, sums) },
+            Isa::Portable => portable::tile(a, strides, b, sums),
+        }
+    }
+
+    /// See `attention::soften`.
+    pub(super) fn soften(
+        self,
+        scores: &mut [[f32; LANES]],
+        first: usize,
+        softmax: &mut Softmax,
+    ) -> [f32; LANES] {
+        match self {
+            // SAFETY: as in `quantize`.
+            Isa::Avx512 => unsafe { avx512::soften(scores, first, softmax) },
+            Isa::Portable => attention::soften(scores, first, softmax),
+        }
+    }
+
+    /// See `exp::gate`.
+    pub(super) fn gate(self, x: &mut [f32], up: &[f32]) {
+        match self {
+            // SAFETY: as in `quantize`.
+            Isa::Avx512 => unsafe { avx512::gate(x, up) },
+            Isa::Portable => exp::gate(x, up),
         }
     }
 }

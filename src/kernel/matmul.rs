@@ -1,6 +1,8 @@
 //! A matrix of quantized weights and quantized rows in, their product out: who does which part of it, and in what
 //! order. Knows no instruction set.
 
+use std::mem::MaybeUninit;
+
 use super::activations::{Activations, MAX_BUNDLE_ROWS};
 use super::format::Matrix;
 use super::pack::{COLUMNS, PANEL_GROUPS, Panel};
@@ -17,12 +19,15 @@ pub(super) fn matmul(
     isa: Isa,
 ) -> Vec<f32> {
     assert!(x.k() == weights.k && bias.is_none_or(|bias| bias.len() == weights.n));
-    let mut y = vec![0.0; x.m() * weights.n];
+    let mut y = Vec::with_capacity(x.m() * weights.n);
+    let room = &mut y.spare_capacity_mut()[..x.m() * weights.n];
     if x.m() <= 2 * isa.bundle_rows() || !isa.has_panels() {
-        few_rows(weights, bias, x, isa, &SharedSlice::new(&mut y));
+        few_rows(weights, bias, x, isa, &SharedSlice::new(room));
     } else {
-        many_rows(weights, bias, x, isa, &SharedSlice::new(&mut y));
+        many_rows(weights, bias, x, isa, &SharedSlice::new(room));
     }
+    // SAFETY: both functions write every product, or panic.
+    unsafe { y.set_len(x.m() * weights.n) };
     y
 }
 
@@ -32,7 +37,7 @@ fn few_rows(
     bias: Option<&[f32]>,
     x: &Activations,
     isa: Isa,
-    y: &SharedSlice<'_, f32>,
+    y: &SharedSlice<'_, MaybeUninit<f32>>,
 ) {
     let n = weights.n;
     let starts = x.starts(weights.format, isa.dot_lanes(weights.format));
@@ -53,7 +58,7 @@ fn few_rows(
                     let y = unsafe { y.range(row + columns.start..row + columns.end) };
                     for ((y, products), column) in y.iter_mut().zip(&products).zip(columns.clone())
                     {
-                        *y = products[r] + bias.map_or(0.0, |bias| bias[column]);
+                        y.write(products[r] + bias.map_or(0.0, |bias| bias[column]));
                     }
                 }
             }
@@ -67,7 +72,7 @@ fn many_rows(
     bias: Option<&[f32]>,
     x: &Activations,
     isa: Isa,
-    y: &SharedSlice<'_, f32>,
+    y: &SharedSlice<'_, MaybeUninit<f32>>,
 ) {
     let n = weights.n;
     let starts = x.starts(weights.format, 1);
@@ -91,7 +96,7 @@ fn many_rows(
             for (row, products) in products.iter().enumerate() {
                 // SAFETY: no other thread has these columns.
                 let y = unsafe { y.range(row * n + columns.start..row * n + columns.end) };
-                y.copy_from_slice(&products[..columns.len()]);
+                y.write_copy_of_slice(&products[..columns.len()]);
             }
         }
     });

@@ -15,16 +15,19 @@ use candle_core::{CpuStorage, Device, Module, Storage, Tensor};
 use memmap2::Mmap;
 
 use activations::Activations;
+pub use attention::attend;
+pub use exp::gated;
 pub use format::Format;
 use format::Matrix;
 pub use isa::Isa;
 use threads::{SharedSlice, in_parallel};
 
 mod activations;
-pub mod attention;
+mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod cuda;
+mod exp;
 mod format;
 mod isa;
 mod matmul;
@@ -166,11 +169,12 @@ impl QLinear {
 
     /// (.., k) -> (.., n), for a contiguous `x` of two dimensions or more.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(QLinear::forward_many([self], x)?.remove(0))
+        let [y] = QLinear::forward_many([self], x)?;
+        Ok(y)
     }
 
     /// As [`QLinear::forward`] for several layers with the same input, which is made ready once.
-    pub fn forward_many<const N: usize>(layers: [&QLinear; N], x: &Tensor) -> Result<Vec<Tensor>> {
+    pub fn forward_many<const N: usize>(layers: [&QLinear; N], x: &Tensor) -> Result<[Tensor; N]> {
         let mut quantized: Option<(Isa, Activations)> = None;
         let forward = |layer: &QLinear| match &layer.weights {
             Weights::Candle { weights, bias } => {
@@ -209,7 +213,8 @@ impl QLinear {
                 Ok(Tensor::from_vec(y, shape, &Device::Cpu)?)
             }
         };
-        layers.into_iter().map(forward).collect()
+        let outputs: Vec<Tensor> = layers.into_iter().map(forward).collect::<Result<_>>()?;
+        Ok(outputs.try_into().expect("one output a layer"))
     }
 
     /// The rows of the weights that `ids` name, dequantized, of shape (ids, k): an embedding lookup that never

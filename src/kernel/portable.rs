@@ -1,6 +1,7 @@
 //! Any processor: a group of weights is taken apart once and multiplied with every row of a bundle, in plain Rust.
 
 use super::activations::{Bundle, MAX_BUNDLE_ROWS};
+use super::attention::LANES;
 use super::format::{GROUP, Matrix};
 use super::reference;
 
@@ -29,6 +30,23 @@ pub(super) fn dot(
                 };
                 let scaled = dot(0) as f32 * group.scales[0] + dot(1) as f32 * group.scales[1];
                 *product += scaled * x.scales[at] - group.minimum * x.scaled_sums[at];
+            }
+        }
+    }
+}
+
+/// See `Isa::tile`.
+pub(super) fn tile(
+    a: &[f32],
+    strides: (usize, usize),
+    b: &[[f32; LANES]],
+    sums: &mut [[f32; LANES]],
+) {
+    for (row, sums) in sums.iter_mut().enumerate() {
+        for (k, b) in b.iter().enumerate() {
+            let a = a[row * strides.0 + k * strides.1];
+            for lane in 0..LANES {
+                sums[lane] += a * b[lane];
             }
         }
     }

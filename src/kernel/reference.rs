@@ -3,6 +3,7 @@
 
 use half::f16;
 
+#[cfg(test)]
 use super::activations::Activations;
 use super::format::{Format, GROUP, Matrix};
 
@@ -89,6 +90,7 @@ pub(super) fn dequantize_row(format: Format, row: &[u8], values: &mut [f32]) {
 }
 
 /// `x Wᵀ` from the integers of both: (m, n), the sums over halves of groups exact, those over k in f64.
+#[cfg(test)]
 pub(super) fn matmul(weights: &Matrix<'_>, x: &Activations) -> Vec<f64> {
     let (m, n) = (x.m(), weights.n);
     let mut y = vec![0.0; m * n];

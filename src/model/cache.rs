@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 /// A forward pass calls [`Cache::append`] once a layer and [`Cache::advance`] once at its end, so that a pass which
 /// stopped half-way leaves the cache as it was.
 pub struct Cache {
-    layers: Vec<(Tensor, Tensor)>, // keys and values, each (kv_head, capacity, head_dim), f32
+    layers: Vec<(Tensor, Tensor)>, // keys and values, each (kv_head, capacity, head_dim), f16 on the CPU, else f32
     shape: CacheShape,
     device: Device,
     len: usize,
@@ -74,7 +74,12 @@ impl Cache {
             return Ok(());
         }
         let capacity = needed.next_multiple_of(STEP).min(max_len);
-        let zeros = || Tensor::zeros((n_kv_heads, capacity, head_dim), DType::F32, &self.device);
+        let dtype = if self.device.is_cpu() {
+            DType::F16
+        } else {
+            DType::F32
+        };
+        let zeros = || Tensor::zeros((n_kv_heads, capacity, head_dim), dtype, &self.device);
         // One layer after the other, so that the old and the new cache never stand side by side as wholes.
         for layer_idx in 0..n_layers {
             let grown = (zeros()?, zeros()?);
@@ -104,8 +109,12 @@ impl Cache {
             "room was not reserved for {n_new} more tokens"
         );
         let (all_keys, all_values) = &self.layers[layer];
-        all_keys.slice_set(keys, 1, self.len)?;
-        all_values.slice_set(values, 1, self.len)?;
+        all_keys.slice_set(&keys.to_dtype(all_keys.dtype())?.contiguous()?, 1, self.len)?;
+        all_values.slice_set(
+            &values.to_dtype(all_values.dtype())?.contiguous()?,
+            1,
+            self.len,
+        )?;
         let n_all = self.len + n_new;
         Ok((
             all_keys.narrow(1, 0, n_all)?,

@@ -7,12 +7,14 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Device, Tensor};
+use memmap2::Mmap;
 
 /// Why a file was refused. Each names the file and what in it is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +87,8 @@ pub struct Config {
 pub struct Gguf {
     path: PathBuf,
     file: SharedFile,
+    /// The file in memory, once a tensor was asked for there.
+    map: Option<Arc<Mmap>>,
     metadata: HashMap<String, Value>,
     tensors: HashMap<String, TensorInfo>,
     config: Config,
@@ -196,6 +200,7 @@ impl Gguf {
         Ok(Gguf {
             path: path.into(),
             file: Arc::new(Mutex::new(file)),
+            map: None,
             metadata,
             tensors,
             config,
@@ -230,6 +235,34 @@ impl Gguf {
         QStorage::from_data(bytes.into(), device, info.dtype)
             .and_then(|storage| QTensor::new(storage, info.shape.as_slice()))
             .map_err(|err| refuse(&self.path, name, err.to_string()))
+    }
+
+    /// Where a tensor of two dimensions lies in the file, for a reader that needs no copy of it.
+    pub fn mapped(
+        &mut self,
+        name: &str,
+        shape: &[usize; 2],
+    ) -> Result<(Arc<Mmap>, Range<usize>, GgmlDType), GgufError> {
+        let info = self.info(name, shape)?.clone();
+        let map = match &self.map {
+            Some(map) => Arc::clone(map),
+            None => {
+                let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+                // SAFETY: the map is read only, and any bytes are valid weights; what is left is that nobody shortens
+                // the file meanwhile, as for every program that maps a file.
+                let map = unsafe { Mmap::map(&*file) };
+                let map = Arc::new(map.map_err(|source| GgufError::Read {
+                    path: self.path.clone(),
+                    source,
+                })?);
+                Arc::clone(self.map.insert(map))
+            }
+        };
+        let end = info.start.saturating_add(info.n_bytes as u64);
+        if end > map.len() as u64 {
+            return Err(self.refuse(name, "the tensor reaches beyond the end of the file"));
+        }
+        Ok((map, info.start as usize..end as usize, info.dtype))
     }
 
     /// The same as [`Gguf::tensor`] of two dimensions, left in the file.

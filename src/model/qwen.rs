@@ -7,13 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor};
-use candle_nn::ops::{rms_norm, silu};
+use candle_nn::ops::rms_norm;
 use candle_nn::rotary_emb::rope_thd;
 
 use super::cache::{Cache, CacheShape};
 use super::gguf::{Config, Family, Gguf, Rows};
-use crate::kernel::QLinear;
-use crate::kernel::attention::attend;
+use crate::kernel::{QLinear, attend, gated};
 
 /// The most tokens that go through the layers at once: what bounds the memory of a long prompt.
 pub const CHUNK: usize = 512;
@@ -249,7 +248,6 @@ impl Layer {
             head_dim,
             ..
         } = *config;
-        let n_group = n_heads / n_kv_heads;
         let n_new = x.dim(0)?;
         let by_head = |x: Tensor, n: usize, norm: Option<&Tensor>| -> Result<Tensor> {
             let x = x.reshape((n_new, n, head_dim))?;
@@ -263,30 +261,20 @@ impl Layer {
             .as_ref()
             .map(|(query, key)| (query, key))
             .unzip();
-        let query = rope.rotate(&by_head(self.query.forward(x)?, n_heads, query_norm)?)?; // (chunk, head, head_dim)
-        let key = rope.rotate(&by_head(self.key.forward(x)?, n_kv_heads, key_norm)?)?; // (chunk, kv_head, head_dim)
-        let value = by_head(self.value.forward(x)?, n_kv_heads, None)?; // (chunk, kv_head, head_dim)
-
-        let query = (query * (1.0 / (head_dim as f64).sqrt()))?
-            .reshape((n_new, n_kv_heads, n_group, head_dim))?
-            .permute((1, 2, 0, 3))?
-            .reshape((n_kv_heads, n_group * n_new, head_dim))?;
-        let (keys, values) = cache.append(
-            layer_idx,
-            &key.transpose(0, 1)?.contiguous()?,
-            &value.transpose(0, 1)?.contiguous()?,
-        )?; // (kv_head, kv_len, head_dim) each
-        let mixed = attend(&query, &keys, &values, n_new)? // (kv_head, group * chunk, head_dim)
-            .reshape((n_kv_heads, n_group, n_new, head_dim))?
-            .permute((2, 0, 1, 3))?
-            .reshape((n_new, n_heads * head_dim))?;
+        let [query, key, value] = QLinear::forward_many([&self.query, &self.key, &self.value], x)?;
+        let query = rope.rotate(&by_head(query, n_heads, query_norm)?)?; // (chunk, head, head_dim)
+        let key = rope.rotate(&by_head(key, n_kv_heads, key_norm)?)?; // (chunk, kv_head, head_dim)
+        let value = by_head(value, n_kv_heads, None)?; // (chunk, kv_head, head_dim)
+        let (keys, values) =
+            cache.append(layer_idx, &key.transpose(0, 1)?, &value.transpose(0, 1)?)?;
+        let mixed = attend(&query, &keys, &values)?; // (chunk, head * head_dim)
         self.attention_output.forward(&mixed)
     }
 
     /// SwiGLU: (chunk, hidden) -> (chunk, hidden).
     fn feed_forward(&self, x: &Tensor) -> Result<Tensor> {
-        let gated = (silu(&self.gate.forward(x)?)? * self.up.forward(x)?)?; // (chunk, feed_forward)
-        self.down.forward(&gated)
+        let [gate, up] = QLinear::forward_many([&self.gate, &self.up], x)?;
+        self.down.forward(&gated(&gate, &up)?) // of (chunk, feed_forward)
     }
 }
 
@@ -344,15 +332,20 @@ impl Weights<'_> {
         n_inputs: usize,
         has_bias: bool,
     ) -> Result<QLinear> {
-        let shape = [n_outputs, n_inputs];
-        let weight = self
-            .gguf
-            .tensor(&format!("{name}.weight"), &shape, self.device)?;
+        let weight = format!("{name}.weight");
         let bias = match has_bias {
             true => Some(self.vector(&format!("{name}.bias"), n_outputs)?),
             false => None,
         };
-        QLinear::new(weight, bias)
+        if self.device.is_cpu() {
+            let (file, bytes, dtype) = self.gguf.mapped(&weight, &[n_outputs, n_inputs])?;
+            return QLinear::mapped(file, bytes, dtype, (n_outputs, n_inputs), bias);
+        }
+        QLinear::new(
+            self.gguf
+                .tensor(&weight, &[n_outputs, n_inputs], self.device)?,
+            bias,
+        )
     }
 
     /// A small tensor, dequantized: (n), f32.
