@@ -80,11 +80,11 @@ fn to_vec(logits: &Tensor) -> Vec<f32> {
     logits.to_vec1().unwrap()
 }
 
-/// Logits of these models are about 3 in size. With weights in f32 nothing but the order of sums differs. With
-/// quantized ones both sides round activations to 8 bits, where that order can tip one over to the next step.
+/// Logits of these models are about 3 in size. With weights in f32 our cache alone differs: it keeps keys and values in
+/// f16, whose steps are 1/2048; 0.0016 was seen. With quantized weights both sides round activations to 8 bits, where that order can tip one over to the next step.
 fn tolerance(dtype: GgmlDType) -> f32 {
     match dtype {
-        GgmlDType::F32 | GgmlDType::F16 => 1e-3,
+        GgmlDType::F32 | GgmlDType::F16 => 5e-3,
         // 0.106 was seen, in Q6_K, between our kernels and candle's.
         _ => 0.2,
     }
