@@ -5,7 +5,9 @@ use half::f16;
 
 #[cfg(test)]
 use super::activations::Activations;
-use super::format::{Format, GROUP, Matrix};
+#[cfg(test)]
+use super::format::Matrix;
+use super::format::{Format, GROUP};
 
 /// Some weights with one scale: as many as the format has them, 16 or 32.
 pub(super) struct Group {
