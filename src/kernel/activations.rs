@@ -34,20 +34,21 @@ pub(super) struct Bundle<'a> {
     pub(super) scales: &'a [f32],
     /// Sum of the quants, scaled: (group, row)
     pub(super) scaled_sums: &'a [f32],
-    /// Where integer sums start: (group, row, scale of the group)
+    /// Where integer sums start: (group, row, scale of the group); empty for kernels without starts
     pub(super) starts: &'a [i32],
 }
 
 impl Bundle<'_> {
-    /// Panics unless the slices have at least `n_groups` groups each, as weights of this format want them.
-    pub(super) fn check(&self, format: Format, n_groups: usize) {
+    /// Panics unless the slices have at least `n_groups` groups each.
+    pub(super) fn check(&self, n_groups: usize) {
         let n = n_groups * self.n_rows;
-        assert!(
-            self.n_rows <= MAX_BUNDLE_ROWS
-                && self.quants.len() >= n * GROUP
-                && self.scales.len() >= n
-        );
-        assert!(self.scaled_sums.len() >= n && self.starts.len() >= n * format.group_scales());
+        assert!(self.n_rows <= MAX_BUNDLE_ROWS && self.quants.len() >= n * GROUP);
+        assert!(self.scales.len() >= n && self.scaled_sums.len() >= n);
+    }
+
+    /// Panics unless the starts are as many as weights of this format have scales in `n_groups` groups.
+    pub(super) fn check_starts(&self, format: Format, n_groups: usize) {
+        assert!(self.starts.len() >= n_groups * self.n_rows * format.group_scales());
     }
 }
 

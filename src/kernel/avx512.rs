@@ -13,34 +13,11 @@ use super::attention::{self, LANES, Softmax, TILE_ROWS};
 use super::exp;
 use super::format::{Format, GROUP, Matrix};
 use super::pack::{COLUMNS, PANEL_GROUPS, Panel};
+use super::unpack::{self, for_format, half, read_ahead, scales, sum};
 
 /// Partial sums of the few-rows kernel in which a start is counted: 8 lanes, or 4 for each half of a group.
 pub(super) const fn dot_lanes(format: Format) -> i32 {
     8 / format.group_scales() as i32
-}
-
-/// Bytes that memory is asked for ahead of their use, since its own guess of what comes next falls behind.
-const AHEAD: usize = 2048;
-
-const Q4_0: u8 = Format::Q4_0 as u8;
-const Q5_0: u8 = Format::Q5_0 as u8;
-const Q8_0: u8 = Format::Q8_0 as u8;
-const Q4K: u8 = Format::Q4K as u8;
-const Q5K: u8 = Format::Q5K as u8;
-const Q6K: u8 = Format::Q6K as u8;
-
-/// Calls the function `$f::<FORMAT, ..>` for a format that is known only now.
-macro_rules! for_format {
-    ($format:expr, $f:ident, [$($more:tt)*], $args:tt) => {
-        match $format {
-            Format::Q4_0 => $f::<Q4_0, $($more)*>$args,
-            Format::Q5_0 => $f::<Q5_0, $($more)*>$args,
-            Format::Q8_0 => $f::<Q8_0, $($more)*>$args,
-            Format::Q4K => $f::<Q4K, $($more)*>$args,
-            Format::Q5K => $f::<Q5K, $($more)*>$args,
-            Format::Q6K => $f::<Q6K, $($more)*>$args,
-        }
-    };
 }
 
 /// Calls `$f::<N, ..>` for a number of rows, 1 to 6, that is known only now.
@@ -89,7 +66,8 @@ pub(super) fn dot(
     x: &Bundle<'_>,
     products: &mut [[f32; MAX_BUNDLE_ROWS]],
 ) {
-    x.check(weights.format, weights.n_groups());
+    x.check(weights.n_groups());
+    x.check_starts(weights.format, weights.n_groups());
     // SAFETY: the bundle was just checked to have as many groups as the rows, which are whole in any matrix.
     unsafe { for_rows!(x.n_rows, dot_format, [], (weights, first_row, x, products)) }
 }
@@ -140,13 +118,7 @@ unsafe fn dot_row<const F: u8, const M: usize>(
             let block = row
                 .as_ptr()
                 .add(first / format.block_groups() * format.block_bytes());
-            for line in (0..const {
-                8 / Format::from_u8(F).block_groups() * Format::from_u8(F).block_bytes()
-            })
-                .step_by(64)
-            {
-                _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(AHEAD + line).cast());
-            }
+            read_ahead::<F>(block);
             let (scales, minima) = scales::<F>(block);
             let run = Run::new(x, first, format.group_scales());
             group::<F, M, 0>(block, &scales, &minima, run, &mut sums);
@@ -252,150 +224,35 @@ unsafe fn group<const F: u8, const M: usize, const G: usize>(
     }
 }
 
-/// The stored numbers of group `G` of a run of 8.
+/// As [`unpack::quants`], with mask registers for the fifth bits.
 ///
 /// # Safety
-/// `block` begins the run, and the run has the group.
+/// `block` begins a run of groups, and the run has group `G`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
 unsafe fn quants<const F: u8, const G: usize>(block: *const u8) -> __m256i {
-    let format = const { Format::from_u8(F) };
-    let low_bits = _mm256_set1_epi8(15);
-    // SAFETY: all reads are inside the block, whose layout is the one `reference` spells out.
-    unsafe {
-        let block = if format.block_groups() == 1 {
-            block.add(G * format.block_bytes())
-        } else {
-            block
-        };
-        let read = |at: usize| _mm256_loadu_si256(block.add(at).cast());
-        // 16 bytes hold the first 16 numbers in their low halves and the other 16 in their high halves.
-        let small = |at: usize| {
-            let both = _mm256_broadcastsi128_si256(_mm_loadu_si128(block.add(at).cast()));
-            _mm256_and_si256(
-                _mm256_srlv_epi64(both, _mm256_setr_epi64x(0, 0, 4, 4)),
-                low_bits,
-            )
-        };
-        let nibbles = |bytes: __m256i, high: bool| {
-            _mm256_and_si256(
-                if high {
-                    _mm256_srli_epi16::<4>(bytes)
-                } else {
-                    bytes
-                },
-                low_bits,
-            )
-        };
-        let with_fifth_bit = |low: __m256i, fifth: __mmask32| {
-            _mm256_mask_add_epi8(low, fifth, low, _mm256_set1_epi8(16))
-        };
-        match format {
-            Format::Q4_0 => small(2),
-            Format::Q5_0 => with_fifth_bit(small(6), block.add(2).cast::<u32>().read_unaligned()),
-            Format::Q8_0 => _mm256_xor_si256(read(2), _mm256_set1_epi8(-128)),
-            Format::Q4K => nibbles(read(16 + G / 2 * 32), G % 2 == 1),
+    // SAFETY: the caller's promise; the layouts are those that `reference` spells out.
+    let (low, fifth) = unsafe {
+        match const { Format::from_u8(F) } {
+            Format::Q5_0 => {
+                let block = block.add(G * Format::Q5_0.block_bytes());
+                (
+                    unpack::small_nibbles(block.add(6)),
+                    block.add(2).cast::<u32>().read_unaligned(),
+                )
+            }
             Format::Q5K => {
-                let fifth = _mm256_test_epi8_mask(read(16), _mm256_set1_epi8((1u8 << G) as i8));
-                with_fifth_bit(nibbles(read(48 + G / 2 * 32), G % 2 == 1), fifth)
+                let fifth = _mm256_loadu_si256(block.add(16).cast());
+                let fifth = _mm256_test_epi8_mask(fifth, _mm256_set1_epi8((1u8 << G) as i8));
+                (
+                    unpack::nibbles(block.add(48 + G / 2 * 32), G % 2 == 1),
+                    fifth,
+                )
             }
-            Format::Q6K => {
-                let low = nibbles(read(G / 4 * 64 + G % 2 * 32), G % 4 >= 2);
-                let both_bits = read(128 + G / 4 * 32);
-                let both_bits = match G % 4 {
-                    0 => _mm256_slli_epi16::<4>(both_bits),
-                    1 => _mm256_slli_epi16::<2>(both_bits),
-                    2 => both_bits,
-                    _ => _mm256_srli_epi16::<2>(both_bits),
-                };
-                // low | both_bits & 0x30
-                _mm256_ternarylogic_epi32::<0xf8>(low, both_bits, _mm256_set1_epi8(0x30))
-            }
+            _ => return unpack::quants::<F, G>(block),
         }
-    }
-}
-
-/// The scales and the minima of a run of 8 groups.
-///
-/// # Safety
-/// `block` begins 8 whole groups.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-unsafe fn scales<const F: u8>(block: *const u8) -> ([f32; 16], [f32; 8]) {
-    let format = const { Format::from_u8(F) };
-    let (mut scales, mut minima) = ([0.0; 16], [0.0; 8]);
-    // SAFETY: all reads are inside 8 groups, and the writes inside the two arrays.
-    unsafe {
-        match format {
-            Format::Q4_0 | Format::Q5_0 | Format::Q8_0 => {
-                let read = |g: usize| {
-                    block
-                        .add(g * format.block_bytes())
-                        .cast::<i16>()
-                        .read_unaligned()
-                };
-                let halves = _mm_setr_epi16(
-                    read(0),
-                    read(1),
-                    read(2),
-                    read(3),
-                    read(4),
-                    read(5),
-                    read(6),
-                    read(7),
-                );
-                _mm256_storeu_ps(scales.as_mut_ptr(), _mm256_cvtph_ps(halves));
-            }
-            Format::Q4K | Format::Q5K => {
-                let word = |at: usize| block.add(at).cast::<u32>().read_unaligned();
-                let (first, second, third) = (word(4), word(8), word(12));
-                let six_bits =
-                    |low: u32, rest: u32| u64::from(low & 0x3f3f_3f3f) | u64::from(rest) << 32;
-                let quants = [
-                    six_bits(first, third & 0x0f0f_0f0f | first >> 2 & 0x3030_3030),
-                    six_bits(second, third >> 4 & 0x0f0f_0f0f | second >> 2 & 0x3030_3030),
-                ];
-                for (quants, at, result) in [
-                    (quants[0], 0, scales.as_mut_ptr()),
-                    (quants[1], 2, minima.as_mut_ptr()),
-                ] {
-                    let values =
-                        _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(quants as i64)));
-                    _mm256_storeu_ps(
-                        result,
-                        _mm256_mul_ps(values, _mm256_set1_ps(half(block.add(at)))),
-                    );
-                }
-            }
-            Format::Q6K => {
-                let quants = _mm512_cvtepi8_epi32(_mm_loadu_si128(block.add(192).cast()));
-                let values = _mm512_mul_ps(
-                    _mm512_cvtepi32_ps(quants),
-                    _mm512_set1_ps(half(block.add(208))),
-                );
-                _mm512_storeu_ps(scales.as_mut_ptr(), values);
-            }
-        }
-    }
-    (scales, minima)
-}
-
-/// # Safety
-/// Two bytes can be read.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-unsafe fn half(at: *const u8) -> f32 {
-    // SAFETY: the caller's promise.
-    let bits = unsafe { at.cast::<u16>().read_unaligned() };
-    _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits.into())))
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-fn sum(x: __m256) -> f32 {
-    let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
-    let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
-    _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
+    };
+    _mm256_mask_add_epi8(low, fifth, low, _mm256_set1_epi8(16))
 }
 
 /// Expands columns from `first_column`, 32 of them or as many as there are, for whole blocks of groups.
@@ -529,7 +386,8 @@ pub(super) fn multiply(
     x: &Bundle<'_>,
     tile: &mut [[f32; COLUMNS]],
 ) {
-    x.check(format, groups.end);
+    x.check(groups.end);
+    x.check_starts(format, groups.end);
     assert!(groups.len() <= PANEL_GROUPS && tile.len() == x.n_rows);
     // SAFETY: the bundle was just checked to have the groups, the panel and the tile to have the room.
     unsafe {

@@ -7,18 +7,37 @@ use std::sync::OnceLock;
 use anyhow::{Result, bail};
 
 use super::activations::{Bundle, MAX_BUNDLE_ROWS};
-use super::attention::{self, LANES, Softmax};
-#[cfg(target_arch = "x86_64")]
-use super::avx512;
+use super::attention::{LANES, Softmax};
 use super::format::{Format, Matrix};
 use super::pack::{COLUMNS, Panel};
-use super::{exp, portable};
+use super::portable;
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, avx512};
+
+/// Calls the function of this name for an instruction set.
+macro_rules! dispatch {
+    ($isa:expr, $function:ident($($arg:expr),*)) => {
+        match $isa {
+            // SAFETY: `available` and `choose` give this value only where the processor has the features.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { avx512::$function($($arg),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::$function($($arg),*) },
+            Isa::Portable => portable::$function($($arg),*),
+        }
+    };
+}
 
 /// An instruction set that there are kernels for, and that this processor has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
     /// AVX-512 with VNNI.
+    #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// AVX2 with FMA and F16C.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
     /// What every processor has.
     Portable,
 }
@@ -31,8 +50,14 @@ impl Isa {
     /// All that this processor has, the best first.
     pub fn available() -> Vec<Isa> {
         let mut available = Vec::new();
-        if avx512::is_supported() {
-            available.push(Isa::Avx512);
+        #[cfg(target_arch = "x86_64")]
+        {
+            if avx512::is_supported() {
+                available.push(Isa::Avx512);
+            }
+            if avx2::is_supported() {
+                available.push(Isa::Avx2);
+            }
         }
         available.push(Isa::Portable);
         available
@@ -54,29 +79,41 @@ impl Isa {
     /// What `PRECIS_ISA` calls it.
     pub fn name(self) -> &'static str {
         match self {
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => "avx2",
             Isa::Portable => "portable",
         }
     }
 
-    /// Rows that a kernel takes at once.
+    /// Rows that a kernel takes at once; at most [`MAX_BUNDLE_ROWS`].
     pub(super) fn bundle_rows(self) -> usize {
         match self {
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => MAX_BUNDLE_ROWS,
-            Isa::Portable => 4,
+            _ => 4,
         }
     }
 
     /// Whether there are kernels that multiply many rows by a panel.
     pub(super) fn has_panels(self) -> bool {
-        self != Isa::Portable
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => true,
+            _ => false,
+        }
     }
 
-    /// Among how many partial sums `dot` divides a start.
-    pub(super) fn dot_lanes(self, format: Format) -> i32 {
+    /// Among how many partial sums `dot` divides a start, if it has any use for starts.
+    pub(super) fn dot_lanes(self, format: Format) -> Option<i32> {
         match self {
-            Isa::Avx512 => avx512::dot_lanes(format),
-            Isa::Portable => 1,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => Some(avx512::dot_lanes(format)),
+            _ => {
+                let _ = format;
+                None
+            }
         }
     }
 
@@ -90,15 +127,7 @@ impl Isa {
         sums: &mut [[i32; 2]],
         scaled_sums: &mut [f32],
     ) {
-        match self {
-            // SAFETY: `available` and `choose` give this value only where the processor has the features.
-            Isa::Avx512 => unsafe {
-                avx512::quantize(x, n_rows, quants, scales, sums, scaled_sums)
-            },
-            Isa::Portable => {
-                super::activations::quantize_bundle(x, n_rows, quants, scales, sums, scaled_sums)
-            }
-        }
+        dispatch!(self, quantize(x, n_rows, quants, scales, sums, scaled_sums))
     }
 
     /// The products of some rows of weights, from `first_row`, with each row of a bundle.
@@ -109,14 +138,10 @@ impl Isa {
         x: &Bundle<'_>,
         products: &mut [[f32; MAX_BUNDLE_ROWS]],
     ) {
-        match self {
-            // SAFETY: as in `quantize`.
-            Isa::Avx512 => unsafe { avx512::dot(weights, first_row, x, products) },
-            Isa::Portable => portable::dot(weights, first_row, x, products),
-        }
+        dispatch!(self, dot(weights, first_row, x, products))
     }
 
-    /// Expands columns of weights.
+    /// Expands columns of weights, where there are panels.
     pub(super) fn pack(
         self,
         weights: &Matrix<'_>,
@@ -125,9 +150,10 @@ impl Isa {
         panel: &mut Panel,
     ) {
         match self {
-            // SAFETY: as in `quantize`.
+            // SAFETY: as in `dispatch`.
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { avx512::pack(weights, first_column, groups, panel) },
-            Isa::Portable => unreachable!("there are no panels"),
+            _ => unreachable!("there are no panels"),
         }
     }
 
@@ -141,9 +167,10 @@ impl Isa {
         tile: &mut [[f32; COLUMNS]],
     ) {
         match self {
-            // SAFETY: as in `quantize`.
+            // SAFETY: as in `dispatch`.
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { avx512::multiply(format, panel, groups, x, tile) },
-            Isa::Portable => unreachable!("there are no panels"),
+            _ => unreachable!("there are no panels"),
         }
     }
 
@@ -156,11 +183,7 @@ impl Isa {
         b: &[[f32; LANES]],
         sums: &mut [[f32; LANES]],
     ) {
-        match self {
-            // SAFETY: as in `quantize`.
-            Isa::Avx512 => unsafe { avx512::tile(a, strides, b, sums) },
-            Isa::Portable => portable::tile(a, strides, b, sums),
-        }
+        dispatch!(self, tile(a, strides, b, sums))
     }
 
     /// See `attention::soften`.
@@ -170,20 +193,12 @@ impl Isa {
         first: usize,
         softmax: &mut Softmax,
     ) -> [f32; LANES] {
-        match self {
-            // SAFETY: as in `quantize`.
-            Isa::Avx512 => unsafe { avx512::soften(scores, first, softmax) },
-            Isa::Portable => attention::soften(scores, first, softmax),
-        }
+        dispatch!(self, soften(scores, first, softmax))
     }
 
     /// See `exp::gate`.
     pub(super) fn gate(self, x: &mut [f32], up: &[f32]) {
-        match self {
-            // SAFETY: as in `quantize`.
-            Isa::Avx512 => unsafe { avx512::gate(x, up) },
-            Isa::Portable => exp::gate(x, up),
-        }
+        dispatch!(self, gate(x, up))
     }
 }
 

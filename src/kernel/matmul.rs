@@ -40,7 +40,9 @@ fn few_rows(
     y: &SharedSlice<'_, MaybeUninit<f32>>,
 ) {
     let n = weights.n;
-    let starts = x.starts(weights.format, isa.dot_lanes(weights.format));
+    let starts = isa
+        .dot_lanes(weights.format)
+        .map_or_else(Vec::new, |n_lanes| x.starts(weights.format, n_lanes));
     in_parallel(n.div_ceil(RUN), |runs| {
         for run in runs {
             let columns = run * RUN..n.min((run + 1) * RUN);

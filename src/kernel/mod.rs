@@ -25,6 +25,8 @@ use threads::{SharedSlice, in_parallel};
 mod activations;
 mod attention;
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod cuda;
 mod exp;
@@ -35,6 +37,8 @@ mod pack;
 mod portable;
 mod reference;
 mod threads;
+#[cfg(target_arch = "x86_64")]
+mod unpack;
 
 /// A linear layer `y = x Wᵀ + b` whose weights stay quantized.
 #[derive(Debug, Clone)]

@@ -1,7 +1,10 @@
 //! Any processor: a group of weights is taken apart once and multiplied with every row of a bundle, in plain Rust.
 
+pub(super) use super::activations::quantize_bundle as quantize;
 use super::activations::{Bundle, MAX_BUNDLE_ROWS};
 use super::attention::LANES;
+pub(super) use super::attention::soften;
+pub(super) use super::exp::gate;
 use super::format::{GROUP, Matrix};
 use super::reference;
 

@@ -1,0 +1,257 @@
+//! AVX2: `vpmaddubsw` multiplies unsigned bytes with signed ones and sums pairs in 16 bits, which is exact once the
+//! sign of each weight has been moved over to the activation.
+//!
+//! Any number of rows is computed a few at a time, straight from the compact blocks: a group of weights is taken apart
+//! once, in a register, for all of them. Panels would save that too, but 16 registers hold no tile that pays for them.
+
+use std::arch::x86_64::*;
+
+use super::activations::{self, Bundle, MAX_BUNDLE_ROWS};
+use super::attention::{self, LANES, Softmax};
+use super::exp;
+use super::format::{Format, GROUP, Matrix};
+use super::unpack::{for_format, half, quants, read_ahead, scales, sum};
+
+/// Whether this processor has what the functions below are compiled for.
+pub(super) fn is_supported() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("f16c")
+        && is_x86_feature_detected!("fma")
+}
+
+#[target_feature(enable = "avx2,f16c,fma")]
+pub(super) fn quantize(
+    x: &[f32],
+    n_rows: usize,
+    quants: &mut [i8],
+    scales: &mut [f32],
+    sums: &mut [[i32; 2]],
+    scaled_sums: &mut [f32],
+) {
+    activations::quantize_bundle(x, n_rows, quants, scales, sums, scaled_sums);
+}
+
+/// The products of some rows of weights, from `first_row`, with each row of a bundle.
+#[target_feature(enable = "avx2,f16c,fma")]
+pub(super) fn dot(
+    weights: &Matrix<'_>,
+    first_row: usize,
+    x: &Bundle<'_>,
+    products: &mut [[f32; MAX_BUNDLE_ROWS]],
+) {
+    x.check(weights.n_groups());
+    for (i, products) in products.iter_mut().enumerate() {
+        let row = weights.row(first_row + i);
+        // SAFETY: the bundle was just checked to have as many groups as the row, which is whole in any matrix.
+        unsafe {
+            match x.n_rows {
+                1 => for_format!(
+                    weights.format,
+                    dot_row,
+                    [1],
+                    (row, weights.n_groups(), x, products)
+                ),
+                2 => for_format!(
+                    weights.format,
+                    dot_row,
+                    [2],
+                    (row, weights.n_groups(), x, products)
+                ),
+                3 => for_format!(
+                    weights.format,
+                    dot_row,
+                    [3],
+                    (row, weights.n_groups(), x, products)
+                ),
+                4 => for_format!(
+                    weights.format,
+                    dot_row,
+                    [4],
+                    (row, weights.n_groups(), x, products)
+                ),
+                n => unreachable!("a bundle of {n} rows"),
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `row` has `n_groups` groups; the slices of `x` have so many for `M` rows.
+#[target_feature(enable = "avx2,f16c,fma")]
+unsafe fn dot_row<const F: u8, const M: usize>(
+    row: &[u8],
+    n_groups: usize,
+    x: &Bundle<'_>,
+    products: &mut [f32; MAX_BUNDLE_ROWS],
+) {
+    let format = const { Format::from_u8(F) };
+    let mut sums = Sums {
+        rows: [_mm256_setzero_ps(); M],
+        minima: [0.0; M],
+    };
+    let mut first = 0;
+    // SAFETY: `first + 8 <= n_groups` in the first loop and `first < n_groups` in the second, so that every pointer
+    // is inside of what the caller promised.
+    unsafe {
+        while first + 8 <= n_groups {
+            let block = row
+                .as_ptr()
+                .add(first / format.block_groups() * format.block_bytes());
+            read_ahead::<F>(block);
+            let (scales, minima) = scales::<F>(block);
+            let x_quants = x.quants.as_ptr().cast::<[[i8; GROUP]; M]>().add(first);
+            let x_scales = x.scales.as_ptr().cast::<[f32; M]>().add(first);
+            let x_sums = x.scaled_sums.as_ptr().cast::<[f32; M]>().add(first);
+            macro_rules! groups {
+                ($($g:literal)*) => { $(
+                    let weights = quants::<F, $g>(block);
+                    let minimum = if format.has_minima() { minima[$g] } else { 0.0 };
+                    let scale = &scales[$g * format.group_scales()..];
+                    group(format, weights, scale, minimum, &*x_quants.add($g), &*x_scales.add($g), &*x_sums.add($g), &mut sums);
+                )* };
+            }
+            groups!(0 1 2 3 4 5 6 7);
+            first += 8;
+        }
+        while first < n_groups {
+            let block = row.as_ptr().add(first * format.block_bytes());
+            let x_quants = &*x.quants.as_ptr().cast::<[[i8; GROUP]; M]>().add(first);
+            let x_scales = &*x.scales.as_ptr().cast::<[f32; M]>().add(first);
+            group(
+                format,
+                quants::<F, 0>(block),
+                &[half(block)],
+                0.0,
+                x_quants,
+                x_scales,
+                &[0.0; M],
+                &mut sums,
+            );
+            first += 1;
+        }
+    }
+    for r in 0..M {
+        products[r] = sum(sums.rows[r]) - sums.minima[r];
+    }
+}
+
+/// Sums on their way.
+struct Sums<const M: usize> {
+    rows: [__m256; M],
+    minima: [f32; M],
+}
+
+/// Adds the products of one group.
+#[inline]
+#[allow(clippy::too_many_arguments)]
+#[target_feature(enable = "avx2,f16c,fma")]
+fn group<const M: usize>(
+    format: Format,
+    weights: __m256i,
+    scales: &[f32],
+    minimum: f32,
+    x: &[[i8; GROUP]; M],
+    x_scales: &[f32; M],
+    x_sums: &[f32; M],
+    sums: &mut Sums<M>,
+) {
+    let weights = _mm256_sub_epi8(weights, _mm256_set1_epi8(format.offset() as i8));
+    let magnitudes = _mm256_abs_epi8(weights);
+    let scale = match format.group_scales() {
+        2 => _mm256_set_m128(_mm_set1_ps(scales[1]), _mm_set1_ps(scales[0])),
+        _ => _mm256_set1_ps(scales[0]),
+    };
+    for r in 0..M {
+        // SAFETY: an array of 32 bytes is read.
+        let x = unsafe { _mm256_loadu_si256(x[r].as_ptr().cast()) };
+        // At most 2 * 128 * 127 in size, which 16 bits hold.
+        let pairs = _mm256_maddubs_epi16(magnitudes, _mm256_sign_epi8(x, weights));
+        let dots = _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+        let scale = _mm256_mul_ps(scale, _mm256_set1_ps(x_scales[r]));
+        sums.rows[r] = _mm256_fmadd_ps(dots, scale, sums.rows[r]);
+        if format.has_minima() {
+            sums.minima[r] = minimum.mul_add(x_sums[r], sums.minima[r]);
+        }
+    }
+}
+
+/// See `Isa::tile`: up to 6 rows of 16 sums in registers.
+#[target_feature(enable = "avx2,f16c,fma")]
+pub(super) fn tile(
+    a: &[f32],
+    strides: (usize, usize),
+    b: &[[f32; LANES]],
+    sums: &mut [[f32; LANES]],
+) {
+    let (n_rows, n_k) = (sums.len(), b.len());
+    assert!(n_rows > 0 && n_k > 0 && a.len() > (n_rows - 1) * strides.0 + (n_k - 1) * strides.1);
+    for (i, sums) in sums.chunks_mut(6).enumerate() {
+        let a = &a[6 * i * strides.0..];
+        // SAFETY: the last number of `a` that is read was just checked to be there.
+        unsafe {
+            match sums.len() {
+                6 => tile_rows::<6>(a, strides, b, sums),
+                5 => tile_rows::<5>(a, strides, b, sums),
+                4 => tile_rows::<4>(a, strides, b, sums),
+                3 => tile_rows::<3>(a, strides, b, sums),
+                2 => tile_rows::<2>(a, strides, b, sums),
+                _ => tile_rows::<1>(a, strides, b, sums),
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `a` has a number for each of `R` rows and each k of `b`; there are `R` rows of sums.
+#[target_feature(enable = "avx2,f16c,fma")]
+unsafe fn tile_rows<const R: usize>(
+    a: &[f32],
+    (row_stride, k_stride): (usize, usize),
+    b: &[[f32; LANES]],
+    sums: &mut [[f32; LANES]],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let load = |lanes: &[f32; LANES]| {
+            [
+                _mm256_loadu_ps(lanes.as_ptr()),
+                _mm256_loadu_ps(lanes.as_ptr().add(8)),
+            ]
+        };
+        let mut lanes = [[_mm256_setzero_ps(); 2]; R];
+        for r in 0..R {
+            lanes[r] = load(sums.get_unchecked(r));
+        }
+        let rows: [*const f32; R] =
+            std::array::from_fn(|r| a.as_ptr().wrapping_add(r.wrapping_mul(row_stride)));
+        for (k, b) in b.iter().enumerate() {
+            let b = load(b);
+            for r in 0..R {
+                let a = _mm256_set1_ps(*rows[r].add(k.wrapping_mul(k_stride)));
+                lanes[r] = [
+                    _mm256_fmadd_ps(a, b[0], lanes[r][0]),
+                    _mm256_fmadd_ps(a, b[1], lanes[r][1]),
+                ];
+            }
+        }
+        for r in 0..R {
+            let sums = sums.get_unchecked_mut(r).as_mut_ptr();
+            _mm256_storeu_ps(sums, lanes[r][0]);
+            _mm256_storeu_ps(sums.add(8), lanes[r][1]);
+        }
+    }
+}
+
+#[target_feature(enable = "avx2,f16c,fma")]
+pub(super) fn soften(
+    scores: &mut [[f32; LANES]],
+    first: usize,
+    softmax: &mut Softmax,
+) -> [f32; LANES] {
+    attention::soften(scores, first, softmax)
+}
+
+#[target_feature(enable = "avx2,f16c,fma")]
+pub(super) fn gate(x: &mut [f32], up: &[f32]) {
+    exp::gate(x, up);
+}
