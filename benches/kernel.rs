@@ -4,6 +4,9 @@
 //! cycles of one core, for all threads together. With `CANDLE_NUM_THREADS=1` the time is that of the processor, which
 //! other programs on the machine disturb less than that of the clock.
 
+// A benchmark is its own command line.
+#![allow(clippy::print_stdout)]
+
 use std::hint::black_box;
 
 use candle_core::quantized::QTensor;
