@@ -149,7 +149,7 @@ fn check_same_text_twice(path: &Path) {
             "{}\n\nWhy was the basin closed?",
             &TEXT[..TEXT.find("\n\n").unwrap()]
         ),
-        lead: String::new(),
+        ..Prompt::default()
     };
     let limits = Limits {
         max_tokens: 40,

@@ -110,17 +110,22 @@ impl Engine {
 
     fn complete_one(&mut self, prompt: &Prompt, limits: &Limits) -> Result<Completion> {
         let prompt_ids = self.tokens.frame(prompt)?;
+        let only = prompt
+            .only
+            .as_deref()
+            .map(|text| self.tokens.vocabulary(text))
+            .transpose()?;
         self.check_fit(prompt, prompt_ids.len(), limits.max_tokens)?;
         let started = Instant::now();
         let (logits, reused_tokens) = self.read_prompt(&prompt_ids, limits.max_tokens)?;
         let prefill_ms = elapsed_ms(started);
 
         let started = Instant::now();
-        let mut attempt = self.write(&logits, limits, 1.0)?;
+        let mut attempt = self.write(&logits, limits, only.as_deref(), 1.0)?;
         let mut completion_tokens = attempt.ids.len();
         if attempt.stop == Stop::Loop {
             self.rewind(prompt_ids.len());
-            attempt = self.write(&logits, limits, RETRY_PENALTY)?;
+            attempt = self.write(&logits, limits, only.as_deref(), RETRY_PENALTY)?;
             completion_tokens += attempt.ids.len();
         }
         if attempt.stop == Stop::Loop {
@@ -192,7 +197,13 @@ impl Engine {
     }
 
     /// Writes an answer behind the prompt that the cache ends with and whose last logits are given.
-    fn write(&mut self, prompt_logits: &[f32], limits: &Limits, penalty: f32) -> Result<Attempt> {
+    fn write(
+        &mut self,
+        prompt_logits: &[f32],
+        limits: &Limits,
+        only: Option<&[u32]>,
+        penalty: f32,
+    ) -> Result<Attempt> {
         let mut sampler = Sampler::new(limits.sampling, penalty);
         let mut stream = Stream::default();
         let mut ids = Vec::new();
@@ -206,7 +217,13 @@ impl Engine {
             } else {
                 &logits
             };
-            let id = sampler.choose(current, self.tokens.n_plain(), self.tokens.ends(), &ids)?;
+            let id = sampler.choose(
+                current,
+                self.tokens.n_plain(),
+                only,
+                self.tokens.ends(),
+                &ids,
+            )?;
             if self.tokens.is_end(id) {
                 break Stop::EndOfTurn;
             }
