@@ -138,6 +138,61 @@ fn best_and_margin(logits: &[f32]) -> (usize, f32) {
 }
 
 #[test]
+fn the_real_model_writes_the_same_texts_alone_and_in_a_group() {
+    check_groups(&model_path());
+}
+
+fn check_groups(path: &Path) {
+    let open = |group| {
+        let identity = Identity {
+            name: "real".into(),
+            sha256: "0".repeat(64),
+        };
+        let settings = EngineSettings {
+            group,
+            ..EngineSettings::default()
+        };
+        Engine::open(path, identity, settings).unwrap()
+    };
+    let limits = Limits {
+        max_tokens: 24,
+        one_line: true,
+        sampling: Sampling::Greedy,
+    };
+    let sentences = TEXT.split_inclusive(['.', '。']).map(str::trim);
+    let prompts: Vec<Prompt> = sentences
+        .filter(|sentence| sentence.len() > 20)
+        .map(|sentence| Prompt {
+            system: "You rewrite sentences. You write only the new sentence.".into(),
+            user: format!("Rewrite this sentence in about 12 words.\n\nSentence: {sentence}"),
+            lead: String::new(),
+        })
+        .collect();
+    assert!(prompts.len() >= 10);
+    let mut one = open(1);
+    let alone: Vec<String> = prompts
+        .iter()
+        .map(|prompt| {
+            one.forget();
+            one.complete(std::slice::from_ref(prompt), &limits)
+                .unwrap()
+                .remove(0)
+                .text
+        })
+        .collect();
+    let together = open(12).complete(&prompts, &limits).unwrap();
+    for (alone, together) in alone.iter().zip(&together) {
+        assert_eq!(alone, &together.text);
+    }
+    // A token of the frame, the instruction and what the user turn begins with.
+    assert!(
+        together[1].usage.reused_tokens > 20,
+        "{:?}",
+        together[1].usage
+    );
+}
+
+#[test]
 fn the_real_model_writes_the_same_text_twice() {
     check_same_text_twice(&model_path());
 }
