@@ -691,11 +691,13 @@ fn engine(family: TinyFamily, seed: u64, max_context: usize) -> Engine {
     engine_of(&Tiny::new(family, seed), max_context, 12)
 }
 
+/// In a group of one, nothing is guessed either: the plain way that all others have to agree with.
 fn engine_of(tiny: &Tiny, max_context: usize, group: usize) -> Engine {
     let folder = tempfile::tempdir().unwrap();
     let settings = EngineSettings {
         max_context,
         group,
+        lookup: group > 1,
         ..EngineSettings::default()
     };
     Engine::open(&tiny.write(folder.path()), identity(), settings).unwrap()
@@ -791,6 +793,13 @@ fn the_company_of_a_prompt_never_changes_its_text() {
                 // Not forgotten in between: what is in the cache shows nowhere either.
                 let again = engine.complete(&various(), limits).unwrap();
                 same_texts(&again, &alone, &what);
+            }
+            let mut guessing = engine_of(&tiny, 2048, 2);
+            for (prompt, alone) in various().iter().zip(&alone) {
+                let guessed = guessing
+                    .complete(std::slice::from_ref(prompt), limits)
+                    .unwrap();
+                same_texts(&guessed, std::slice::from_ref(alone), "with guesses");
             }
         }
     }

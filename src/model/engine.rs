@@ -8,7 +8,10 @@
 //! alike whatever stands beside it, as long as the rows are few both times, or more than few both times
 //! ([`Qwen::few_rows`]); so a prompt of more than a few tokens is read more than a few at a time, however much of it
 //! was read before, written tokens are read few at a time, and a prompt shares what was read of prompts alone. Where
-//! rows are not computed alike (candle's products), nothing is shared, and one sequence is alive at a time.
+//! rows are not computed alike (candle's products), nothing is shared or guessed, and one sequence is alive at a time.
+//!
+//! A sequence that is alone reads its last token together with a guess at the next ones ([`Lookup`]). The writer then
+//! takes the logits after each as if they had come one by one, for as long as it writes what was guessed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,10 +23,12 @@ use candle_core::{Device, Tensor};
 
 use super::cache::Cache;
 use super::gguf::Gguf;
+use super::lookup::Lookup;
 use super::qwen::{Part, Qwen};
 use super::tokens::Tokens;
 use super::write::{Next, Writer};
-use super::{Completion, Identity, LanguageModel, Limits, Prompt, Stop, Usage};
+use super::{Completion, Identity, LanguageModel, Limits, Prompt, Sampling, Stop, Usage};
+use crate::kernel::n_threads;
 
 /// How an engine is to run.
 #[derive(Debug, Clone)]
@@ -35,6 +40,8 @@ pub struct EngineSettings {
     /// The most sequences that are written at once; 1 at least. Fewer are, when they would hold more than
     /// `max_context` tokens together, or when the kernels do not compute so many rows as one.
     pub group: usize,
+    /// Whether a sequence that is alone, and not sampled, guesses its next tokens.
+    pub lookup: bool,
     /// Set from elsewhere, ends the work at the next layer with
     /// [`Interrupted`](super::qwen::Interrupted).
     pub stop: Arc<AtomicBool>,
@@ -43,15 +50,23 @@ pub struct EngineSettings {
 /// Qwen's small models read no better beyond this, and the cache of a longer prompt would outgrow the weights.
 const DEFAULT_CONTEXT: usize = 8_192;
 
-/// See LOG:
-const DEFAULT_GROUP: usize = 12;
+/// Reading the weights costs the same for any number of sequences, computing with them costs more for each. The kernels
+/// take six at a time: on two cores six are written at three times the speed of one, and twelve no faster than six;
+/// more cores compute faster, but hardly read faster.
+fn default_group() -> usize {
+    match n_threads() {
+        ..=2 => 6,
+        _ => 12,
+    }
+}
 
 impl Default for EngineSettings {
     fn default() -> Self {
         EngineSettings {
             device: Device::Cpu,
             max_context: DEFAULT_CONTEXT,
-            group: DEFAULT_GROUP,
+            group: default_group(),
+            lookup: true,
             stop: Arc::default(),
         }
     }
@@ -79,6 +94,7 @@ pub struct Engine {
     tokens: Tokens,
     stop: Arc<AtomicBool>,
     group: usize,
+    lookup: bool,
     /// The last prompt whose text ended.
     kept: Option<Read>,
 }
@@ -99,6 +115,7 @@ struct Sequence {
     writer: Writer,
     /// Written, and not yet read.
     last: u32,
+    lookup: Lookup,
     ended: Option<Stop>,
     reused_tokens: usize,
     prefill_ms: u64,
@@ -126,6 +143,7 @@ impl Engine {
             tokens,
             stop: settings.stop,
             group,
+            lookup: settings.lookup,
             kept: None,
         })
     }
@@ -174,19 +192,21 @@ impl Engine {
         let logits = self
             .model
             .forward(&ids[reused_tokens..], &mut cache, &self.stop)?;
+        let logits: Vec<f32> = logits.to_vec1()?;
         let mut sequence = Sequence {
             number,
             prompt: Read { ids, cache },
-            prompt_logits: logits.to_vec1()?,
+            prompt_logits: logits.clone(),
             writer: Writer::new(limits),
             last: 0,
+            lookup: Lookup::default(),
             ended: None,
             reused_tokens,
             prefill_ms: started.elapsed().as_millis() as u64,
             decode_time: Duration::ZERO,
         };
         let started = Instant::now();
-        sequence.write(None, &self.tokens)?;
+        sequence.write(&logits, &self.tokens)?;
         sequence.decode_time = started.elapsed();
         Ok(sequence)
     }
@@ -223,20 +243,30 @@ impl Engine {
         }
     }
 
-    /// Reads the token that each sequence wrote last, and has each write the next.
-    fn step(&self, live: &mut [Sequence]) -> Result<()> {
+    /// Reads the token that each sequence wrote last, and has each write the next, or several of them.
+    fn step(&self, live: &mut [Sequence], limits: &Limits) -> Result<()> {
         let started = Instant::now();
-        let mut parts = Vec::with_capacity(live.len());
-        for sequence in live.iter_mut() {
-            parts.push(Part {
-                ids: std::slice::from_ref(&sequence.last),
-                cache: &mut sequence.prompt.cache,
-            });
+        let mut reads: Vec<Vec<u32>> = live.iter().map(|sequence| vec![sequence.last]).collect();
+        if let [alone] = &mut *live
+            && self.lookup
+            && limits.sampling == Sampling::Greedy
+        {
+            let n_room = self.model.few_rows().unwrap_or(1) - 1;
+            let n_left = limits.max_tokens - alone.writer.ids().len();
+            let guess = alone.guess(n_room.min(n_left - 1));
+            reads[0].extend(guess);
         }
-        let logits = self.model.step(&mut parts, &self.stop)?; // (sequence, vocabulary)
-        for (row, sequence) in live.iter_mut().enumerate() {
-            let logits: Tensor = logits.get(row)?;
-            sequence.write(Some(&logits.to_vec1()?), &self.tokens)?;
+        let mut parts = Vec::with_capacity(live.len());
+        for (sequence, ids) in live.iter_mut().zip(&reads) {
+            let cache = &mut sequence.prompt.cache;
+            parts.push(Part { ids, cache });
+        }
+        let logits = self.model.step(&mut parts, &self.stop)?; // (token, vocabulary)
+        let mut first = 0;
+        for (sequence, ids) in live.iter_mut().zip(&reads) {
+            let logits = logits.narrow(0, first, ids.len())?;
+            sequence.write_on(ids, &logits, &self.tokens)?;
+            first += ids.len();
         }
         let share = started.elapsed() / live.len() as u32;
         live.iter_mut()
@@ -272,10 +302,32 @@ impl Engine {
 }
 
 impl Sequence {
-    /// Writes a token behind the one that has these logits; behind the prompt, when there are none.
-    fn write(&mut self, logits: Option<&[f32]>, tokens: &Tokens) -> Result<()> {
-        let logits = logits.unwrap_or(&self.prompt_logits);
+    /// What may follow on all that there is.
+    fn guess(&mut self, n_most: usize) -> Vec<u32> {
+        let ids = [&self.prompt.ids, self.writer.ids()].concat();
+        self.lookup.guess(&ids, n_most).to_vec()
+    }
+
+    /// Writes on behind the first of the ids that were just read, whose logits are (ids, vocabulary), and behind each
+    /// of the others that it has then itself written. The rest of them is forgotten.
+    fn write_on(&mut self, read: &[u32], logits: &Tensor, tokens: &Tokens) -> Result<()> {
+        let n_held = self.prompt.cache.len() - read.len();
+        let mut n_right = 0;
+        while self.write(&logits.get(n_right)?.to_vec1()?, tokens)?
+            && read.get(n_right + 1) == Some(&self.last)
+        {
+            n_right += 1;
+        }
+        self.prompt.cache.truncate(n_held + 1 + n_right);
+        self.lookup.learn(read.len() - 1, n_right);
+        Ok(())
+    }
+
+    /// Writes a token behind the one that has these logits. Returns whether it goes on from there: no, when the text
+    /// has ended or begun again.
+    fn write(&mut self, logits: &[f32], tokens: &Tokens) -> Result<bool> {
         let mut next = self.writer.write(logits, tokens)?;
+        let goes_on = matches!(next, Next::Read(_));
         if next == Next::Again {
             self.prompt.cache.truncate(self.prompt.ids.len());
             next = self.writer.write(&self.prompt_logits, tokens)?;
@@ -285,7 +337,7 @@ impl Sequence {
             Next::End(stop) => self.ended = Some(stop),
             Next::Again => anyhow::bail!("a first token cannot be a loop"),
         }
-        Ok(())
+        Ok(goes_on)
     }
 }
 
@@ -326,7 +378,7 @@ impl LanguageModel for Engine {
             if live.is_empty() {
                 break;
             }
-            self.step(&mut live)?;
+            self.step(&mut live, limits)?;
             self.take_ended(&mut live, &mut completions);
         }
         let completions: Option<Vec<Completion>> = completions.into_iter().collect();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 pub mod cache;
 pub mod engine;
 pub mod gguf;
+pub mod lookup;
 pub mod qwen;
 pub mod sample;
 pub mod store;

@@ -77,6 +77,11 @@ impl Writer {
         })
     }
 
+    /// What it has written.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
     /// Tokens written, those of a try that was given up included.
     pub fn n_written(&self) -> usize {
         self.ids.len() + self.n_given_up.unwrap_or(0)
