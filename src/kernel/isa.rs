@@ -96,6 +96,12 @@ impl Isa {
         }
     }
 
+    /// The most rows that are multiplied as a single row is. More rows may take another road, whose sums are in
+    /// another order; on each road a row's product does not depend on the rows beside it.
+    pub(super) fn few_rows(self) -> usize {
+        2 * self.bundle_rows()
+    }
+
     /// Whether there are kernels that multiply many rows by a panel.
     pub(super) fn has_panels(self) -> bool {
         match self {

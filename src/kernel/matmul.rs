@@ -21,7 +21,7 @@ pub(super) fn matmul(
     assert!(x.k() == weights.k && bias.is_none_or(|bias| bias.len() == weights.n));
     let mut y = Vec::with_capacity(x.m() * weights.n);
     let room = &mut y.spare_capacity_mut()[..x.m() * weights.n];
-    if x.m() <= 2 * isa.bundle_rows() || !isa.has_panels() {
+    if x.m() <= isa.few_rows() || !isa.has_panels() {
         few_rows(weights, bias, x, isa, &SharedSlice::new(room));
     } else {
         many_rows(weights, bias, x, isa, &SharedSlice::new(room));
@@ -106,6 +106,8 @@ fn many_rows(
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::super::format::{Format, GROUP};
     use super::super::reference;
     use super::*;
@@ -267,16 +269,26 @@ mod tests {
                 let (n, k) = (9, 512);
                 let bytes = blocks(format, n, k, false, &mut random);
                 let weights = Matrix::new(format, (n, k), &bytes).unwrap();
-                let x = numbers(2 * isa.bundle_rows(), k, false, &mut random);
-                let together = matmul(&weights, None, &Activations::quantize(&x, k, isa), isa);
-                for (row, x) in x.chunks_exact(k).enumerate() {
-                    let alone = matmul(&weights, None, &Activations::quantize(x, k, isa), isa);
+                let n_few = isa.few_rows();
+                let x = numbers(4 * n_few, k, false, &mut random);
+                let multiply = |rows: Range<usize>| {
+                    let x = Activations::quantize(&x[rows.start * k..rows.end * k], k, isa);
+                    matmul(&weights, None, &x, isa)
+                };
+                let check = |rows: Range<usize>, all: &[f32]| {
                     assert_eq!(
-                        alone,
-                        together[row * n..(row + 1) * n],
-                        "{format:?} {isa:?} row {row}"
+                        multiply(rows.clone()),
+                        all[rows.start * n..rows.end * n],
+                        "{format:?} {isa:?} rows {rows:?}"
                     );
-                }
+                };
+                let few = multiply(0..n_few);
+                (0..n_few).for_each(|row| check(row..row + 1, &few));
+                check(1..n_few - 2, &few);
+                let many = multiply(0..4 * n_few);
+                check(0..n_few + 1, &many);
+                check(n_few - 3..3 * n_few, &many);
+                check(3 * n_few - 1..4 * n_few, &many);
             }
         }
     }

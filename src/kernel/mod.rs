@@ -171,6 +171,15 @@ impl QLinear {
         self.shape.0
     }
 
+    /// How many rows count as few, where a row's product is the same to the bit whatever rows stand beside it, as long
+    /// as they are few together, or more than few both times. Products of candle promise nothing of the kind.
+    pub fn few_rows(&self) -> Option<usize> {
+        match &self.weights {
+            Weights::Own { isa, .. } => Some(isa.few_rows()),
+            Weights::Candle { .. } => None,
+        }
+    }
+
     /// (.., k) -> (.., n), for a contiguous `x` of two dimensions or more.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let [y] = QLinear::forward_many([self], x)?;
