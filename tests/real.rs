@@ -167,7 +167,7 @@ fn check_groups(path: &Path) {
         .map(|sentence| Prompt {
             system: "You rewrite sentences. You write only the new sentence.".into(),
             user: format!("Rewrite this sentence in about 12 words.\n\nSentence: {sentence}"),
-            lead: String::new(),
+            ..Prompt::default()
         })
         .collect();
     assert!(prompts.len() >= 10);
