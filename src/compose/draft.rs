@@ -12,7 +12,7 @@ use super::evidence::{Evidence, Line};
 use super::faithful::distortion;
 use super::ground::{Ground, HAN_PER_WORD, Support, longest_copy, n_words, words};
 use super::prompt::Prompts;
-use super::shorten::{shorten, stands_alone};
+use super::shorten::{dangles, shorten, stands_alone};
 use super::{Claim, Dropped};
 use crate::model::{LanguageModel, Limits, Prompt, Sampling, Stop, Usage};
 use crate::text::lang::{detect, foreign_script_chars, to_script};
@@ -330,6 +330,9 @@ fn whole_line(text: &str, lang: Lang) -> Result<String, &'static str> {
             return Err("it did not come to an end");
         }
         line.truncate(cut);
+    }
+    if dangles(&line) {
+        return Err("it did not come to an end");
     }
     let n_words = words(&line).len();
     let n_han = line.chars().filter(|c| is_han(*c)).count();

@@ -8,12 +8,12 @@ use super::ground::words;
 use crate::text::script::is_han;
 
 /// The words of a draft have to stand in the source in runs of this mean length; Han characters count one each.
-const MIN_RUN: f64 = 2.5;
+const MIN_RUN: f64 = 2.8;
 const MIN_HAN_RUN: f64 = 3.0;
 /// This share of the draft's words has to stand there, in the same order.
-const MIN_IN_ORDER: f64 = 0.85;
+const MIN_IN_ORDER: f64 = 0.9;
 /// A word that limits what follows reaches this far.
-const REACH: usize = 4;
+const REACH: usize = 6;
 
 /// Words that make less of what follows: a plan, a doubt, an accusation, a bound, a denial.
 const LIMITING: &str = "not no never neither nor without cannot may might could would should can if unless until except \

@@ -67,6 +67,17 @@ pub fn stands_alone(text: &str, lang: Lang) -> bool {
     }
 }
 
+/// Whether the text ends with a word that no sentence ends with.
+pub fn dangles(text: &str) -> bool {
+    const DANGLING: [&str; 14] = [
+        "that", "whether", "and", "or", "of", "to", "the", "a", "an", "is", "was", "by", "with",
+        "from",
+    ];
+    let text = text.trim_end_matches(|c: char| !c.is_alphanumeric());
+    let last = text.rsplit(' ').next().unwrap_or_default();
+    DANGLING.contains(&last)
+}
+
 /// Without a dateline (`OSTREL, Norland (NP) — `) and without a connective that ties it to the sentence before.
 fn without_opening(text: &str, lang: Lang) -> String {
     const CONNECTIVES: [&str; 14] = [
@@ -154,13 +165,12 @@ const BINDING: [&str; 12] = [
 
 fn binds(clause: &str) -> bool {
     let words = super::ground::words(clause);
-    words
-        .iter()
-        .any(|w| BINDING.contains(&w.as_str()) || w.ends_with("nt") && clause.contains('t'))
+    let denies = ["n't", "n’t"].iter().any(|not| clause.contains(not));
+    denies || words.iter().any(|word| BINDING.contains(&word.as_str()))
 }
 
-/// What opens a clause that only adds to the one before it.
-const ADDITIONS: [&str; 20] = [
+/// What opens a clause behind a comma that only adds to what stands before it.
+const ADDITIONS: [&str; 31] = [
     "which",
     "who",
     "whose",
@@ -168,60 +178,111 @@ const ADDITIONS: [&str; 20] = [
     "when",
     "while",
     "as",
+    "even as",
+    "now that",
     "after",
     "before",
+    "since",
+    "because",
     "including",
     "such as",
     "with",
     "amid",
-    "saying",
-    "citing",
-    "adding",
+    "despite",
+    "instead of",
+    "rather than",
+    "in hopes of",
+    "in an effort to",
+    "just",
     "along with",
+    "alongside",
     "like",
+    "for example",
+    "or so",
     "and",
     "or",
+    "following",
+];
+/// What opens one without a comma.
+const TAILS: [&str; 9] = [
+    " even as ",
+    " after ",
+    " when ",
+    " while ",
+    " because ",
+    " since ",
+    " amid ",
+    " ahead of ",
+    " in hopes of ",
 ];
 
-fn adds(clause: &str) -> bool {
+fn opens_with(clause: &str, openings: &[&str]) -> bool {
     let clause = clause.trim_start().to_lowercase();
-    let first = clause.split_whitespace().next().unwrap_or_default();
-    let opens = |word: &&&str| {
-        let rest = clause.strip_prefix(**word);
+    openings.iter().any(|opening| {
+        let rest = clause.strip_prefix(opening);
         rest.is_some_and(|rest| rest.starts_with([' ', ',']))
-    };
-    ADDITIONS.iter().find(opens).is_some() || first.len() > 5 && first.ends_with("ing")
+    })
 }
 
-/// Without `, which …,` and the like in the middle.
+/// Whether a clause opens with a participle: `saying that …`.
+fn is_participle(clause: &str) -> bool {
+    let first = clause.split_whitespace().next().unwrap_or_default();
+    first.len() > 5 && first.ends_with("ing")
+}
+
+/// Without `, which …,` and the like in the middle, or what stands between a name and `said`.
 fn without_inner_clause(text: &str) -> Option<String> {
+    const RELATIVES: [&str; 5] = ["which", "who", "whose", "where", "including"];
+    const SAYS: [&str; 7] = [
+        "said",
+        "says",
+        "told",
+        "announced",
+        "wrote",
+        "added",
+        "warned",
+    ];
     let marks = clause_marks(text);
     marks.windows(2).rev().find_map(|pair| {
-        let clause = &text[pair[0] + 1..pair[1]];
+        let (clause, rest) = (&text[pair[0] + 1..pair[1]], &text[pair[1] + 1..]);
+        // What follows is to be the sentence going on, and not the last of a series.
+        let goes_on = !opens_with(rest, &ADDITIONS) && !is_participle(rest);
         let first = clause.split_whitespace().next()?;
-        let relative = ["which", "who", "whose", "where", "including"].contains(&first);
-        // A short end behind it belongs to it as the last of a series.
-        let rest = &text[pair[1] + 1..];
-        let goes_on = !adds(rest) && n_words(rest, Lang::En) >= 2;
-        (relative && goes_on && !binds(clause)).then(|| format!("{}{rest}", &text[..pair[0]]))
+        let describes =
+            ["a", "an", "the"].contains(&first) || ["'s", "’s"].iter().any(|s| first.ends_with(s));
+        let stands_between =
+            opens_with(clause, &RELATIVES) && goes_on || describes && opens_with(rest, &SAYS);
+        (stands_between && !binds(clause)).then(|| format!("{}{rest}", &text[..pair[0]]))
     })
 }
 
 /// Without the last clause, where it only adds something.
 fn without_last_clause(text: &str) -> Option<String> {
     let marks = clause_marks(text);
-    // Its own commas do not end a clause: the cut is at the last comma before a word that opens an addition.
-    for (number, &at) in marks.iter().enumerate().rev() {
+    let is_series = |clause: &str| opens_with(clause, &["and", "or"]) && marks.len() > 1;
+    let late = |(number, at): (usize, &usize)| {
         let clause = &text[at + 1..];
-        if binds(clause) || n_words(&text[..at], Lang::En) < 6 {
-            return None;
-        }
-        let is_series = clause.trim_start().starts_with("and ") && number > 0;
-        if adds(clause) && !is_series {
-            return Some(format!("{}.", text[..at].trim_end()));
-        }
-    }
-    None
+        let is_last = number + 1 == marks.len();
+        // A clause with commas of its own may be one in the middle, unless it opens with a participle.
+        let adds = is_participle(clause) || is_last && opens_with(clause, &ADDITIONS);
+        (adds && !is_series(clause)).then_some(*at)
+    };
+    let late = marks
+        .iter()
+        .enumerate()
+        .filter_map(late)
+        .collect::<Vec<_>>();
+    let dash = [" — ", " – "].iter().filter_map(|dash| text.rfind(dash));
+    let tail = TAILS.iter().filter_map(|tail| text.rfind(tail));
+    let tail = tail.filter(|at| !text[..*at].ends_with(','));
+    let open = late.into_iter().chain(dash).chain(tail);
+    let fits = |at: &usize| {
+        let (before, clause) = (&text[..*at], &text[*at..]);
+        let whole = n_words(before, Lang::En) >= 8 && !dangles(before);
+        is_outside_quotes(text, *at) && !binds(clause) && whole
+    };
+    let at = open.filter(fits).max()?;
+    Some(format!("{}.", text[..at].trim_end()))
 }
 
 /// Where commas stand that are outside quotation marks and divide clauses.
