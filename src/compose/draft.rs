@@ -59,6 +59,8 @@ pub struct Task<'a> {
     pub before: Option<&'a Line>,
     /// The most words that it should have.
     pub words: usize,
+    /// Whether a copy of the sentence is better than nothing.
+    pub may_copy: bool,
 }
 
 impl<'a> Drafting<'a> {
@@ -88,12 +90,14 @@ impl<'a> Drafting<'a> {
     /// The article's own sentence comes first, without what can be left out: it is true, and costs nothing. Where it
     /// is too long or does not stand alone, the model is asked, all such lines at once.
     pub fn lines(&mut self, tasks: &[Task]) -> Result<Vec<Option<Claim>>> {
-        let shortened: Vec<Option<Claim>> = tasks.iter().map(|task| self.shortened(task)).collect();
-        let fits = |claim: &&Claim, task: &Task| n_words(&claim.text, self.lang) <= task.words;
-        let own = tasks.iter().zip(&shortened);
-        let mut told: Vec<Option<Claim>> = own
-            .map(|(task, claim)| claim.as_ref().filter(|claim| fits(claim, task)).cloned())
-            .collect();
+        let own: Vec<Option<Claim>> = tasks.iter().map(|task| self.shortened(task)).collect();
+        let fits =
+            |claim: &&Claim, words| n_words(&claim.text, self.lang) <= words && !is_copy(claim);
+        let fitting = tasks.iter().zip(&own).map(|(task, own)| {
+            let fitting = own.as_ref().filter(|claim| fits(claim, task.words));
+            fitting.cloned()
+        });
+        let mut told: Vec<Option<Claim>> = fitting.collect();
         let open: Vec<usize> = (0..tasks.len())
             .filter(|idx| told[*idx].is_none())
             .collect();
@@ -102,7 +106,8 @@ impl<'a> Drafting<'a> {
             told[idx] = match self.checked(&tasks[idx], draft) {
                 Ok(claim) => Some(claim),
                 Err(dropped) => {
-                    let own = shortened[idx].clone();
+                    let own = own[idx].clone();
+                    let own = own.filter(|claim| tasks[idx].may_copy || !is_copy(claim));
                     if own.is_none() {
                         self.dropped.push(dropped);
                     }
@@ -114,7 +119,7 @@ impl<'a> Drafting<'a> {
     }
 
     /// The source sentence itself without what can be left out, in the language asked for; `None` where it needs the
-    /// sentence before it, or is still so long that it would be a copy.
+    /// sentence before it.
     fn shortened(&mut self, task: &Task) -> Option<Claim> {
         self.shown.extend(&task.line.cites);
         let most = task.words.min(COPY_WORDS - 1);
@@ -124,7 +129,7 @@ impl<'a> Drafting<'a> {
             cites: self.sources.quotes(&task.line.cites),
             text,
         };
-        (stands_alone(&claim.text, self.lang) && !is_copy(&claim)).then_some(claim)
+        stands_alone(&claim.text, self.lang).then_some(claim)
     }
 
     /// A draft of the model's as a claim, or what is wrong with it.

@@ -169,9 +169,14 @@ mod tests {
         );
         check("There are 300 owners of small boats.", LOOKS, Some("order"));
         check(
-            "Owners of small boats, of whom there are 300.",
+            "To stop charging the owners of small boats, of whom there are 300.",
             LOOKS,
-            Some("more"),
+            Some("“looks”"),
+        );
+        check(
+            "Looks to stop charging the owners of small boats, of whom there are 300.",
+            LOOKS,
+            Some("“more”"),
         );
         check(
             "Ostrel owners there a quay open March.",

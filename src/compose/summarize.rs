@@ -127,7 +127,7 @@ impl<'a> Picker<'a> {
             if next.is_empty() {
                 break;
             }
-            if let Some((_, claim)) = self.tell(&next, drafting, words)?.pop() {
+            if let Some((_, claim)) = self.tell(&next, drafting, words, true)?.pop() {
                 return Ok(Some(claim));
             }
         }
@@ -157,7 +157,7 @@ impl<'a> Picker<'a> {
                 break;
             }
             let words = (left / missing).clamp(POINT_WORDS * 3 / 4, POINT_WORDS * 6 / 5);
-            let told = self.tell(&next, drafting, words)?;
+            let told = self.tell(&next, drafting, words, false)?;
             let n_told: usize = told
                 .iter()
                 .map(|(_, c)| n_words(&c.text, drafting.lang))
@@ -186,6 +186,7 @@ impl<'a> Picker<'a> {
         lines: &[usize],
         drafting: &mut Drafting,
         words: usize,
+        may_copy: bool,
     ) -> Result<Vec<(usize, Claim)>> {
         let task = |&idx: &usize| {
             let line = &self.evidence.lines[idx];
@@ -194,6 +195,7 @@ impl<'a> Picker<'a> {
                 line,
                 before: before.filter(|l| l.kind != BlockKind::Heading && l.is_followed_by(line)),
                 words,
+                may_copy,
             }
         };
         let tasks: Vec<Task> = lines.iter().map(task).collect();
