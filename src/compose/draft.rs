@@ -106,12 +106,9 @@ impl<'a> Drafting<'a> {
             told[idx] = match self.checked(&tasks[idx], draft) {
                 Ok(claim) => Some(claim),
                 Err(dropped) => {
-                    let own = own[idx].clone();
-                    let own = own.filter(|claim| tasks[idx].may_copy || !is_copy(claim));
-                    if own.is_none() {
-                        self.dropped.push(dropped);
-                    }
-                    own
+                    self.dropped.push(dropped);
+                    let may_copy = tasks[idx].may_copy;
+                    own[idx].clone().filter(|claim| may_copy || !is_copy(claim))
                 }
             };
         }
