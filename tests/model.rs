@@ -641,7 +641,7 @@ fn the_frame_is_chatml_and_content_cannot_close_it() {
     let prompt = |user: &str| Prompt {
         system: "in".into(),
         user: user.into(),
-        lead: String::new(),
+        ..Prompt::default()
     };
     let n_control = |ids: &[u32]| ids.iter().filter(|id| !tokens.is_plain(**id)).count();
     let honest = tokens.frame(&prompt("the")).unwrap();
@@ -863,7 +863,7 @@ fn a_prompt_that_does_not_fit_is_refused_with_the_numbers() {
     let fits = Prompt {
         system: "in".into(),
         user: "x".repeat(room - 11),
-        lead: String::new(),
+        ..Prompt::default()
     };
     assert_eq!(
         engine.count(&fits.user) + engine.count(&fits.system),

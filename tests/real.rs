@@ -167,7 +167,7 @@ fn check_groups(path: &Path) {
         .map(|sentence| Prompt {
             system: "You rewrite sentences. You write only the new sentence.".into(),
             user: format!("Rewrite this sentence in about 12 words.\n\nSentence: {sentence}"),
-            lead: String::new(),
+            ..Prompt::default()
         })
         .collect();
     assert!(prompts.len() >= 10);
@@ -241,7 +241,7 @@ fn check_same_text_twice(path: &Path) {
             "{}\n\nWhy was the basin closed?",
             &TEXT[..TEXT.find("\n\n").unwrap()]
         ),
-        lead: String::new(),
+        ..Prompt::default()
     };
     let limits = Limits {
         max_tokens: 40,

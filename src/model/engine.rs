@@ -183,6 +183,7 @@ impl Engine {
         &mut self,
         number: usize,
         ids: Vec<u32>,
+        writer: Writer,
         limits: &Limits,
         live: &[Sequence],
     ) -> Result<Sequence> {
@@ -198,7 +199,7 @@ impl Engine {
             number,
             prompt: Read { ids, cache },
             prompt_logits: logits.clone(),
-            writer: Writer::new(limits),
+            writer,
             last: 0,
             lookup: Lookup::default(),
             ended: None,
@@ -364,16 +365,18 @@ impl LanguageModel for Engine {
         for prompt in prompts {
             let ids = self.tokens.frame(prompt)?;
             self.check_fit(prompt, ids.len(), limits.max_tokens)?;
-            waiting.push(ids);
+            let only = prompt.only.as_deref();
+            let only = only.map(|text| self.tokens.vocabulary(text)).transpose()?;
+            waiting.push((ids, Writer::new(limits, only)));
         }
         let mut waiting = waiting.into_iter().enumerate().peekable();
         let mut live: Vec<Sequence> = Vec::new();
         let mut completions: Vec<Option<Completion>> = vec![None; prompts.len()];
         loop {
-            while let Some((number, ids)) =
-                waiting.next_if(|(_, ids)| self.has_place(&live, ids.len() + limits.max_tokens))
+            while let Some((number, (ids, writer))) = waiting
+                .next_if(|(_, (ids, _))| self.has_place(&live, ids.len() + limits.max_tokens))
             {
-                live.push(self.start(number, ids, limits, &live)?);
+                live.push(self.start(number, ids, writer, limits, &live)?);
                 self.take_ended(&mut live, &mut completions);
             }
             if live.is_empty() {

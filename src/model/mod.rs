@@ -24,6 +24,8 @@ pub struct Prompt {
     pub user: String,
     /// The beginning of the model's own turn, which it is to continue; mostly empty.
     pub lead: String,
+    /// The only text whose tokens may be written, beside the end of the turn; `None`: any token may.
+    pub only: Option<String>,
 }
 
 /// Where a completion has to end, and how its tokens are chosen.

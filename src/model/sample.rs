@@ -27,8 +27,8 @@ impl Sampler {
         }
     }
 
-    /// Chooses among the ids below `n_plain` and the `ends`; all others are never chosen. `written` are the ids of
-    /// the completion so far.
+    /// Chooses among the ids below `n_plain`, or those of them in `only`, and the `ends`; all others are never chosen.
+    /// `written` are the ids of the completion so far.
     ///
     /// # Errors
     /// [`NotFinite`] when a logit that counts is not a finite number.
@@ -36,6 +36,7 @@ impl Sampler {
         &mut self,
         logits: &[f32],
         n_plain: usize,
+        only: Option<&[u32]>,
         ends: &[u32],
         written: &[u32],
     ) -> Result<u32> {
@@ -49,11 +50,17 @@ impl Sampler {
         {
             return Err(NotFinite.into());
         }
-        if self.penalty == 1.0 && self.sampling == Sampling::Greedy {
+        if self.penalty == 1.0 && self.sampling == Sampling::Greedy && only.is_none() {
             let best = first_largest(plain).into_iter().chain(ends);
             return Ok(most_probable(best));
         }
-        let mut candidates: Vec<(u32, f32)> = (0u32..).zip(plain.iter().copied()).collect();
+        let mut candidates: Vec<(u32, f32)> = match only {
+            None => (0u32..).zip(plain.iter().copied()).collect(),
+            Some(ids) => {
+                let logit_of = |id: &u32| Some((*id, *plain.get(*id as usize)?));
+                ids.iter().filter_map(logit_of).collect()
+            }
+        };
         candidates.extend(ends);
         if self.penalty != 1.0 {
             penalize(&mut candidates, written, n_plain, self.penalty);
@@ -77,8 +84,10 @@ fn penalize(candidates: &mut [(u32, f32)], written: &[u32], n_plain: usize, pena
         .collect();
     seen.sort_unstable();
     seen.dedup();
-    for id in seen {
-        let logit = &mut candidates[id as usize].1;
+    for (_, logit) in candidates
+        .iter_mut()
+        .filter(|(id, _)| seen.binary_search(id).is_ok())
+    {
         *logit = if *logit > 0.0 {
             *logit / penalty
         } else {
@@ -188,7 +197,7 @@ mod tests {
         let check = |logits: [f32; 4], expected: u32| {
             for sampling in [Sampling::Greedy, SEEDED] {
                 let id = Sampler::new(sampling, 1.0)
-                    .choose(&logits, 2, &[3], &[])
+                    .choose(&logits, 2, None, &[3], &[])
                     .unwrap();
                 assert_eq!(id, expected, "{logits:?}");
             }
@@ -212,12 +221,12 @@ mod tests {
     #[test]
     fn what_is_not_a_number_is_an_error() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            let choice = Sampler::new(Sampling::Greedy, 1.0).choose(&[0.0, bad], 2, &[], &[]);
+            let choice = Sampler::new(Sampling::Greedy, 1.0).choose(&[0.0, bad], 2, None, &[], &[]);
             assert!(choice.unwrap_err().is::<NotFinite>());
         }
         assert!(
             Sampler::new(Sampling::Greedy, 1.0)
-                .choose(&[], 2, &[1], &[])
+                .choose(&[], 2, None, &[1], &[])
                 .is_err()
         );
     }
@@ -234,7 +243,7 @@ mod tests {
         let mut sampler = Sampler::new(sampling, 1.0);
         let mut n_chosen = [0; 3];
         for _ in 0..3_000 {
-            n_chosen[sampler.choose(&logits, 3, &[], &[]).unwrap() as usize] += 1;
+            n_chosen[sampler.choose(&logits, 3, None, &[], &[]).unwrap() as usize] += 1;
         }
         assert_eq!(n_chosen[1], 0);
         assert!((1_900..2_100).contains(&n_chosen[0]), "{n_chosen:?}");
@@ -244,7 +253,7 @@ mod tests {
     fn a_penalty_makes_written_tokens_give_way() {
         let choose = |penalty| {
             Sampler::new(Sampling::Greedy, penalty)
-                .choose(&[2.0, 1.9], 2, &[], &[0])
+                .choose(&[2.0, 1.9], 2, None, &[], &[0])
                 .unwrap()
         };
         assert_eq!((choose(1.0), choose(1.3)), (0, 1));

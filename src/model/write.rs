@@ -15,6 +15,8 @@ pub struct Writer {
     ids: Vec<u32>,
     /// Tokens of a first try that went in circles; none before the second.
     n_given_up: Option<usize>,
+    /// The plain tokens that may be written, if not all.
+    only: Option<Vec<u32>>,
 }
 
 /// What a writer needs.
@@ -32,14 +34,15 @@ pub enum Next {
 const RETRY_PENALTY: f32 = 1.3;
 
 impl Writer {
-    /// A writer that has the logits after the prompt coming.
-    pub fn new(limits: &Limits) -> Writer {
+    /// A writer that has the logits after the prompt coming. Of the plain tokens it writes none but those in `only`.
+    pub fn new(limits: &Limits, only: Option<Vec<u32>>) -> Writer {
         Writer {
             limits: limits.clone(),
             sampler: Sampler::new(limits.sampling, 1.0),
             stream: Stream::default(),
             ids: Vec::new(),
             n_given_up: None,
+            only,
         }
     }
 
@@ -52,7 +55,10 @@ impl Writer {
             return Ok(Next::End(Stop::TokenCap));
         }
         let (n_plain, ends) = (tokens.n_plain(), tokens.ends());
-        let id = self.sampler.choose(logits, n_plain, ends, &self.ids)?;
+        let only = self.only.as_deref();
+        let id = self
+            .sampler
+            .choose(logits, n_plain, only, ends, &self.ids)?;
         if tokens.is_end(id) {
             return Ok(Next::End(Stop::EndOfTurn));
         }
