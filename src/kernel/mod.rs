@@ -20,6 +20,7 @@ pub use exp::gated;
 pub use format::Format;
 use format::Matrix;
 pub use isa::Isa;
+pub use memory::keep_memory;
 use threads::{SharedSlice, in_parallel};
 
 mod activations;
@@ -33,6 +34,7 @@ mod exp;
 mod format;
 mod isa;
 mod matmul;
+mod memory;
 mod pack;
 mod portable;
 mod reference;

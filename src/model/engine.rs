@@ -28,7 +28,7 @@ use super::qwen::{Part, Qwen};
 use super::tokens::Tokens;
 use super::write::{Next, Writer};
 use super::{Completion, Identity, LanguageModel, Limits, Prompt, Sampling, Stop, Usage};
-use crate::kernel::n_threads;
+use crate::kernel::{keep_memory, n_threads};
 
 /// How an engine is to run.
 #[derive(Debug, Clone)]
@@ -126,6 +126,7 @@ struct Sequence {
 impl Engine {
     /// Checks and loads the weights file; `identity` is what the store knows about it.
     pub fn open(path: &Path, identity: Identity, settings: EngineSettings) -> Result<Engine> {
+        keep_memory();
         let mut gguf = Gguf::open(path)?;
         let tokens = Tokens::new(&gguf)
             .with_context(|| format!("failed to read the vocabulary of `{}`", path.display()))?;
