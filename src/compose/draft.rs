@@ -163,6 +163,9 @@ impl<'a> Drafting<'a> {
         if is_copy(claim) {
             return Some("it is a copy of the source".into());
         }
+        if !stands_alone(&claim.text, self.lang) {
+            return Some("it points back at a sentence that is not there".into());
+        }
         if !self.same_language(&task.line.text) {
             return None;
         }

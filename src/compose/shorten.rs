@@ -314,10 +314,11 @@ fn without_last_han_clause(text: &str) -> Option<String> {
         "虽", "雖", "如果", "若", "由于", "由於", "因", "当", "當", "尽管", "儘管", "除", "随着",
         "隨著", "为了", "為了", "根据", "根據", "对于", "對於",
     ];
-    const UNFINISHED: [&str; 22] = [
-        "表示", "指出", "认为", "認為", "称", "稱", "说", "說", "时", "時", "后", "後", "中", "下",
-        "显示", "顯示", "透露", "宣布", "日", "年", "：", ":",
+    const SPEECH: [&str; 22] = [
+        "表示", "指出", "认为", "認為", "称", "稱", "说", "說", "指", "悉", "道", "到", "息", "示",
+        "露", "布", "佈", "看来", "看來", "是", "：", ":",
     ];
+    const TIMES: [&str; 10] = ["时", "時", "后", "後", "前", "中", "下", "日", "月", "年"];
     let marks = text
         .char_indices()
         .filter(|(_, c)| matches!(c, '，' | ',' | '；' | ';'));
@@ -326,10 +327,11 @@ fn without_last_han_clause(text: &str) -> Option<String> {
         .last()?;
     let (before, clause) = (&text[..at], &text[at + mark.len_utf8()..]);
     let first = before.split(['，', ',', '；', ';']).count() == 1;
-    let is_open = first && OPEN.iter().any(|open| before.starts_with(open))
-        || UNFINISHED.iter().any(|end| before.ends_with(end));
+    let ends_with = |endings: &[&str]| endings.iter().any(|end| before.ends_with(end));
+    let opens = OPEN.iter().any(|open| before.starts_with(open));
+    let is_open = first && (opens || ends_with(&TIMES)) || ends_with(&SPEECH);
     let binds = BINDING.iter().any(|word| clause.contains(word));
-    let long_enough = before.chars().count() >= 10;
+    let long_enough = before.chars().count() >= 14;
     (long_enough && !is_open && !binds).then(|| format!("{before}。"))
 }
 
@@ -361,10 +363,10 @@ mod tests {
             "The harbour office closed the old quay on Monday.",
         );
         check(
-            "此外，新碼頭三月動工，工期十一個月，耗資四億元，將有三座橋。",
+            "此外，新渡輪碼頭三月動工，工期十一個月，耗資四億元，將有三座橋。",
             Lang::ZhHant,
-            8,
-            "新碼頭三月動工，工期十一個月。",
+            9,
+            "新渡輪碼頭三月動工，工期十一個月。",
         );
     }
 
