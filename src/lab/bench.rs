@@ -131,16 +131,16 @@ pub fn bench<L: LanguageModel>(
     };
 
     let mut prefill_tok_s = [const { Vec::new() }; 3];
-    let mut sizes = vec![content(512), content(2048)];
+    let mut sizes = vec![512, 2048];
     if long {
-        sizes.push(content(8192).min(lm.room() - 1));
+        sizes.push(8192.min(lm.room() + n_frame - 1));
     }
     let (mut decode_tok_s, mut decode_tokens) = (Vec::new(), usize::MAX);
     let (mut article_s, mut article_tokens) = (Vec::new(), 0);
     for number in 0..repeat {
-        for (n_content, tok_s) in sizes.iter().zip(&mut prefill_tok_s) {
-            progress(&format!("reading {n_content} tokens"));
-            let text = prose(&lm, *n_content, number);
+        for (n_tokens, tok_s) in sizes.iter().zip(&mut prefill_tok_s) {
+            progress(&format!("reading {n_tokens} tokens"));
+            let text = prose(&lm, content(*n_tokens), number);
             let usage = complete(&mut lm, &text, 1)?;
             let n_read = usage.prompt_tokens.saturating_sub(usage.reused_tokens);
             tok_s.push(per_second(n_read, usage.prefill_ms));
