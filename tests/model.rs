@@ -11,9 +11,11 @@ use candle_core::{Device, Tensor};
 use candle_transformers::models::{quantized_qwen2, quantized_qwen3};
 use precis::model::engine::{DoesNotFit, Engine, EngineSettings};
 use precis::model::gguf::{Gguf, GgufError};
+#[cfg(target_arch = "x86_64")]
+use precis::model::qwen::Part;
 use precis::model::qwen::{CHUNK, Interrupted, Qwen};
 use precis::model::tokens::Tokens;
-use precis::model::{Identity, LanguageModel, Limits, Prompt, Sampling, Stop};
+use precis::model::{Completion, Identity, LanguageModel, Limits, Prompt, Sampling, Stop};
 
 use crate::support::tiny::{Random, Tiny, TinyFamily};
 
@@ -246,6 +248,97 @@ fn a_fork_agrees_with_the_oracle_and_leaves_its_origin_alone() {
             &oracle.prefill(&whole),
             &format!("{family:?}, origin"),
         );
+    }
+}
+
+/// Formats that we have kernels for, where rows are computed alike alone and together.
+#[cfg(target_arch = "x86_64")]
+const ALIKE: [GgmlDType; 4] = [
+    GgmlDType::Q8_0,
+    GgmlDType::Q5_0,
+    GgmlDType::Q4K,
+    GgmlDType::Q6K,
+];
+
+/// The same in one of these formats; and how many rows are few.
+#[cfg(target_arch = "x86_64")]
+fn load_alike(family: TinyFamily, seed: u64, dtype: GgmlDType) -> (Qwen, usize) {
+    let tiny = Tiny {
+        dtype,
+        ..Tiny::new(family, seed)
+    };
+    let model = load(&tiny);
+    let few = model.few_rows().expect("a kernel for the format");
+    (model, few)
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn what_was_read_before_shows_in_no_logit() {
+    for family in FAMILIES {
+        for dtype in ALIKE {
+            let (model, few) = load_alike(family, 21, dtype);
+            let ids = random_ids(CHUNK + 100, 22);
+            for n in [few + 1, 100, CHUNK + 1, CHUNK + 100] {
+                let mut fresh = model.cache();
+                let expected = to_vec(&model.forward(&ids[..n], &mut fresh, &GO_ON).unwrap());
+                for n_before in [n - few - 1, n / 2, few + 1].map(|before| before.min(n - few - 1))
+                {
+                    let mut cache = model.cache();
+                    let prefix = &ids[..(n_before + few + 1).min(n)];
+                    model.forward(prefix, &mut cache, &GO_ON).unwrap();
+                    cache.truncate(n_before);
+                    let rest = &ids[n_before..n];
+                    let found = to_vec(&model.forward(rest, &mut cache, &GO_ON).unwrap());
+                    assert_eq!(found, expected, "{dtype:?}, {n_before} of {n}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_step_of_several_sequences_equals_each_alone() {
+    for family in FAMILIES {
+        for dtype in ALIKE {
+            let (model, few) = load_alike(family, 23, dtype);
+            // Of several lengths, one of them with several new tokens.
+            let lengths: Vec<usize> = (0..few - 2).map(|idx| 20 + 31 * idx).collect();
+            let mut caches = Vec::new();
+            for n in &lengths {
+                let mut cache = model.cache();
+                model
+                    .forward(&random_ids(*n, *n as u64), &mut cache, &GO_ON)
+                    .unwrap();
+                caches.push(cache);
+            }
+            let news: Vec<Vec<u32>> = (0..lengths.len())
+                .map(|idx| random_ids(if idx == 2 { 3 } else { 1 }, 40 + idx as u64))
+                .collect();
+            let mut alone = Vec::new();
+            for (cache, ids) in caches.iter().zip(&news) {
+                let mut cache = cache.fork(cache.len()).unwrap();
+                for id in ids {
+                    alone.push(to_vec(&model.forward(&[*id], &mut cache, &GO_ON).unwrap()));
+                }
+            }
+            let mut parts: Vec<Part> = caches
+                .iter_mut()
+                .zip(&news)
+                .map(|(cache, ids)| Part { ids, cache })
+                .collect();
+            let together = model.step(&mut parts, &GO_ON).unwrap();
+            assert_eq!(together.dim(0).unwrap(), few);
+            for (row, alone) in alone.iter().enumerate() {
+                assert_eq!(
+                    &to_vec(&together.get(row).unwrap()),
+                    alone,
+                    "{dtype:?} {row}"
+                );
+            }
+            assert_eq!(caches[2].len(), lengths[2] + 3);
+        }
     }
 }
 
@@ -548,7 +641,7 @@ fn the_frame_is_chatml_and_content_cannot_close_it() {
     let prompt = |user: &str| Prompt {
         system: "in".into(),
         user: user.into(),
-        lead: String::new(),
+        ..Prompt::default()
     };
     let n_control = |ids: &[u32]| ids.iter().filter(|id| !tokens.is_plain(**id)).count();
     let honest = tokens.frame(&prompt("the")).unwrap();
@@ -594,23 +687,20 @@ fn identity() -> Identity {
     }
 }
 
-/// With weights in f32, so that a reused prefix differs from a fresh one by hardly anything.
 fn engine(family: TinyFamily, seed: u64, max_context: usize) -> Engine {
+    engine_of(&Tiny::new(family, seed), max_context, 12)
+}
+
+/// In a group of one, nothing is guessed either: the plain way that all others have to agree with.
+fn engine_of(tiny: &Tiny, max_context: usize, group: usize) -> Engine {
     let folder = tempfile::tempdir().unwrap();
-    let tiny = Tiny {
-        dtype: GgmlDType::F32,
-        ..Tiny::new(family, seed)
+    let settings = EngineSettings {
+        max_context,
+        group,
+        lookup: group > 1,
+        ..EngineSettings::default()
     };
-    let path = tiny.write(folder.path());
-    Engine::open(
-        &path,
-        identity(),
-        EngineSettings {
-            max_context,
-            ..EngineSettings::default()
-        },
-    )
-    .unwrap()
+    Engine::open(&tiny.write(folder.path()), identity(), settings).unwrap()
 }
 
 fn user(text: &str) -> Prompt {
@@ -628,76 +718,142 @@ fn limits(max_tokens: usize) -> Limits {
     }
 }
 
+/// Prompts that share more or less with one another, from a few tokens to more than a chunk.
+fn various() -> Vec<Prompt> {
+    let long = "the ring of the user, of 中国。".repeat(40);
+    let system = |user: &str| Prompt {
+        system: "the ring of the user".into(),
+        ..crate::model::user(user)
+    };
+    vec![
+        system("What of the ring?"),
+        system("What of the rings?"),
+        user("中国的。"),
+        system(&long),
+        system(&format!("{long}?")),
+        user(""),
+        system("What of the ring?"),
+        user("x"),
+        system(&format!("{long}!")),
+        user("What of the ring?"),
+    ]
+}
+
+fn same_texts(found: &[Completion], expected: &[Completion], what: &str) {
+    assert_eq!(found.len(), expected.len());
+    for (number, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert_eq!(found.text, expected.text, "{what}, prompt {number}");
+        assert_eq!(found.stop, expected.stop, "{what}, prompt {number}");
+        assert_eq!(
+            found.usage.completion_tokens, expected.usage.completion_tokens,
+            "{what}, prompt {number}"
+        );
+    }
+}
+
 #[test]
-fn the_same_prompt_gives_the_same_text_fresh_reused_and_in_a_batch() {
+fn the_company_of_a_prompt_never_changes_its_text() {
+    let seeded = Sampling::Seeded {
+        temperature: 1.2,
+        top_p: 0.95,
+        seed: 3,
+    };
+    let cases = [
+        (limits(30), Stop::TokenCap),
+        (limits(400), Stop::Loop), // greedy tiny models go in circles; both tries are made beside others
+        (
+            Limits {
+                sampling: seeded,
+                one_line: true,
+                ..limits(90)
+            },
+            Stop::Line,
+        ),
+    ];
     for family in FAMILIES {
-        let prompts = [
-            "What of the ring?",
-            "What of the rings?",
-            "中国的。",
-            "What of the ring?",
-        ]
-        .map(user);
-        let one_by_one: Vec<_> = prompts
-            .iter()
-            .map(|prompt| {
-                engine(family, 7, 512)
-                    .complete(std::slice::from_ref(prompt), &limits(30))
-                    .unwrap()
-                    .remove(0)
-            })
-            .collect();
-        let batch = engine(family, 7, 512)
-            .complete(&prompts, &limits(30))
-            .unwrap();
-        for (alone, together) in one_by_one.iter().zip(&batch) {
-            assert_eq!((&alone.text, alone.stop), (&together.text, together.stop));
-        }
-        assert_eq!(batch[0].text, batch[3].text);
-        assert_eq!(batch[0].usage.reused_tokens, 0);
-        assert!(batch[1].usage.reused_tokens > 10, "{:?}", batch[1].usage);
-    }
-}
-
-#[test]
-fn after_forgetting_nothing_earlier_shows() {
-    for dtype in [GgmlDType::Q8_0, GgmlDType::Q4K] {
-        let folder = tempfile::tempdir().unwrap();
-        let path = Tiny {
-            dtype,
-            ..Tiny::new(TinyFamily::Qwen2, 7)
-        }
-        .write(folder.path());
-        let open = || Engine::open(&path, identity(), EngineSettings::default()).unwrap();
-        let work = [
-            user("the ring of the user, of 中国"),
-            user("the ring of the user, of the ring"),
-        ];
-        let alone = open().complete(&work, &limits(40)).unwrap();
-        let mut engine = open();
-        engine
-            .complete(&[user("the ring of the user"), user("中国")], &limits(40))
-            .unwrap();
-        engine.forget();
-        let after = engine.complete(&work, &limits(40)).unwrap();
-        for (alone, after) in alone.iter().zip(&after) {
-            assert_eq!(alone.text, after.text);
-            assert_eq!(alone.usage.reused_tokens, after.usage.reused_tokens);
+        for (limits, expected) in &cases {
+            let tiny = Tiny::new(family, 7);
+            let alone: Vec<Completion> = various()
+                .iter()
+                .map(|prompt| {
+                    let mut engine = engine_of(&tiny, 2048, 1);
+                    engine
+                        .complete(std::slice::from_ref(prompt), limits)
+                        .unwrap()
+                        .remove(0)
+                })
+                .collect();
+            let stops: Vec<Stop> = alone.iter().map(|completion| completion.stop).collect();
+            assert!(stops.contains(expected), "{stops:?}");
+            for group in [1, 2, 5, 12] {
+                let mut engine = engine_of(&tiny, 2048, group);
+                let what = format!("{family:?}, groups of {group}");
+                let together = engine.complete(&various(), limits).unwrap();
+                same_texts(&together, &alone, &what);
+                // Not forgotten in between: what is in the cache shows nowhere either.
+                let again = engine.complete(&various(), limits).unwrap();
+                same_texts(&again, &alone, &what);
+            }
+            let mut guessing = engine_of(&tiny, 2048, 2);
+            for (prompt, alone) in various().iter().zip(&alone) {
+                let guessed = guessing
+                    .complete(std::slice::from_ref(prompt), limits)
+                    .unwrap();
+                same_texts(&guessed, std::slice::from_ref(alone), "with guesses");
+            }
         }
     }
 }
 
 #[test]
-fn the_last_token_of_a_prompt_is_read_even_when_all_of_it_is_known() {
-    let mut engine = engine(TinyFamily::Qwen2, 7, 512);
-    let twice = engine
-        .complete(&[user("the"), user("the")], &limits(5))
+#[cfg(target_arch = "x86_64")]
+fn what_prompts_share_is_read_once() {
+    let mut engine = engine(TinyFamily::Qwen2, 7, 2048);
+    let completions = engine.complete(&various(), &limits(5)).unwrap();
+    let usage = |number: usize| completions[number].usage;
+    assert_eq!(usage(0).reused_tokens, 0);
+    // But for the last tokens, of which more than a few are always read.
+    let [long, longer] = [3, 4].map(usage);
+    assert!(longer.reused_tokens + 16 > long.prompt_tokens, "{longer:?}");
+    assert!(usage(6).reused_tokens > 0, "{:?}", usage(6));
+    engine.forget();
+    let forgotten = engine.complete(&various()[..1], &limits(5)).unwrap();
+    assert_eq!(forgotten[0].usage.reused_tokens, 0);
+}
+
+#[test]
+fn where_rows_are_not_computed_alike_nothing_is_shared() {
+    // candle's products, in f32.
+    let tiny = Tiny {
+        dtype: GgmlDType::F32,
+        ..Tiny::new(TinyFamily::Qwen2, 7)
+    };
+    let together = engine_of(&tiny, 2048, 12)
+        .complete(&various(), &limits(20))
         .unwrap();
-    assert_eq!(
-        twice[1].usage.reused_tokens,
-        twice[1].usage.prompt_tokens - 1
-    );
-    assert_eq!(twice[0].text, twice[1].text);
+    for (prompt, together) in various().iter().zip(&together) {
+        let alone = engine_of(&tiny, 2048, 1)
+            .complete(std::slice::from_ref(prompt), &limits(20))
+            .unwrap();
+        same_texts(std::slice::from_ref(together), &alone, "f32");
+        assert_eq!(together.usage.reused_tokens, 0);
+    }
+}
+
+#[test]
+fn a_context_too_narrow_for_the_group_changes_no_text() {
+    // Room for one long prompt, or for several short ones.
+    let (tiny, prompts) = (Tiny::new(TinyFamily::Qwen2, 7), various());
+    let longest = engine_of(&tiny, 4096, 1)
+        .complete(&prompts[4..5], &limits(10))
+        .unwrap()
+        .remove(0);
+    let n_context = longest.usage.prompt_tokens + 10;
+    let mut narrow = engine_of(&tiny, n_context, 12);
+    let mut wide = engine_of(&tiny, 4096, 12);
+    let narrow = narrow.complete(&prompts, &limits(10)).unwrap();
+    let wide = wide.complete(&prompts, &limits(10)).unwrap();
+    same_texts(&narrow, &wide, "a narrow context");
 }
 
 #[test]
@@ -707,7 +863,7 @@ fn a_prompt_that_does_not_fit_is_refused_with_the_numbers() {
     let fits = Prompt {
         system: "in".into(),
         user: "x".repeat(room - 11),
-        lead: String::new(),
+        ..Prompt::default()
     };
     assert_eq!(
         engine.count(&fits.user) + engine.count(&fits.system),
@@ -726,6 +882,24 @@ fn a_prompt_that_does_not_fit_is_refused_with_the_numbers() {
     };
     assert_eq!(error.downcast_ref::<DoesNotFit>(), Some(&expected));
     assert!(engine.complete(&[user("x")], &limits(usize::MAX)).is_err());
+}
+
+#[test]
+fn one_prompt_that_does_not_fit_is_refused_before_any_work() {
+    let stop = Arc::new(AtomicBool::new(true)); // any work would end with `Interrupted`
+    let folder = tempfile::tempdir().unwrap();
+    let settings = EngineSettings {
+        max_context: 100,
+        stop,
+        ..EngineSettings::default()
+    };
+    let path = Tiny::new(TinyFamily::Qwen2, 7).write(folder.path());
+    let mut engine = Engine::open(&path, identity(), settings).unwrap();
+    let prompts = [user("x"), user(&"x".repeat(120)), user("x")];
+    let error = engine.complete(&prompts, &limits(10)).unwrap_err();
+    let refused = error.downcast_ref::<DoesNotFit>().unwrap();
+    assert_eq!(refused.prompt_tokens, 120);
+    assert!(engine.complete(&[], &limits(10)).unwrap().is_empty());
 }
 
 #[test]
@@ -829,10 +1003,10 @@ fn an_engine_told_to_stop_says_so() {
     let mut engine = Engine::open(&path, identity(), settings).unwrap();
     let before = engine.complete(&[user("the ring")], &limits(10)).unwrap();
     stop.store(true, Ordering::Relaxed);
-    let error = engine
-        .complete(&[user("the ring of")], &limits(10))
-        .unwrap_err();
-    assert!(error.is::<Interrupted>());
+    for prompts in [&various()[..1], &various()] {
+        let error = engine.complete(prompts, &limits(10)).unwrap_err();
+        assert!(error.is::<Interrupted>());
+    }
     stop.store(false, Ordering::Relaxed);
     assert_eq!(
         engine.complete(&[user("the ring")], &limits(10)).unwrap()[0].text,

@@ -138,6 +138,98 @@ fn best_and_margin(logits: &[f32]) -> (usize, f32) {
 }
 
 #[test]
+fn the_real_model_writes_the_same_texts_alone_and_in_a_group() {
+    check_groups(&model_path());
+}
+
+fn open(path: &Path, group: usize, lookup: bool) -> Engine {
+    let identity = Identity {
+        name: "real".into(),
+        sha256: "0".repeat(64),
+    };
+    let settings = EngineSettings {
+        group,
+        lookup,
+        ..EngineSettings::default()
+    };
+    Engine::open(path, identity, settings).unwrap()
+}
+
+fn check_groups(path: &Path) {
+    let limits = Limits {
+        max_tokens: 24,
+        one_line: true,
+        sampling: Sampling::Greedy,
+    };
+    let sentences = TEXT.split_inclusive(['.', '。']).map(str::trim);
+    let prompts: Vec<Prompt> = sentences
+        .filter(|sentence| sentence.len() > 20)
+        .map(|sentence| Prompt {
+            system: "You rewrite sentences. You write only the new sentence.".into(),
+            user: format!("Rewrite this sentence in about 12 words.\n\nSentence: {sentence}"),
+            ..Prompt::default()
+        })
+        .collect();
+    assert!(prompts.len() >= 10);
+    let mut one = open(path, 1, false);
+    let alone: Vec<String> = prompts
+        .iter()
+        .map(|prompt| {
+            one.forget();
+            one.complete(std::slice::from_ref(prompt), &limits)
+                .unwrap()
+                .remove(0)
+                .text
+        })
+        .collect();
+    let together = open(path, 12, true).complete(&prompts, &limits).unwrap();
+    for (alone, together) in alone.iter().zip(&together) {
+        assert_eq!(alone, &together.text);
+    }
+    // A token of the frame, the instruction and what the user turn begins with.
+    assert!(
+        together[1].usage.reused_tokens > 20,
+        "{:?}",
+        together[1].usage
+    );
+}
+
+#[test]
+fn the_real_model_writes_the_same_texts_with_and_without_guesses() {
+    check_lookup(&model_path());
+}
+
+fn check_lookup(path: &Path) {
+    let limits = Limits {
+        max_tokens: 60,
+        one_line: false,
+        sampling: Sampling::Greedy,
+    };
+    // Of the first, most is copied; of the last, little.
+    let tasks = [
+        "Write down this text again, word for word",
+        "Summarize this text in one sentence",
+        "Translate this text into French",
+    ];
+    let (mut plain, mut guessing) = (open(path, 1, false), open(path, 1, true));
+    for task in tasks {
+        let prompt = Prompt {
+            user: format!("{task}:\n\n{}", &TEXT[..TEXT.find("##").unwrap()]),
+            ..Prompt::default()
+        };
+        let write = |engine: &mut Engine| {
+            engine
+                .complete(std::slice::from_ref(&prompt), &limits)
+                .unwrap()
+                .remove(0)
+        };
+        let (expected, found) = (write(&mut plain), write(&mut guessing));
+        assert_eq!(found.text, expected.text, "{task}");
+        assert_eq!(found.stop, expected.stop, "{task}");
+    }
+}
+
+#[test]
 fn the_real_model_writes_the_same_text_twice() {
     check_same_text_twice(&model_path());
 }
@@ -149,7 +241,7 @@ fn check_same_text_twice(path: &Path) {
             "{}\n\nWhy was the basin closed?",
             &TEXT[..TEXT.find("\n\n").unwrap()]
         ),
-        lead: String::new(),
+        ..Prompt::default()
     };
     let limits = Limits {
         max_tokens: 40,

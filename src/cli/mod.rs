@@ -59,7 +59,6 @@ pub fn main() -> ExitCode {
 }
 
 fn run(mut args: Args) -> Exit {
-    kernel::keep_freed_memory();
     let configured = config::fill(&mut args);
     let console = Console::new(&args.common);
     std::panic::set_hook(Box::new(move |panic| console.bug(&panic.to_string())));

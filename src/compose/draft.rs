@@ -1,19 +1,21 @@
 //! Lines of evidence in, one checked sentence out: the model drafts, `ground` decides.
 //!
-//! A small model that is asked for a whole summary copies the opening until it is cut off. So it is asked for one
-//! short line at a time, about a few sentences at a time, and a line that does not hold is asked for once more, with
-//! what was wrong with it, before it is dropped.
+//! A small model that is asked for a whole summary copies the opening until it is cut off, and asked to say something
+//! in its own words it says something else. So it is asked to shorten one sentence at a time, with no words but those
+//! of the sentence, and only where the sentence is too long to be told as it is.
 
 use std::collections::BTreeSet;
 
 use anyhow::Result;
 
 use super::evidence::{Evidence, Line};
-use super::ground::{Ground, Support, longest_copy, words};
+use super::faithful::distortion;
+use super::ground::{Ground, HAN_PER_WORD, Support, longest_copy, n_words, words};
 use super::prompt::Prompts;
+use super::shorten::{dangles, shorten, stands_alone};
 use super::{Claim, Dropped};
-use crate::model::{LanguageModel, Limits, Sampling, Stop, Usage};
-use crate::text::lang::{foreign_script_chars, to_script};
+use crate::model::{LanguageModel, Limits, Prompt, Sampling, Stop, Usage};
+use crate::text::lang::{detect, foreign_script_chars, to_script};
 use crate::text::script::is_han;
 use crate::text::{BlockKind, Cite, Lang};
 
@@ -22,8 +24,10 @@ const COPY_WORDS: usize = 25;
 const COPY_HAN: usize = 40;
 /// Tokens of a group's title at the most.
 const TITLE_TOKENS: usize = 24;
-/// Words of Chinese are counted by characters: so many make one.
-pub const HAN_PER_WORD: usize = 2;
+/// Words that hold a shortened sentence together, and that a draft may use beside those of its sources.
+const GLUE: &str = "a an the of to in on at for from by with and that which who is are was were be been has have had as \
+    after before its their his her it they he she . , ’s 's";
+const HAN_GLUE: &str = "的了在是和與与等對对為为，。、";
 
 /// The drafting of one summary or answer: what it may use, and what it has cost so far.
 pub struct Drafting<'a> {
@@ -49,12 +53,14 @@ pub struct Drafting<'a> {
 
 /// One line to be drafted.
 pub struct Task<'a> {
-    /// The lines to be told in one sentence.
-    pub lines: &'a [&'a Line],
-    /// What stands before them, so that pronouns can be understood.
+    /// The line to be told in one sentence.
+    pub line: &'a Line,
+    /// What stands before it, so that pronouns can be understood.
     pub before: Option<&'a Line>,
-    /// About how many words it should have.
+    /// The most words that it should have.
     pub words: usize,
+    /// Whether a copy of the sentence is better than nothing.
+    pub may_copy: bool,
 }
 
 impl<'a> Drafting<'a> {
@@ -79,80 +85,140 @@ impl<'a> Drafting<'a> {
         }
     }
 
-    /// Drafts one sentence and checks it; `None` when neither the first draft nor the second one held.
-    pub fn line(&mut self, task: &Task) -> Result<Option<Claim>> {
-        let hints: Vec<Cite> = task.lines.iter().flat_map(|l| l.cites.clone()).collect();
-        self.shown.extend(&hints);
-        self.shown.extend(task.before.iter().flat_map(|l| &l.cites));
-        let mut copied = None;
-        let mut failed = None;
-        for attempt in 0..2 {
-            let words = if attempt == 0 {
-                task.words
-            } else {
-                task.words * 3 / 4
-            };
-            let text = self.complete(task, words)?;
-            let text = match whole_line(&text, self.lang) {
-                Ok(text) => text,
-                Err(why) => {
-                    failed = Some(Dropped {
-                        text,
-                        why: why.into(),
-                    });
-                    continue;
+    /// Tells each line in one checked sentence; `None` for a line that could not be told.
+    ///
+    /// The article's own sentence comes first, without what can be left out: it is true, and costs nothing. Where it
+    /// is too long or does not stand alone, the model is asked, all such lines at once.
+    pub fn lines(&mut self, tasks: &[Task]) -> Result<Vec<Option<Claim>>> {
+        let own: Vec<Option<Claim>> = tasks.iter().map(|task| self.shortened(task)).collect();
+        let fits =
+            |claim: &&Claim, words| n_words(&claim.text, self.lang) <= words && !is_copy(claim);
+        let fitting = tasks.iter().zip(&own).map(|(task, own)| {
+            let fitting = own.as_ref().filter(|claim| fits(claim, task.words));
+            fitting.cloned()
+        });
+        let mut told: Vec<Option<Claim>> = fitting.collect();
+        let open: Vec<usize> = (0..tasks.len())
+            .filter(|idx| told[*idx].is_none())
+            .collect();
+        let drafts = self.complete(&open.iter().map(|idx| &tasks[*idx]).collect::<Vec<_>>())?;
+        for (idx, draft) in open.into_iter().zip(drafts) {
+            told[idx] = match self.checked(&tasks[idx], draft) {
+                Ok(claim) => Some(claim),
+                Err(dropped) => {
+                    self.dropped.push(dropped);
+                    let may_copy = tasks[idx].may_copy;
+                    own[idx].clone().filter(|claim| may_copy || !is_copy(claim))
                 }
             };
-            match self.ground.check(&text, &hints) {
-                Support::Backed(cites) => {
-                    let claim = Claim {
-                        cites: self.sources.quotes(&cites),
-                        text,
-                    };
-                    if !is_copy(&claim) {
-                        return Ok(Some(claim));
-                    }
-                    copied.get_or_insert(claim);
-                }
-                Support::Unbacked(why) => failed = Some(Dropped { text, why }),
-            }
         }
-        // A copy is true, if not elegant; it is better than nothing.
-        if copied.is_none() {
-            self.dropped.extend(failed);
-        }
-        Ok(copied)
+        Ok(told)
     }
 
-    fn complete(&mut self, task: &Task, words: usize) -> Result<String> {
-        let line_texts: Vec<&str> = task.lines.iter().map(|l| l.text.as_str()).collect();
-        let before = task.before.map(|l| l.text.as_str()).unwrap_or_default();
-        let count = match self.lang {
-            Lang::En => words,
-            Lang::ZhHans | Lang::ZhHant => words * HAN_PER_WORD,
+    /// The source sentence itself without what can be left out, in the language asked for; `None` where it needs the
+    /// sentence before it.
+    fn shortened(&mut self, task: &Task) -> Option<Claim> {
+        self.shown.extend(&task.line.cites);
+        let most = task.words.min(COPY_WORDS - 1);
+        let text = in_language(shorten(&task.line.text, self.lang, most), self.lang);
+        let text = whole_line(&text, self.lang).ok()?;
+        let claim = Claim {
+            cites: self.sources.quotes(&task.line.cites),
+            text,
         };
-        let prompt = self.prompts.render(
-            "line",
-            self.lang,
-            &[
-                ("before", before),
-                ("text", &line_texts.join(" ")),
-                ("words", &count.to_string()),
-            ],
-        )?;
+        stands_alone(&claim.text, self.lang).then_some(claim)
+    }
+
+    /// A draft of the model's as a claim, or what is wrong with it.
+    fn checked(&self, task: &Task, text: String) -> Result<Claim, Dropped> {
+        let text = match whole_line(&text, self.lang) {
+            Ok(text) => text,
+            Err(why) => {
+                let why = why.into();
+                return Err(Dropped { text, why });
+            }
+        };
+        let why = match self.ground.check(&text, &task.line.cites) {
+            Support::Unbacked(why) => why,
+            Support::Backed(cites) => {
+                let claim = Claim {
+                    cites: self.sources.quotes(&cites),
+                    text,
+                };
+                match self.distorted(task, &claim) {
+                    None => return Ok(claim),
+                    Some(why) => {
+                        return Err(Dropped {
+                            text: claim.text,
+                            why,
+                        });
+                    }
+                }
+            }
+        };
+        Err(Dropped { text, why })
+    }
+
+    fn distorted(&self, task: &Task, claim: &Claim) -> Option<String> {
+        if is_copy(claim) {
+            return Some("it is a copy of the source".into());
+        }
+        if !self.same_language(&task.line.text) {
+            return None;
+        }
+        let context = task.before.map(|line| line.text.as_str());
+        let context = context.filter(|_| !stands_alone(&task.line.text, self.lang));
+        distortion(&claim.text, &task.line.text, context.unwrap_or_default())
+    }
+
+    /// Whether `source` is in the language that is written, in either script.
+    fn same_language(&self, source: &str) -> bool {
+        (detect(source) == Lang::En) == (self.lang == Lang::En)
+    }
+
+    /// A draft a task.
+    fn complete(&mut self, tasks: &[&Task]) -> Result<Vec<String>> {
+        let Some(most_words) = tasks.iter().map(|task| task.words).max() else {
+            return Ok(Vec::new());
+        };
+        let prompts = tasks.iter().map(|task| self.prompt(task));
+        let prompts = prompts.collect::<Result<Vec<Prompt>>>()?;
         let limits = Limits {
             // English takes about 1.4 tokens a word, Chinese about 0.7 a character; the rest is slack to end the sentence.
-            max_tokens: 16 + 2 * words,
+            max_tokens: 16 + 2 * most_words,
             one_line: true,
             sampling: self.sampling,
         };
-        let completion = self.lm.complete(&[prompt], &limits)?.remove(0);
-        self.usage += completion.usage;
-        let mut text = tidy(&completion.text);
-        if matches!(completion.stop, Stop::TokenCap) {
-            text.push('…');
-        }
-        Ok(in_language(text, self.lang))
+        self.shown
+            .extend(tasks.iter().flat_map(|t| t.before).flat_map(|l| &l.cites));
+        let completions = self.lm.complete(&prompts, &limits)?;
+        let drafts = completions.into_iter().map(|completion| {
+            self.usage += completion.usage;
+            let mut text = tidy(&completion.text);
+            if matches!(completion.stop, Stop::TokenCap) {
+                text.push('…');
+            }
+            in_language(text, self.lang)
+        });
+        Ok(drafts.collect())
+    }
+
+    fn prompt(&self, task: &Task) -> Result<Prompt> {
+        let before = task.before.map(|l| l.text.as_str()).unwrap_or_default();
+        let (count, glue) = match self.lang {
+            Lang::En => (task.words, GLUE),
+            Lang::ZhHans | Lang::ZhHant => (task.words * HAN_PER_WORD, HAN_GLUE),
+        };
+        let values = [
+            ("before", before),
+            ("text", &*task.line.text),
+            ("words", &*count.to_string()),
+        ];
+        let mut prompt = self.prompts.render("line", self.lang, &values)?;
+        prompt.only = self
+            .same_language(&task.line.text)
+            .then(|| format!("{before}\n{}\n{glue}", task.line.text));
+        Ok(prompt)
     }
 
     /// A heading for `points`, which were drafted from `lines`: the model's, when the sources back it, else the
@@ -266,6 +332,9 @@ fn whole_line(text: &str, lang: Lang) -> Result<String, &'static str> {
             return Err("it did not come to an end");
         }
         line.truncate(cut);
+    }
+    if dangles(&line) {
+        return Err("it did not come to an end");
     }
     let n_words = words(&line).len();
     let n_han = line.chars().filter(|c| is_han(*c)).count();

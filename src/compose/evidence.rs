@@ -26,6 +26,16 @@ pub struct Line {
     pub block: usize,
 }
 
+impl Line {
+    /// Whether `next` begins with the source sentence behind those of this line.
+    pub fn is_followed_by(&self, next: &Line) -> bool {
+        match (self.cites.last(), next.cites.first()) {
+            (Some(a), Some(b)) => a.article == b.article && a.sentence + 1 == b.sentence,
+            _ => false,
+        }
+    }
+}
+
 impl Evidence {
     /// A line a sentence of `article`, which becomes article 0 of the evidence.
     pub fn from_article(article: &Article) -> Evidence {

@@ -10,10 +10,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::Quote;
 use super::names;
 use crate::corpus::terms::terms;
-use crate::text::Cite;
 use crate::text::figures::{Figure, figures};
 use crate::text::fold::fold_str;
 use crate::text::script::is_han;
+use crate::text::{Cite, Lang};
 
 /// A draft needs at least this share of its weight in the sentences that it rests on.
 const MIN_COVERAGE: f64 = 0.6;
@@ -25,6 +25,9 @@ const ENOUGH: f64 = 0.85;
 const MAX_CITES: usize = 3;
 /// What a hint of the drafting step is worth, as a share of the draft's weight.
 const HINT_BONUS: f64 = 0.08;
+
+/// Words of Chinese are counted by characters: so many make one.
+pub const HAN_PER_WORD: usize = 2;
 
 /// Whether a draft is supported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -243,6 +246,18 @@ pub fn longest_copy(draft: &str, source: &str) -> usize {
     longest
 }
 
+/// The length of a text in words; two Han characters count as one.
+pub fn n_words(text: &str, lang: Lang) -> usize {
+    let words = words(text);
+    match lang {
+        Lang::En => words.len(),
+        Lang::ZhHans | Lang::ZhHant => {
+            let han = words.iter().filter(|w| w.chars().all(is_han)).count();
+            words.len() - han + han.div_ceil(HAN_PER_WORD)
+        }
+    }
+}
+
 /// Folded words; a Han character is a word of its own.
 pub fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
@@ -267,7 +282,6 @@ pub fn words(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::Cite;
 
     fn ground(sentences: &[&str]) -> Ground {
         let quote = |(sentence, text): (usize, &&str)| Quote {

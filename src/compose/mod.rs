@@ -12,10 +12,12 @@ pub mod answer;
 pub mod condense;
 pub mod draft;
 pub mod evidence;
+pub mod faithful;
 pub mod ground;
 pub mod names;
 pub mod prompt;
 pub mod salience;
+pub mod shorten;
 pub mod summarize;
 pub mod tags;
 

@@ -108,7 +108,7 @@ impl Prompts {
         Ok(Prompt {
             system: fill(system, values),
             user: fill(user, values),
-            lead: String::new(),
+            ..Prompt::default()
         })
     }
 }

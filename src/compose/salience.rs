@@ -79,11 +79,14 @@ impl Salience {
     }
 }
 
-/// Headings, questions, fragments and endless lines make no good point.
+/// Headings, questions, fragments, endless lines and what somebody says of himself make no good point.
 fn can_carry_a_point(line: &Line) -> bool {
+    const SELF: [&str; 9] = ["I", "We", "we", "My", "my", "Our", "our", "us", "me"];
     let n_words = super::ground::words(&line.text).len();
     let asks = line.text.trim_end().ends_with(['?', '？']);
-    line.kind != BlockKind::Heading && !asks && (7..=160).contains(&n_words)
+    let mut written = line.text.split(|c: char| !c.is_alphanumeric());
+    let speaks = written.any(|word| SELF.contains(&word)) || line.text.contains('我');
+    line.kind != BlockKind::Heading && !asks && !speaks && (7..=160).contains(&n_words)
 }
 
 /// The share of each line that stands in quotation marks, 0 to 1. A quotation may go on through the lines of a block.

@@ -1,20 +1,19 @@
 //! Articles in, checked summaries out.
 //!
 //! The model never chooses what to tell: `salience` does, whatever the length of the article. Each chosen sentence is
-//! told in one short line, and only lines that `ground` backs are kept.
+//! told in one short line, and only lines that hold against their source are kept.
 
 use anyhow::Result;
 
 use super::condense::condense;
-use super::draft::{Drafting, HAN_PER_WORD, Task};
+use super::draft::{Drafting, Task};
 use super::evidence::{Evidence, Line};
-use super::ground::words;
+use super::ground::n_words;
 use super::salience::Salience;
 use super::tags::tags;
 use super::{Claim, Group, Reading, Style, Summary, SummaryPlan};
 use crate::model::LanguageModel;
-use crate::text::script::is_han;
-use crate::text::{Article, BlockKind, Lang};
+use crate::text::{Article, BlockKind};
 
 /// Words of a summary when none are asked for.
 const BRIEF_WORDS: usize = 28;
@@ -24,7 +23,7 @@ const REPORT_WORDS: usize = 200;
 const CORE_WORDS: usize = 28;
 const POINT_WORDS: usize = 20;
 const MAX_TAGS: usize = 5;
-/// Lines that may fail before a summary is content with fewer points.
+/// Rounds of telling lines before a summary is content with fewer points.
 const PATIENCE: usize = 4;
 
 /// Summarizes each article; the results stand in the same order.
@@ -46,7 +45,7 @@ fn one(article: &Article, lm: &mut dyn LanguageModel, plan: &SummaryPlan) -> Res
     let set_aside_tokens = article.set_aside.iter().map(|s| lm.count(&s.text)).sum();
     let sources = Evidence::from_article(article);
     let mut drafting = Drafting::new(lm, sources.clone(), lang, plan.sampling, &plan.prompts);
-    let evidence = condense(sources, title, article_tokens, &mut drafting)?;
+    let evidence = condense(sources, title, article_tokens, &*drafting.lm);
     let mut picker = Picker::new(&evidence, title);
     let budget = plan.words.unwrap_or(match plan.style {
         Style::Brief => BRIEF_WORDS,
@@ -104,7 +103,7 @@ fn one(article: &Article, lm: &mut dyn LanguageModel, plan: &SummaryPlan) -> Res
     })
 }
 
-/// Takes the most salient line that is left, again and again.
+/// Takes the most salient lines that are left, again and again.
 struct Picker<'a> {
     evidence: &'a Evidence,
     salience: Salience,
@@ -121,68 +120,89 @@ impl<'a> Picker<'a> {
         }
     }
 
-    /// The sentence that tells what the article is about; a line that can not be told makes room for the next one.
+    /// The sentence that tells what the article is about; a line that cannot be told makes room for the next one.
     fn core(&mut self, drafting: &mut Drafting, words: usize) -> Result<Option<Claim>> {
         for _ in 0..PATIENCE {
-            let Some((_, claim)) = self.tell(drafting, words)? else {
+            let next = self.next(1);
+            if next.is_empty() {
                 break;
-            };
-            if claim.is_some() {
-                return Ok(claim);
+            }
+            if let Some((_, claim)) = self.tell(&next, drafting, words, true)?.pop() {
+                return Ok(Some(claim));
             }
         }
         Ok(None)
     }
 
     /// Points of together about `budget` words, each with the number of its line, in the order of the article.
+    ///
+    /// As many lines as are missing are told at once, and then, in place of those that could not be told, the next.
     fn points(
         &mut self,
         drafting: &mut Drafting,
         budget: usize,
         number: std::ops::RangeInclusive<usize>,
     ) -> Result<Vec<(usize, Claim)>> {
-        let planned = (budget / POINT_WORDS).clamp(*number.start(), *number.end());
         let mut points: Vec<(usize, Claim)> = Vec::new();
         let mut left = budget;
-        let mut failures = 0;
-        while points.len() < *number.end() && failures < PATIENCE {
-            let open = planned.saturating_sub(points.len()).max(1);
-            let words = left / open;
-            if points.len() >= *number.start() && words < POINT_WORDS / 2 {
+        for _ in 0..PATIENCE {
+            let planned = (budget / POINT_WORDS).clamp(*number.start(), *number.end());
+            let missing = match points.len() < planned {
+                true => planned - points.len(),
+                // Short points leave room for another.
+                false => (left / POINT_WORDS).min(number.end() - points.len()),
+            };
+            let next = self.next(missing);
+            if next.is_empty() {
                 break;
             }
-            let words = words.clamp(POINT_WORDS / 2, POINT_WORDS * 5 / 4);
-            match self.tell(drafting, words)? {
-                Some((line, Some(claim))) => {
-                    left = left.saturating_sub(n_words(&claim.text, drafting.lang));
-                    points.push((line, claim));
-                }
-                Some((_, None)) => failures += 1,
-                None => break,
-            }
+            let words = (left / missing).clamp(POINT_WORDS * 3 / 4, POINT_WORDS * 6 / 5);
+            let told = self.tell(&next, drafting, words, false)?;
+            let n_told: usize = told
+                .iter()
+                .map(|(_, c)| n_words(&c.text, drafting.lang))
+                .sum();
+            left = left.saturating_sub(n_told);
+            points.extend(told);
         }
         points.sort_by_key(|(line, _)| *line);
         Ok(points)
     }
 
-    /// Tells the next line. The outer `None`: no line is left; the inner one: it could not be told.
+    /// The most salient lines that are left, at most `n`.
+    fn next(&mut self, n: usize) -> Vec<usize> {
+        let before = self.taken.len();
+        while self.taken.len() < before + n
+            && let Some(line) = self.salience.next(&self.taken)
+        {
+            self.taken.push(line);
+        }
+        self.taken[before..].to_vec()
+    }
+
+    /// Tells lines in at most `words` words each; those that cannot be told are not among the claims.
     fn tell(
-        &mut self,
+        &self,
+        lines: &[usize],
         drafting: &mut Drafting,
         words: usize,
-    ) -> Result<Option<(usize, Option<Claim>)>> {
-        let Some(index) = self.salience.next(&self.taken) else {
-            return Ok(None);
+        may_copy: bool,
+    ) -> Result<Vec<(usize, Claim)>> {
+        let task = |&idx: &usize| {
+            let line = &self.evidence.lines[idx];
+            let before = idx.checked_sub(1).map(|i| &self.evidence.lines[i]);
+            Task {
+                line,
+                before: before.filter(|l| l.kind != BlockKind::Heading && l.is_followed_by(line)),
+                words,
+                may_copy,
+            }
         };
-        self.taken.push(index);
-        let lines = &self.evidence.lines;
-        let before = index.checked_sub(1).map(|i| &lines[i]);
-        let claim = drafting.line(&Task {
-            lines: &[&lines[index]],
-            before: before.filter(|l| l.kind != BlockKind::Heading),
-            words,
-        })?;
-        Ok(Some((index, claim)))
+        let tasks: Vec<Task> = lines.iter().map(task).collect();
+        let told = lines.iter().copied().zip(drafting.lines(&tasks)?);
+        Ok(told
+            .filter_map(|(line, claim)| Some((line, claim?)))
+            .collect())
     }
 }
 
@@ -235,16 +255,4 @@ fn distance(a: usize, b: usize, evidence: &Evidence) -> usize {
     let between = &evidence.lines[a..=b];
     let headings = between.iter().filter(|l| l.kind == BlockKind::Heading);
     b - a + 100 * headings.count()
-}
-
-/// The length of a text in words; two Han characters count as one.
-pub fn n_words(text: &str, lang: Lang) -> usize {
-    let words = words(text);
-    match lang {
-        Lang::En => words.len(),
-        Lang::ZhHans | Lang::ZhHant => {
-            let han = words.iter().filter(|w| w.chars().all(is_han)).count();
-            words.len() - han + han.div_ceil(HAN_PER_WORD)
-        }
-    }
 }

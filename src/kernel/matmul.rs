@@ -333,16 +333,26 @@ mod tests {
                 let (n, k) = (9, 512);
                 let bytes = blocks(format, n, k, false, &mut random);
                 let weights = Matrix::new(format, (n, k), &bytes).unwrap();
-                let x = numbers(2 * isa.bundle_rows(), k, false, &mut random);
-                let together = matmul(&weights, None, &Activations::quantize(&x, k, isa), isa);
-                for (row, x) in x.chunks_exact(k).enumerate() {
-                    let alone = matmul(&weights, None, &Activations::quantize(x, k, isa), isa);
+                let n_few = isa.few_rows();
+                let x = numbers(4 * n_few, k, false, &mut random);
+                let multiply = |rows: Range<usize>| {
+                    let x = Activations::quantize(&x[rows.start * k..rows.end * k], k, isa);
+                    matmul(&weights, None, &x, isa)
+                };
+                let check = |rows: Range<usize>, all: &[f32]| {
                     assert_eq!(
-                        alone,
-                        together[row * n..(row + 1) * n],
-                        "{format:?} {isa:?} row {row}"
+                        multiply(rows.clone()),
+                        all[rows.start * n..rows.end * n],
+                        "{format:?} {isa:?} rows {rows:?}"
                     );
-                }
+                };
+                let few = multiply(0..n_few);
+                (0..n_few).for_each(|row| check(row..row + 1, &few));
+                check(1..n_few - 2, &few);
+                let many = multiply(0..4 * n_few);
+                check(0..n_few + 1, &many);
+                check(n_few - 3..3 * n_few, &many);
+                check(3 * n_few - 1..4 * n_few, &many);
             }
         }
     }

@@ -21,6 +21,7 @@ use exp::gated;
 pub use format::Format;
 use format::Matrix;
 pub use isa::{Arithmetic, Isa};
+pub use memory::keep_memory;
 pub use rows::{add, rms_norm, rotate};
 use threads::{SharedSlice, in_parallel};
 
@@ -35,6 +36,7 @@ mod exp;
 mod format;
 mod isa;
 mod matmul;
+mod memory;
 mod pack;
 mod portable;
 mod reference;
@@ -175,6 +177,15 @@ impl QLinear {
     /// Features that come out, n.
     pub fn n_outputs(&self) -> usize {
         self.shape.0
+    }
+
+    /// How many rows count as few, where a row's product is the same to the bit whatever rows stand beside it, as long
+    /// as they are few together, or more than few both times. Products of candle promise nothing of the kind.
+    pub fn few_rows(&self) -> Option<usize> {
+        match &self.weights {
+            Weights::Own { isa, .. } => Some(isa.few_rows()),
+            Weights::Candle { .. } => None,
+        }
     }
 
     /// (.., k) -> (.., n), for a contiguous `x` of two dimensions or more.
@@ -407,20 +418,6 @@ pub fn set_threads(n: usize) -> Result<()> {
         unsafe { std::env::set_var(name, n.to_string()) };
     }
     Ok(())
-}
-
-/// Lets memory that was freed stay with the process, where the allocator is glibc's. A layer's numbers come and go, some
-/// MB at a time; to hand them back to the system and to be given them again, page by page, took a fifth of the time of
-/// a prompt.
-pub fn keep_freed_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    for (option, n_bytes) in [
-        (libc::M_MMAP_THRESHOLD, 32 << 20),
-        (libc::M_TRIM_THRESHOLD, 1 << 30),
-    ] {
-        // SAFETY: it sets a number that the allocator guards itself; a value that it refuses changes nothing.
-        unsafe { libc::mallopt(option, n_bytes) };
-    }
 }
 
 /// Whether the caller's thread is the only one; where the system does not list threads, the caller is believed.

@@ -30,7 +30,7 @@ pub struct CacheShape {
 }
 
 /// The cache grows by this many tokens at a time.
-const STEP: usize = 512;
+const STEP: usize = 128;
 
 impl Cache {
     /// An empty cache; memory is taken when [`Cache::reserve`] asks for it.
@@ -52,6 +52,11 @@ impl Cache {
     /// Whether no token is held.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Tokens that there is memory for.
+    pub fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Makes room for `n_more` tokens beyond those held.

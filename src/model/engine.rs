@@ -1,22 +1,34 @@
-//! Prompts in, completions out: reads the prompt, writes tokens, knows when to stop. Knows no article.
+//! Prompts in, completions out: reads prompts, has several texts written at once, shares what was read. Knows no
+//! article.
 //!
-//! The keys and values of the last prompt stay in the cache; what the next prompt shares with it from the beginning
-//! is not read again.
+//! Up to [`EngineSettings::group`] sequences are alive together. A token of each goes through the layers at once, so
+//! that the weights are read from memory once for all of them; a text that has ended makes room for the next prompt.
+//!
+//! What a prompt finds already read, and what stands beside it, never changes its text. A row of numbers is computed
+//! alike whatever stands beside it, as long as the rows are few both times, or more than few both times
+//! ([`Qwen::few_rows`]); so a prompt of more than a few tokens is read more than a few at a time, however much of it
+//! was read before, written tokens are read few at a time, and a prompt shares what was read of prompts alone. Where
+//! rows are not computed alike (candle's products), nothing is shared or guessed, and one sequence is alive at a time.
+//!
+//! A sequence that is alone reads its last token together with a guess at the next ones ([`Lookup`]). The writer then
+//! takes the logits after each as if they had come one by one, for as long as it writes what was guessed.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
 
 use super::cache::Cache;
 use super::gguf::Gguf;
-use super::qwen::Qwen;
-use super::sample::{Sampler, loop_start};
-use super::tokens::{Stream, Tokens};
-use super::{Completion, Identity, LanguageModel, Limits, Prompt, Stop, Usage};
+use super::lookup::Lookup;
+use super::qwen::{Part, Qwen};
+use super::tokens::Tokens;
+use super::write::{Next, Writer};
+use super::{Completion, Identity, LanguageModel, Limits, Prompt, Sampling, Stop, Usage};
+use crate::kernel::{keep_memory, n_threads};
 
 /// How an engine is to run.
 #[derive(Debug, Clone)]
@@ -25,6 +37,11 @@ pub struct EngineSettings {
     pub device: Device,
     /// The most tokens of context to use, where the model has more; the cache grows to it only when a prompt needs it.
     pub max_context: usize,
+    /// The most sequences that are written at once; 1 at least. Fewer are, when they would hold more than
+    /// `max_context` tokens together, or when the kernels do not compute so many rows as one.
+    pub group: usize,
+    /// Whether a sequence that is alone, and not sampled, guesses its next tokens.
+    pub lookup: bool,
     /// Set from elsewhere, ends the work at the next layer with
     /// [`Interrupted`](super::qwen::Interrupted).
     pub stop: Arc<AtomicBool>,
@@ -33,11 +50,23 @@ pub struct EngineSettings {
 /// Qwen's small models read no better beyond this, and the cache of a longer prompt would outgrow the weights.
 const DEFAULT_CONTEXT: usize = 8_192;
 
+/// Reading the weights costs the same for any number of sequences, computing with them costs more for each. The kernels
+/// take six at a time: on two cores six are written at three times the speed of one, and twelve no faster than six;
+/// more cores compute faster, but hardly read faster.
+fn default_group() -> usize {
+    match n_threads() {
+        ..=2 => 6,
+        _ => 12,
+    }
+}
+
 impl Default for EngineSettings {
     fn default() -> Self {
         EngineSettings {
             device: Device::Cpu,
             max_context: DEFAULT_CONTEXT,
+            group: default_group(),
+            lookup: true,
             stop: Arc::default(),
         }
     }
@@ -64,24 +93,40 @@ pub struct Engine {
     model: Qwen,
     tokens: Tokens,
     stop: Arc<AtomicBool>,
-    cache: Cache,
-    /// The ids whose keys and values the cache holds.
-    cached: Vec<u32>,
+    group: usize,
+    lookup: bool,
+    /// The last prompt whose text ended.
+    kept: Option<Read>,
 }
 
-/// One try at a completion.
-struct Attempt {
+/// A prompt whose keys and values a cache begins with.
+struct Read {
     ids: Vec<u32>,
-    text: String,
-    stop: Stop,
+    cache: Cache,
 }
 
-/// What the second try divides the logits of written tokens by, when the first went in circles.
-const RETRY_PENALTY: f32 = 1.3;
+/// A sequence that is alive.
+struct Sequence {
+    /// The how manieth of the prompts.
+    number: usize,
+    prompt: Read,
+    /// For a second try.
+    prompt_logits: Vec<f32>,
+    writer: Writer,
+    /// Written, and not yet read.
+    last: u32,
+    lookup: Lookup,
+    ended: Option<Stop>,
+    reused_tokens: usize,
+    prefill_ms: u64,
+    /// Its share of the time in which the group was written.
+    decode_time: Duration,
+}
 
 impl Engine {
     /// Checks and loads the weights file; `identity` is what the store knows about it.
     pub fn open(path: &Path, identity: Identity, settings: EngineSettings) -> Result<Engine> {
+        keep_memory();
         let mut gguf = Gguf::open(path)?;
         let tokens = Tokens::new(&gguf)
             .with_context(|| format!("failed to read the vocabulary of `{}`", path.display()))?;
@@ -92,54 +137,21 @@ impl Engine {
             "a context of {} tokens holds nothing beside the chat frame",
             model.max_len()
         );
-        let cache = model.cache();
+        let group = settings.group.clamp(1, model.few_rows().unwrap_or(1));
         Ok(Engine {
             identity,
             model,
             tokens,
             stop: settings.stop,
-            cache,
-            cached: Vec::new(),
+            group,
+            lookup: settings.lookup,
+            kept: None,
         })
     }
 
     /// The vocabulary.
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
-    }
-
-    fn complete_one(&mut self, prompt: &Prompt, limits: &Limits) -> Result<Completion> {
-        let prompt_ids = self.tokens.frame(prompt)?;
-        self.check_fit(prompt, prompt_ids.len(), limits.max_tokens)?;
-        let started = Instant::now();
-        let (logits, reused_tokens) = self.read_prompt(&prompt_ids, limits.max_tokens)?;
-        let prefill_ms = elapsed_ms(started);
-
-        let started = Instant::now();
-        let mut attempt = self.write(&logits, limits, 1.0)?;
-        let mut completion_tokens = attempt.ids.len();
-        if attempt.stop == Stop::Loop {
-            self.rewind(prompt_ids.len());
-            attempt = self.write(&logits, limits, RETRY_PENALTY)?;
-            completion_tokens += attempt.ids.len();
-        }
-        if attempt.stop == Stop::Loop {
-            let n_before = loop_start(&attempt.ids).unwrap_or(attempt.ids.len());
-            let text = self.tokens.decode(&attempt.ids[..n_before]);
-            attempt.text = whole_sentences(&finished(&text, limits.one_line)).to_owned();
-        }
-        let usage = Usage {
-            prompt_tokens: prompt_ids.len(),
-            reused_tokens,
-            completion_tokens,
-            prefill_ms,
-            decode_ms: elapsed_ms(started),
-        };
-        Ok(Completion {
-            text: attempt.text,
-            stop: attempt.stop,
-            usage,
-        })
     }
 
     fn check_fit(
@@ -160,70 +172,174 @@ impl Engine {
         })
     }
 
-    /// Brings the prompt into the cache, reading only what is not there yet. Returns the logits after its last token
-    /// and how many tokens were there.
-    fn read_prompt(&mut self, prompt_ids: &[u32], max_tokens: usize) -> Result<(Vec<f32>, usize)> {
-        let n_shared = self
-            .cached
-            .iter()
-            .zip(prompt_ids)
-            .take_while(|(a, b)| a == b)
-            .count();
-        // The last token is always read, since its logits are what the answer begins with.
-        let n_reused = n_shared.min(prompt_ids.len() - 1);
-        self.rewind(n_reused);
-        self.cache
-            .reserve(prompt_ids.len() - n_reused + max_tokens)?;
-        let logits = self.read(&prompt_ids[n_reused..])?;
-        Ok((logits, n_reused))
+    /// Whether a sequence that may come to hold `n_tokens` may be written beside those alive.
+    fn has_place(&self, live: &[Sequence], n_tokens: usize) -> bool {
+        let held: usize = live.iter().map(|other| other.prompt.cache.capacity()).sum();
+        live.is_empty() || live.len() < self.group && held + n_tokens <= self.model.max_len()
     }
 
-    /// Reads ids behind those in the cache; an error leaves the cache with what it surely holds.
-    fn read(&mut self, ids: &[u32]) -> Result<Vec<f32>> {
-        let logits = self.model.forward(ids, &mut self.cache, &self.stop);
-        self.cached.extend_from_slice(ids);
-        self.cached.truncate(self.cache.len());
-        to_vec(&logits?)
-    }
-
-    fn rewind(&mut self, len: usize) {
-        self.cache.truncate(len);
-        self.cached.truncate(len);
-    }
-
-    /// Writes an answer behind the prompt that the cache ends with and whose last logits are given.
-    fn write(&mut self, prompt_logits: &[f32], limits: &Limits, penalty: f32) -> Result<Attempt> {
-        let mut sampler = Sampler::new(limits.sampling, penalty);
-        let mut stream = Stream::default();
-        let mut ids = Vec::new();
-        let mut logits = Vec::new();
-        let stop = loop {
-            if ids.len() == limits.max_tokens {
-                break Stop::TokenCap;
-            }
-            let current = if ids.is_empty() {
-                prompt_logits
-            } else {
-                &logits
-            };
-            let id = sampler.choose(current, self.tokens.n_plain(), self.tokens.ends(), &ids)?;
-            if self.tokens.is_end(id) {
-                break Stop::EndOfTurn;
-            }
-            ids.push(id);
-            stream.push(self.tokens.bytes(id));
-            if limits.one_line && first_line(without_thought(stream.text())).is_some() {
-                break Stop::Line;
-            }
-            if loop_start(&ids).is_some() {
-                break Stop::Loop;
-            }
-            if ids.len() < limits.max_tokens {
-                logits = self.read(&[id])?;
-            }
+    /// Reads a prompt, and has its first token written.
+    fn start(
+        &mut self,
+        number: usize,
+        ids: Vec<u32>,
+        writer: Writer,
+        limits: &Limits,
+        live: &[Sequence],
+    ) -> Result<Sequence> {
+        let started = Instant::now();
+        let mut cache = self.prefix(&ids, limits.max_tokens, live)?;
+        let reused_tokens = cache.len();
+        cache.reserve(ids.len() - reused_tokens + limits.max_tokens)?;
+        let logits = self
+            .model
+            .forward(&ids[reused_tokens..], &mut cache, &self.stop)?;
+        let logits: Vec<f32> = logits.to_vec1()?;
+        let mut sequence = Sequence {
+            number,
+            prompt: Read { ids, cache },
+            prompt_logits: logits.clone(),
+            writer,
+            last: 0,
+            lookup: Lookup::default(),
+            ended: None,
+            reused_tokens,
+            prefill_ms: started.elapsed().as_millis() as u64,
+            decode_time: Duration::ZERO,
         };
-        let text = finished(&stream.into_text(), limits.one_line);
-        Ok(Attempt { ids, text, stop })
+        let started = Instant::now();
+        sequence.write(&logits, &self.tokens)?;
+        sequence.decode_time = started.elapsed();
+        Ok(sequence)
+    }
+
+    /// A cache with the longest beginning of a prompt that was read before.
+    fn prefix(&mut self, ids: &[u32], max_tokens: usize, live: &[Sequence]) -> Result<Cache> {
+        let few = self.model.few_rows().unwrap_or(usize::MAX);
+        let n_shared = |other: &Read| match other.ids.len() > few {
+            true => {
+                let same = other.ids.iter().zip(ids).take_while(|(a, b)| a == b);
+                same.count().min(ids.len().saturating_sub(few + 1))
+            }
+            false => 0,
+        };
+        let kept = self.kept.take();
+        let n_kept = kept.as_ref().map_or(0, n_shared);
+        let others = live.iter().map(|other| &other.prompt);
+        if let Some(other) = others.max_by_key(|other| n_shared(other))
+            && n_shared(other) > n_kept
+        {
+            drop(kept);
+            return other.cache.fork(n_shared(other));
+        }
+        match kept {
+            Some(mut kept) if n_kept > 0 => {
+                kept.cache.truncate(n_kept);
+                // What a long prompt needed is not to be held for a short one.
+                match kept.cache.capacity() / 2 > ids.len() + max_tokens {
+                    true => kept.cache.fork(n_kept),
+                    false => Ok(kept.cache),
+                }
+            }
+            _ => Ok(self.model.cache()),
+        }
+    }
+
+    /// Reads the token that each sequence wrote last, and has each write the next, or several of them.
+    fn step(&self, live: &mut [Sequence], limits: &Limits) -> Result<()> {
+        let started = Instant::now();
+        let mut reads: Vec<Vec<u32>> = live.iter().map(|sequence| vec![sequence.last]).collect();
+        if let [alone] = &mut *live
+            && self.lookup
+            && limits.sampling == Sampling::Greedy
+        {
+            let n_room = self.model.few_rows().unwrap_or(1) - 1;
+            let n_left = limits.max_tokens - alone.writer.ids().len();
+            let guess = alone.guess(n_room.min(n_left - 1));
+            reads[0].extend(guess);
+        }
+        let mut parts = Vec::with_capacity(live.len());
+        for (sequence, ids) in live.iter_mut().zip(&reads) {
+            let cache = &mut sequence.prompt.cache;
+            parts.push(Part { ids, cache });
+        }
+        let logits = self.model.step(&mut parts, &self.stop)?; // (token, vocabulary)
+        let mut first = 0;
+        for (sequence, ids) in live.iter_mut().zip(&reads) {
+            let logits = logits.narrow(0, first, ids.len())?;
+            sequence.write_on(ids, &logits, &self.tokens)?;
+            first += ids.len();
+        }
+        let share = started.elapsed() / live.len() as u32;
+        live.iter_mut()
+            .for_each(|sequence| sequence.decode_time += share);
+        Ok(())
+    }
+
+    /// Takes out the sequences that have ended.
+    fn take_ended(&mut self, live: &mut Vec<Sequence>, completions: &mut [Option<Completion>]) {
+        for sequence in live.extract_if(.., |sequence| sequence.ended.is_some()) {
+            let number = sequence.number;
+            completions[number] = self.finish(sequence);
+        }
+    }
+
+    /// The completion of a sequence, if it has ended.
+    fn finish(&mut self, sequence: Sequence) -> Option<Completion> {
+        let stop = sequence.ended?;
+        let usage = Usage {
+            prompt_tokens: sequence.prompt.ids.len(),
+            reused_tokens: sequence.reused_tokens,
+            completion_tokens: sequence.writer.n_written(),
+            prefill_ms: sequence.prefill_ms,
+            decode_ms: sequence.decode_time.as_millis() as u64,
+        };
+        self.kept = Some(sequence.prompt);
+        Some(Completion {
+            text: sequence.writer.into_text(stop, &self.tokens),
+            stop,
+            usage,
+        })
+    }
+}
+
+impl Sequence {
+    /// What may follow on all that there is.
+    fn guess(&mut self, n_most: usize) -> Vec<u32> {
+        let ids = [&self.prompt.ids, self.writer.ids()].concat();
+        self.lookup.guess(&ids, n_most).to_vec()
+    }
+
+    /// Writes on behind the first of the ids that were just read, whose logits are (ids, vocabulary), and behind each
+    /// of the others that it has then itself written. The rest of them is forgotten.
+    fn write_on(&mut self, read: &[u32], logits: &Tensor, tokens: &Tokens) -> Result<()> {
+        let n_held = self.prompt.cache.len() - read.len();
+        let mut n_right = 0;
+        while self.write(&logits.get(n_right)?.to_vec1()?, tokens)?
+            && read.get(n_right + 1) == Some(&self.last)
+        {
+            n_right += 1;
+        }
+        self.prompt.cache.truncate(n_held + 1 + n_right);
+        self.lookup.learn(read.len() - 1, n_right);
+        Ok(())
+    }
+
+    /// Writes a token behind the one that has these logits. Returns whether it goes on from there: no, when the text
+    /// has ended or begun again.
+    fn write(&mut self, logits: &[f32], tokens: &Tokens) -> Result<bool> {
+        let mut next = self.writer.write(logits, tokens)?;
+        let goes_on = matches!(next, Next::Read(_));
+        if next == Next::Again {
+            self.prompt.cache.truncate(self.prompt.ids.len());
+            next = self.writer.write(&self.prompt_logits, tokens)?;
+        }
+        match next {
+            Next::Read(id) => self.last = id,
+            Next::End(stop) => self.ended = Some(stop),
+            Next::Again => anyhow::bail!("a first token cannot be a loop"),
+        }
+        Ok(goes_on)
     }
 }
 
@@ -241,108 +357,35 @@ impl LanguageModel for Engine {
     }
 
     fn forget(&mut self) {
-        self.rewind(0);
+        self.kept = None;
     }
 
     fn complete(&mut self, prompts: &[Prompt], limits: &Limits) -> Result<Vec<Completion>> {
-        prompts
-            .iter()
-            .map(|prompt| self.complete_one(prompt, limits))
-            .collect()
-    }
-}
-
-fn elapsed_ms(started: Instant) -> u64 {
-    started.elapsed().as_millis() as u64
-}
-
-fn to_vec(logits: &Tensor) -> Result<Vec<f32>> {
-    Ok(logits.to_vec1::<f32>()?)
-}
-
-/// The text without a thought before it, and of one line its first alone.
-fn finished(text: &str, one_line: bool) -> String {
-    let text = without_thought(text);
-    match one_line {
-        true => first_line(text)
-            .unwrap_or(behind_blank_lines(text))
-            .to_owned(),
-        false => text.to_owned(),
-    }
-}
-
-/// The text behind a `<think>` block that it begins with. The tokens of that name are never drawn, but a model may
-/// still spell the block with plain ones.
-fn without_thought(text: &str) -> &str {
-    match text.trim_start().strip_prefix("<think>") {
-        None => text,
-        Some(thought) => thought
-            .split_once("</think>")
-            .map_or("", |(_, after)| after.trim_start()),
-    }
-}
-
-/// The first line that has any text, without the breaks around it, once a break has followed it.
-fn first_line(text: &str) -> Option<&str> {
-    let text = behind_blank_lines(text);
-    let (line, _) = text.split_once('\n')?;
-    Some(line.trim_end_matches('\r'))
-}
-
-/// The text from the first line on that has any.
-fn behind_blank_lines(text: &str) -> &str {
-    let blank = &text[..text.len() - text.trim_start().len()];
-    &text[blank.rfind(['\r', '\n']).map_or(0, |idx| idx + 1)..]
-}
-
-/// The text up to its last sentence end; nothing, when no sentence came to its end.
-fn whole_sentences(text: &str) -> &str {
-    const ENDS: [char; 8] = ['.', '!', '?', '…', '。', '！', '？', '\n'];
-    // A full stop with more of the word behind it, as in a decimal, ends nothing.
-    let is_end = |after: &str, end: char| {
-        !end.is_ascii_punctuation() || !after.starts_with(|next: char| next.is_alphanumeric())
-    };
-    let end = text
-        .char_indices()
-        .rev()
-        .map(|(start, character)| (start + character.len_utf8(), character))
-        .find(|(end, character)| ENDS.contains(character) && is_end(&text[*end..], *character))
-        .map_or(0, |(end, _)| end);
-    text[..end].trim_end()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_line_is_the_first_with_text() {
-        let check =
-            |text: &str, expected: &str| assert_eq!(finished(text, true), expected, "{text:?}");
-        check("one\ntwo", "one");
-        check("\n\r\n one \r\ntwo", " one ");
-        check("  \n two\n", " two");
-        check("no break", "no break");
-        check("\n\n", "");
-    }
-
-    #[test]
-    fn a_spelled_thought_is_dropped() {
-        let check =
-            |text: &str, expected: &str| assert_eq!(finished(text, false), expected, "{text:?}");
-        check("<think>hm\n\nso</think>\n\nYes.", "Yes.");
-        check("\n<think>never ends", "");
-        check("Tags such as <think> stay.", "Tags such as <think> stay.");
-    }
-
-    #[test]
-    fn a_broken_text_is_cut_at_its_last_whole_sentence() {
-        let check =
-            |text: &str, expected: &str| assert_eq!(whole_sentences(text), expected, "{text:?}");
-        check("It sank. Nobody was", "It sank.");
-        check("船沉了。沒有人", "船沉了。");
-        check("It cost 1.4 million. It cost 1.4 m", "It cost 1.4 million.");
-        check("no end", "");
-        check("- one\n- tw", "- one");
+        let mut waiting = Vec::with_capacity(prompts.len());
+        for prompt in prompts {
+            let ids = self.tokens.frame(prompt)?;
+            self.check_fit(prompt, ids.len(), limits.max_tokens)?;
+            let only = prompt.only.as_deref();
+            let only = only.map(|text| self.tokens.vocabulary(text)).transpose()?;
+            waiting.push((ids, Writer::new(limits, only)));
+        }
+        let mut waiting = waiting.into_iter().enumerate().peekable();
+        let mut live: Vec<Sequence> = Vec::new();
+        let mut completions: Vec<Option<Completion>> = vec![None; prompts.len()];
+        loop {
+            while let Some((number, (ids, writer))) = waiting
+                .next_if(|(_, (ids, _))| self.has_place(&live, ids.len() + limits.max_tokens))
+            {
+                live.push(self.start(number, ids, writer, limits, &live)?);
+                self.take_ended(&mut live, &mut completions);
+            }
+            if live.is_empty() {
+                break;
+            }
+            self.step(&mut live, limits)?;
+            self.take_ended(&mut live, &mut completions);
+        }
+        let completions: Option<Vec<Completion>> = completions.into_iter().collect();
+        completions.context("a prompt was never completed")
     }
 }

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 pub mod cache;
 pub mod engine;
 pub mod gguf;
+pub mod lookup;
 pub mod qwen;
 pub mod sample;
 pub mod store;
 pub mod tokens;
+pub mod write;
 
 /// What the model is asked. The chat frame around it is made of token ids, never of text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,6 +24,8 @@ pub struct Prompt {
     pub user: String,
     /// The beginning of the model's own turn, which it is to continue; mostly empty.
     pub lead: String,
+    /// The only text whose tokens may be written, beside the end of the turn; `None`: any token may.
+    pub only: Option<String>,
 }
 
 /// Where a completion has to end, and how its tokens are chosen.
@@ -82,13 +86,13 @@ pub enum Stop {
 pub struct Usage {
     /// Tokens of the prompts, the chat frame included.
     pub prompt_tokens: usize,
-    /// Those among them whose keys and values were still in the cache.
+    /// Those among them whose keys and values were in a cache already.
     pub reused_tokens: usize,
     /// Tokens written.
     pub completion_tokens: usize,
     /// Milliseconds of reading prompts.
     pub prefill_ms: u64,
-    /// Milliseconds of writing.
+    /// Milliseconds of writing; of time in which several texts were written, an equal share.
     pub decode_ms: u64,
 }
 
@@ -122,17 +126,19 @@ pub trait LanguageModel {
     /// How many tokens of this model `text` is.
     fn count(&self, text: &str) -> usize;
 
-    /// Forgets what earlier prompts left in the cache, so that what follows depends on nothing but itself.
+    /// Forgets what earlier prompts left in the cache.
     ///
-    /// Reused keys and values equal fresh ones but for the rounding of sums, which can decide between two tokens that
-    /// are as good as equal. To be called where a new piece of work begins: then its text is the same alone, in a
-    /// batch and in a resumed run.
+    /// Texts do not depend on it; [`Usage::reused_tokens`] does. To be called where a new piece of work begins: then its
+    /// usage, too, is the same alone, in a batch and in a resumed run, and memory is given back.
     fn forget(&mut self) {}
 
-    /// One completion a prompt, in order.
+    /// One completion a prompt, in order. Several prompts in one call cost much less than one after the other.
+    ///
+    /// A prompt's text depends on the prompt and the limits alone: not on the prompts beside it, nor on those before.
     ///
     /// # Errors
-    /// A prompt that does not fit beside `limits.max_tokens` is refused with the numbers, never truncated.
+    /// Before any work, when a prompt does not fit beside `limits.max_tokens`: it is refused with the numbers, never
+    /// truncated. An error in one completion ends the call.
     fn complete(&mut self, prompts: &[Prompt], limits: &Limits) -> anyhow::Result<Vec<Completion>>;
 }
 

@@ -1,7 +1,7 @@
 //! Token ids in, logits out: the forward pass of Qwen2, Qwen2.5 and Qwen3 (dense). Knows no text and picks no token.
 //!
-//! Papers: Qwen2 <https://arxiv.org/abs/2407.10671>, Qwen3 <https://arxiv.org/abs/2505.09388>. Batches have one
-//! sequence, so no tensor carries a batch dimension.
+//! Papers: Qwen2 <https://arxiv.org/abs/2407.10671>, Qwen3 <https://arxiv.org/abs/2505.09388>. No tensor carries a batch
+//! dimension: the tokens of several sequences stand behind one another as rows, and part in the attention alone.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -34,6 +34,14 @@ pub struct Qwen {
     layers: Vec<Layer>,
     final_norm: Tensor, // (hidden)
     rope: Rope,
+}
+
+/// What one sequence has to be read next.
+pub struct Part<'a> {
+    /// The new tokens; at least one.
+    pub ids: &'a [u32],
+    /// What was read before them.
+    pub cache: &'a mut Cache,
 }
 
 /// The token embedding and the output projection, (vocabulary, hidden) each.
@@ -126,16 +134,30 @@ impl Qwen {
         )
     }
 
+    /// How many rows are few to all layers, see [`QLinear::few_rows`].
+    pub fn few_rows(&self) -> Option<usize> {
+        let output = match &self.embedding {
+            Embedding::Apart { output, .. } | Embedding::Tied(output) => output,
+        };
+        let layers = self.layers.iter().flat_map(Layer::linears).chain([output]);
+        // Without a promise is less than any promise.
+        layers.map(QLinear::few_rows).min().flatten()
+    }
+
     /// Reads `ids` behind what the cache holds, and returns the logits (vocabulary) after the last of them.
+    ///
+    /// They are read in chunks of about the same size: more than a few are never followed by a chunk of few, so that
+    /// what the cache comes to hold does not depend on how much of a prompt was there before.
     ///
     /// # Errors
     /// [`Interrupted`], soon after `stop` became true; an id or a length that is out of range.
     pub fn forward(&self, ids: &[u32], cache: &mut Cache, stop: &AtomicBool) -> Result<Tensor> {
         ensure!(!ids.is_empty(), "no token to read");
         let mut hidden = None;
-        for chunk in ids.chunks(CHUNK) {
+        for ids in ids.chunks(ids.len().div_ceil(ids.len().div_ceil(CHUNK))) {
             hidden = None; // frees the last chunk's states before the next ones are made
-            hidden.replace(self.read_chunk(chunk, cache, stop)?);
+            let part = Part { ids, cache };
+            hidden.replace(self.read(&mut [part], stop)?);
         }
         let hidden = hidden.expect("at least one chunk was read"); // (n_last_chunk, hidden)
         let last = hidden.narrow(0, hidden.dim(0)? - 1, 1)?;
@@ -147,27 +169,39 @@ impl Qwen {
         ensure!(!ids.is_empty(), "no token to read");
         let chunks = ids
             .chunks(CHUNK)
-            .map(|chunk| self.logits(&self.read_chunk(chunk, cache, stop)?));
+            .map(|ids| self.step(&mut [Part { ids, cache }], stop));
         Ok(Tensor::cat(&chunks.collect::<Result<Vec<_>>>()?, 0)?)
     }
 
-    /// Takes one chunk through all layers: (chunk, hidden).
-    fn read_chunk(&self, ids: &[u32], cache: &mut Cache, stop: &AtomicBool) -> Result<Tensor> {
-        cache.reserve(ids.len())?;
-        let rope = self.rope.narrow(cache.len(), ids.len())?;
-        let mut x = self.embedding.rows(ids)?.to_device(&self.device)?; // (chunk, hidden)
+    /// Reads the parts of several sequences at once, and returns the logits after every one of their tokens, (tokens,
+    /// vocabulary). When it fails, no cache has changed.
+    pub fn step(&self, parts: &mut [Part<'_>], stop: &AtomicBool) -> Result<Tensor> {
+        let hidden = self.read(parts, stop)?;
+        self.logits(&hidden)
+    }
+
+    /// Takes the tokens of all parts through all layers: (tokens, hidden).
+    fn read(&self, parts: &mut [Part<'_>], stop: &AtomicBool) -> Result<Tensor> {
+        for part in parts.iter_mut() {
+            part.cache.reserve(part.ids.len())?;
+        }
+        let rope = self.rope.of(parts)?;
+        let ids: Vec<u32> = parts.iter().flat_map(|part| part.ids).copied().collect();
+        let mut x = self.embedding.rows(&ids)?.to_device(&self.device)?; // (tokens, hidden)
         for (idx, layer) in self.layers.iter().enumerate() {
             check(stop)?;
             let normed = rms_norm(&x, &layer.attention_norm, self.config.rms_eps as f32)?;
             x = add(
                 &x,
-                &layer.attention(&normed, idx, cache, &rope, &self.config)?,
+                &layer.attention(&normed, idx, parts, &rope, &self.config)?,
             )?;
             check(stop)?;
             let normed = rms_norm(&x, &layer.feed_forward_norm, self.config.rms_eps as f32)?;
             x = add(&x, &layer.feed_forward(&normed)?)?;
         }
-        cache.advance(ids.len());
+        for part in parts {
+            part.cache.advance(part.ids.len());
+        }
         Ok(x)
     }
 
@@ -234,12 +268,24 @@ impl Layer {
         })
     }
 
-    /// Grouped-query attention: (chunk, hidden) -> (chunk, hidden).
+    fn linears(&self) -> [&QLinear; 7] {
+        [
+            &self.query,
+            &self.key,
+            &self.value,
+            &self.attention_output,
+            &self.gate,
+            &self.up,
+            &self.down,
+        ]
+    }
+
+    /// Grouped-query attention: (tokens, hidden) -> (tokens, hidden).
     fn attention(
         &self,
         x: &Tensor,
         layer_idx: usize,
-        cache: &mut Cache,
+        parts: &mut [Part<'_>],
         rope: &Rope,
         config: &Config,
     ) -> Result<Tensor> {
@@ -263,16 +309,22 @@ impl Layer {
             .map(|(query, key)| (query, key))
             .unzip();
         let [query, key, value] = QLinear::forward_many([&self.query, &self.key, &self.value], x)?;
-        let query = rope.rotate(&by_head(query, n_heads, query_norm)?)?; // (chunk, head, head_dim)
-        let key = rope.rotate(&by_head(key, n_kv_heads, key_norm)?)?; // (chunk, kv_head, head_dim)
-        let value = by_head(value, n_kv_heads, None)?; // (chunk, kv_head, head_dim)
-        let (keys, values) =
-            cache.append(layer_idx, &key.transpose(0, 1)?, &value.transpose(0, 1)?)?;
-        let mixed = attend(&query, &keys, &values)?; // (chunk, head * head_dim)
-        self.attention_output.forward(&mixed)
+        let query = rope.rotate(&by_head(query, n_heads, query_norm)?)?; // (tokens, head, head_dim)
+        let key = rope.rotate(&by_head(key, n_kv_heads, key_norm)?)?; // (tokens, kv_head, head_dim)
+        let value = by_head(value, n_kv_heads, None)?; // (tokens, kv_head, head_dim)
+        let mut mixed = Vec::with_capacity(parts.len()); // (part's tokens, head * head_dim) each
+        let mut first = 0;
+        for part in parts {
+            let own = |x: &Tensor| x.narrow(0, first, part.ids.len());
+            let (key, value) = (own(&key)?.transpose(0, 1)?, own(&value)?.transpose(0, 1)?);
+            let (keys, values) = part.cache.append(layer_idx, &key, &value)?;
+            mixed.push(attend(&own(&query)?, &keys, &values)?);
+            first += part.ids.len();
+        }
+        self.attention_output.forward(&Tensor::cat(&mixed, 0)?)
     }
 
-    /// SwiGLU: (chunk, hidden) -> (chunk, hidden).
+    /// SwiGLU: (tokens, hidden) -> (tokens, hidden).
     fn feed_forward(&self, x: &Tensor) -> Result<Tensor> {
         QLinear::feed_forward([&self.gate, &self.up, &self.down], x)
     }
@@ -295,11 +347,15 @@ impl Rope {
         })
     }
 
-    /// The rows of `n` positions from `start`.
-    fn narrow(&self, start: usize, n: usize) -> Result<Rope> {
+    /// The rows of the positions of all new tokens.
+    fn of(&self, parts: &[Part<'_>]) -> Result<Rope> {
+        let rows = |table: &Tensor| {
+            let rows = |part: &Part<'_>| table.narrow(0, part.cache.len(), part.ids.len());
+            Tensor::cat(&parts.iter().map(rows).collect::<Result<Vec<_>, _>>()?, 0)
+        };
         Ok(Rope {
-            cos: self.cos.narrow(0, start, n)?,
-            sin: self.sin.narrow(0, start, n)?,
+            cos: rows(&self.cos)?,
+            sin: rows(&self.sin)?,
         })
     }
 

@@ -11,6 +11,7 @@ use tokenizers::tokenizer::SplitDelimiterBehavior;
 
 use super::Prompt;
 use super::gguf::{Family, Gguf};
+use crate::text::script::is_han;
 
 /// The tokens of one model.
 pub struct Tokens {
@@ -103,6 +104,36 @@ impl Tokens {
     pub fn count(&self, text: &str) -> usize {
         // Encoding fails on no text with this encoder; were it to, a token a byte is the safe side.
         self.encode(text).map_or(text.len(), |ids| ids.len())
+    }
+
+    /// The ids with which the words of `text` can be written again, in order of their numbers: at the beginning of a
+    /// line and within it, capitalised or not, and of Chinese every run of up to four characters that is one token.
+    pub fn vocabulary(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = self.encode(text)?;
+        let words = text.split(|c: char| !c.is_alphanumeric());
+        for word in words.filter(|word| !word.is_empty()) {
+            let characters: Vec<char> = word.chars().collect();
+            if word.is_ascii() || !is_han(characters[0]) {
+                let rest: String = characters[1..].iter().collect();
+                let capital = characters[0].to_uppercase().to_string() + &rest;
+                let small = characters[0].to_lowercase().to_string() + &rest;
+                for form in [capital, small] {
+                    ids.extend(self.encode(&form)?);
+                    ids.extend(self.encode(&format!(" {form}"))?);
+                }
+            }
+            for n in 1..=4 {
+                for run in characters.windows(n).filter(|run| is_han(run[0])) {
+                    let run = self.encode(&run.iter().collect::<String>())?;
+                    if n == 1 || run.len() == 1 {
+                        ids.extend(run);
+                    }
+                }
+            }
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
     }
 
     /// The prompt within its chat frame. An empty system turn is left out.
