@@ -821,7 +821,9 @@ fn the_doctor_asks_no_network_when_offline() {
     let user = User::new();
     let ended = user.run(&["doctor"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
-    for what in ["cpu", "memory", "models", "index", "config", "hub", "pip"] {
+    for what in [
+        "cpu", "kernels", "memory", "models", "index", "config", "hub", "pip",
+    ] {
         assert!(
             ended.out.lines().any(|line| line.starts_with(what)),
             "{what}: {}",
@@ -834,7 +836,8 @@ fn the_doctor_asks_no_network_when_offline() {
 #[test]
 fn bench_ends_with_one_line_of_json() {
     let user = User::new();
-    let ended = user.run_tiny(&["bench", "--repeat", "1"]);
+    let peer = "echo loaded; echo '{\"prefill_512_tok_s\": 0.5, \"peer\": \"x\"}'";
+    let ended = user.run_tiny(&["bench", "--repeat", "1", "--compare", peer]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let figures: Value = serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
     assert_eq!(figures["schema"], "precis/bench/1");
@@ -842,6 +845,7 @@ fn bench_ends_with_one_line_of_json() {
         "prefill_512_tok_s",
         "prefill_2048_tok_s",
         "decode_128_tok_s",
+        "decode_gb_s",
         "article_s",
         "load_s",
         "peak_rss_mb",
@@ -851,8 +855,37 @@ fn bench_ends_with_one_line_of_json() {
             "{figure}: {figures}"
         );
     }
+    assert_eq!(figures["peer"]["prefill_512_tok_s"], 0.5);
+    assert!(ended.out.contains("for the peer's 0.5"), "{}", ended.out);
     assert!(figures["commit"].is_string() && figures["threads"].as_u64().unwrap() > 0);
     assert_eq!(figures["model_sha256"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn a_peer_that_fails_ends_the_bench() {
+    let user = User::new();
+    for peer in ["false", "echo no figures"] {
+        let ended = user.run_tiny(&["bench", "--repeat", "1", "--compare", peer]);
+        assert_eq!(ended.code, 2, "{}", ended.out);
+        assert!(ended.err.contains(peer), "{}", ended.err);
+    }
+}
+
+#[test]
+fn bench_says_what_speed_costs() {
+    let user = User::new();
+    let text = "The council voted to rebuild the ferry terminal by the river. ".repeat(400);
+    user.write("long.txt", &text);
+    let ended = user.run_tiny(&["bench", "--fidelity", "long.txt"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let found: Value = serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
+    for row in found["rows"].as_array().unwrap() {
+        let kl_nats = row["kl_nats"].as_f64().unwrap();
+        assert!((-1e-9..1e-2).contains(&kl_nats), "{row}");
+        assert_eq!(row["tokens"], 2000);
+    }
+    user.write("short.txt", "Too short.");
+    assert_eq!(user.run_tiny(&["bench", "--fidelity", "short.txt"]).code, 2);
 }
 
 #[test]

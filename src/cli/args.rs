@@ -273,12 +273,24 @@ pub(crate) enum ModelCommand {
 #[command(before_help = "\
 Examples:
   precis bench --fast
-  precis bench --threads 2 --repeat 5 | tail -1 >> bench.jsonl")]
+  precis bench --threads 2 --repeat 5 | tail -1 >> bench.jsonl
+  precis bench --threads 2 --long --compare './peer prefill 512' --compare './peer decode 128'")]
 pub(crate) struct BenchArgs {
     /// Measure each figure this often and give the median
     #[arg(long, value_name = "N", default_value = "3")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=100))]
     pub(crate) repeat: u16,
+    /// Also read prompts of 8,192 tokens
+    #[arg(long)]
+    pub(crate) long: bool,
+    /// Run this command of another program after each round, and give the ratios; what it prints ends with a line of
+    /// JSON that names its figures as ours are named
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) compare: Vec<String>,
+    /// Instead of the speed, measure what it costs: how far the predictions over the first 2,000 tokens of this text
+    /// lie from those of slow, exact products
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fidelity: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
 }

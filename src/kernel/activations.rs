@@ -1,5 +1,7 @@
 //! Rows of numbers in, the same rows as bytes with a scale for every 32 of them out: what the byte products multiply.
 
+use std::ops::Range;
+
 use super::format::{Format, GROUP};
 use super::{Isa, SharedSlice, in_parallel};
 
@@ -55,41 +57,45 @@ impl Bundle<'_> {
 impl Activations {
     /// Quantizes `x`, (m, k), for kernels of this instruction set.
     pub(super) fn quantize(x: &[f32], k: usize, isa: Isa) -> Activations {
-        assert!(k > 0 && k.is_multiple_of(GROUP) && x.len().is_multiple_of(k));
-        let (m, n_groups) = (x.len() / k, k / GROUP);
+        assert!(k > 0 && x.len().is_multiple_of(k));
+        let m = x.len() / k;
+        Activations::filled(m, k, isa, |room| {
+            in_parallel(m.div_ceil(isa.bundle_rows()), |bundles| {
+                let rows =
+                    bundles.start * isa.bundle_rows()..m.min(bundles.end * isa.bundle_rows());
+                let x = &x[rows.start * k..rows.end * k];
+                // SAFETY: each bundle is handed to one thread.
+                unsafe { room.quantize(x, rows, 0..k / GROUP) };
+            })
+        })
+    }
+
+    /// Activations of `m` rows of `k` numbers, all groups of which `fill` is to quantize.
+    pub(super) fn filled(
+        m: usize,
+        k: usize,
+        isa: Isa,
+        fill: impl FnOnce(&Room<'_>),
+    ) -> Activations {
+        assert!(k > 0 && k.is_multiple_of(GROUP));
+        let n_groups = k / GROUP;
         let mut quants = vec![0; m * k];
         let mut scales = vec![0.0; m * n_groups];
         let mut sums = vec![[0; 2]; m * n_groups];
         let mut scaled_sums = vec![0.0; m * n_groups];
-        let bundle_rows = isa.bundle_rows();
-        {
-            let quants = SharedSlice::new(&mut quants);
-            let scales = SharedSlice::new(&mut scales);
-            let sums = SharedSlice::new(&mut sums);
-            let scaled_sums = SharedSlice::new(&mut scaled_sums);
-            in_parallel(m.div_ceil(bundle_rows), |bundles| {
-                for bundle in bundles {
-                    let first_row = bundle * bundle_rows;
-                    let n_rows = bundle_rows.min(m - first_row);
-                    let groups = first_row * n_groups..(first_row + n_rows) * n_groups;
-                    // SAFETY: each bundle is handed to one thread, and the ranges of bundles do not overlap.
-                    let (quants, scales, sums, scaled_sums) = unsafe {
-                        (
-                            quants.range(groups.start * GROUP..groups.end * GROUP),
-                            scales.range(groups.clone()),
-                            sums.range(groups.clone()),
-                            scaled_sums.range(groups),
-                        )
-                    };
-                    let x = &x[first_row * k..(first_row + n_rows) * k];
-                    isa.quantize(x, n_rows, quants, scales, sums, scaled_sums);
-                }
-            });
-        }
+        fill(&Room {
+            m,
+            n_groups,
+            isa,
+            quants: SharedSlice::new(&mut quants),
+            scales: SharedSlice::new(&mut scales),
+            sums: SharedSlice::new(&mut sums),
+            scaled_sums: SharedSlice::new(&mut scaled_sums),
+        });
         Activations {
             m,
             k,
-            bundle_rows,
+            bundle_rows: isa.bundle_rows(),
             quants,
             scales,
             sums,
@@ -153,6 +159,46 @@ impl Activations {
     }
 }
 
+/// Activations on their way, which several threads write.
+pub(super) struct Room<'a> {
+    m: usize,
+    n_groups: usize,
+    isa: Isa,
+    quants: SharedSlice<'a, i8>,
+    scales: SharedSlice<'a, f32>,
+    sums: SharedSlice<'a, [i32; 2]>,
+    scaled_sums: SharedSlice<'a, f32>,
+}
+
+impl Room<'_> {
+    /// Quantizes `x`, the numbers (row, k) of these groups of these rows, which are whole bundles.
+    ///
+    /// # Safety
+    /// No other thread writes these groups of these rows.
+    pub(super) unsafe fn quantize(&self, x: &[f32], rows: Range<usize>, groups: Range<usize>) {
+        let bundle_rows = self.isa.bundle_rows();
+        let k = groups.len() * GROUP;
+        assert!(rows.start.is_multiple_of(bundle_rows) && rows.end <= self.m);
+        assert!(groups.end <= self.n_groups && x.len() == rows.len() * k);
+        for (i, x) in x.chunks(bundle_rows * k).enumerate() {
+            let n_rows = x.len() / k;
+            let first = (rows.start + i * bundle_rows) * self.n_groups + groups.start * n_rows;
+            let at = first..first + groups.len() * n_rows;
+            // SAFETY: the groups of a bundle's rows lie behind one another, and the caller has them alone.
+            let (quants, scales, sums, scaled_sums) = unsafe {
+                (
+                    self.quants.range(at.start * GROUP..at.end * GROUP),
+                    self.scales.range(at.clone()),
+                    self.sums.range(at.clone()),
+                    self.scaled_sums.range(at),
+                )
+            };
+            self.isa
+                .quantize(x, n_rows, quants, scales, sums, scaled_sums);
+        }
+    }
+}
+
 /// Quantizes a bundle, (row, k). Written so that a compiler turns it into vector code; each instruction set compiles
 /// it for itself.
 #[inline(always)]
@@ -177,6 +223,16 @@ pub(super) fn quantize_bundle(
     }
 }
 
+/// What brings numbers up to this magnitude into -127..=127.
+#[inline(always)]
+pub(super) fn factor(magnitude: f32) -> f32 {
+    if (1e-30..=f32::MAX).contains(&magnitude) {
+        127.0 / magnitude
+    } else {
+        0.0
+    }
+}
+
 /// Quantizes one group; returns its scale and the sums of both halves of its quants. A number that is not finite
 /// makes the scale not finite, so that it is not lost in what comes out of a product.
 #[inline(always)]
@@ -187,11 +243,7 @@ fn quantize_group(x: &[f32; GROUP], quants: &mut [i8; GROUP]) -> (f32, [i32; 2])
         magnitude = magnitude.max(x.to_bits() & 0x7fff_ffff);
     }
     let magnitude = f32::from_bits(magnitude);
-    let factor = if (1e-30..=f32::MAX).contains(&magnitude) {
-        127.0 / magnitude
-    } else {
-        0.0
-    };
+    let factor = factor(magnitude);
     // Adding 1.5 * 2^23 leaves the nearest integer, ties to even, in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let mut rounded = [0i32; GROUP];
@@ -209,4 +261,33 @@ fn quantize_group(x: &[f32; GROUP], quants: &mut [i8; GROUP]) -> (f32, [i32; 2])
     };
     let sums = [sum(&rounded[..16]), sum(&rounded[16..])];
     (magnitude / 127.0, sums)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_instruction_set_rounds_alike() {
+        let (m, k) = (7, 96);
+        let x: Vec<f32> = (0..m * k)
+            .map(|i| ((i * 7_919 % 1_013) as f32 - 500.0) / 4.0 * (1 + i / k) as f32)
+            .collect();
+        let quantized = |isa| {
+            let x = Activations::quantize(&x, k, isa);
+            let groups = (0..m).flat_map(|row| (0..k / GROUP).map(move |g| (row, g)));
+            let groups = groups.map(|(row, g)| (x.group(row, g).0.to_vec(), x.group(row, g).1));
+            groups.collect::<Vec<_>>()
+        };
+        let expected = quantized(Isa::Portable);
+        for ((quants, scale), x) in expected.iter().zip(x.chunks(GROUP)) {
+            assert!(quants.iter().any(|quant| quant.abs() == 127));
+            for (quant, x) in quants.iter().zip(x) {
+                assert!((f32::from(*quant) * scale - x).abs() <= 0.5001 * scale);
+            }
+        }
+        for isa in Isa::available() {
+            assert_eq!(quantized(isa), expected, "{isa:?}");
+        }
+    }
 }

@@ -18,12 +18,10 @@ use super::{Isa, SharedSlice, in_parallel, with_floats};
 
 /// Queries side by side.
 pub(super) const LANES: usize = 16;
-/// Rows of a product of f32 that are computed at once.
-pub(super) const TILE_ROWS: usize = 12;
 /// Keys that are looked at before the next ones.
 const TILE_KEYS: usize = 64;
 /// Tokens whose queries share the tiles of keys.
-const BLOCK_TOKENS: usize = 16;
+const BLOCK_TOKENS: usize = 32;
 
 /// Causal attention with grouped heads, for the last `n_new` of the tokens that the keys stand for.
 ///
@@ -197,24 +195,9 @@ impl Problem<'_> {
             for (_, panel) in &mut panels {
                 let scores = &mut panel.scores[..n_keys];
                 scores.fill([0.0; LANES]);
-                for (i, scores) in scores.chunks_mut(TILE_ROWS).enumerate() {
-                    isa.tile(
-                        &keys[i * TILE_ROWS * head_dim..],
-                        (head_dim, 1),
-                        &panel.query,
-                        scores,
-                    );
-                }
-                let shrink = isa.soften(scores, first, &mut panel.softmax);
-                for (i, mixed) in panel.mixed.chunks_mut(TILE_ROWS).enumerate() {
-                    for (mixed, shrink) in mixed
-                        .iter_mut()
-                        .flat_map(|lanes| lanes.iter_mut().zip(&shrink))
-                    {
-                        *mixed *= shrink;
-                    }
-                    isa.tile(&values[i * TILE_ROWS..], (1, head_dim), scores, mixed);
-                }
+                isa.tile(keys, (head_dim, 1), &panel.query, scores);
+                isa.soften(scores, first, &mut panel.softmax, &mut panel.mixed);
+                isa.tile(values, (1, head_dim), scores, &mut panel.mixed);
             }
         }
         for (rows, panel) in panels {
@@ -278,14 +261,15 @@ impl Heads<'_> {
     }
 }
 
-/// Makes scores of keys from `first` on into weights; returns by what all that was weighted before is to be
-/// multiplied. Written to become vector code in each instruction set.
+/// Makes scores of keys from `first` on into weights, and scales down what was mixed so far where a larger score turned
+/// up. Written to become vector code in each instruction set.
 #[inline(always)]
 pub(super) fn soften(
     scores: &mut [[f32; LANES]],
     first: usize,
     softmax: &mut Softmax,
-) -> [f32; LANES] {
+    mixed: &mut [[f32; LANES]],
+) {
     if softmax
         .n_visible
         .iter()
@@ -323,8 +307,14 @@ pub(super) fn soften(
     for lane in 0..LANES {
         softmax.sum[lane] = softmax.sum[lane] * shrink[lane] + sum[lane];
     }
+    if softmax.max != max {
+        for mixed in mixed {
+            for lane in 0..LANES {
+                mixed[lane] *= shrink[lane];
+            }
+        }
+    }
     softmax.max = max;
-    shrink
 }
 
 /// Calls `f` with the numbers of (head, row, number) of f16 on the CPU, whose rows lie behind one another.

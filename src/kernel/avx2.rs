@@ -1,16 +1,19 @@
-//! AVX2: `vpmaddubsw` multiplies unsigned bytes with signed ones and sums pairs in 16 bits, which is exact once the
-//! sign of each weight has been moved over to the activation.
+//! AVX2: `vpmaddubsw` multiplies unsigned bytes with signed ones and sums pairs in 16 bits, which is exact as long as
+//! nothing outgrows these 16 bits.
 //!
-//! Any number of rows is computed a few at a time, straight from the compact blocks: a group of weights is taken apart
-//! once, in a register, for all of them. Panels would save that too, but 16 registers hold no tile that pays for them.
+//! Few rows: the sign of each weight is moved over to the activation, straight from the compact blocks, a group at a
+//! time. Many rows: weights are expanded into panels as for AVX-512, without signs; the smaller they are, the more
+//! products are summed in 16 bits before the sums are widened. A tile is 4 rows by 16 columns.
 
 use std::arch::x86_64::*;
+use std::ops::Range;
 
 use super::activations::{self, Bundle, MAX_BUNDLE_ROWS};
 use super::attention::{self, LANES, Softmax};
-use super::exp;
 use super::format::{Format, GROUP, Matrix};
-use super::unpack::{for_format, half, quants, read_ahead, scales, sum};
+use super::pack::{self, COLUMNS, PANEL_GROUPS, Panel};
+use super::unpack::{for_format, half, quants, read_ahead, run_scales, scales, sum};
+use super::{exp, rows};
 
 /// Whether this processor has what the functions below are compiled for.
 pub(super) fn is_supported() -> bool {
@@ -175,6 +178,197 @@ fn group<const M: usize>(
     }
 }
 
+/// Expands columns from `first_column`, 32 of them or as many as there are, for whole blocks of groups.
+#[target_feature(enable = "avx2,f16c,fma")]
+pub(super) fn pack(
+    weights: &Matrix<'_>,
+    first_column: usize,
+    groups: Range<usize>,
+    panel: &mut Panel,
+) {
+    let first_byte = pack::first_byte(weights, &groups);
+    for column in 0..COLUMNS {
+        // The last panel repeats its last column; nobody looks at the products.
+        let row = &weights.row((first_column + column).min(weights.n - 1))[first_byte..];
+        // SAFETY: the row has the groups from its first byte on, whole blocks of them, and so many fit a panel.
+        unsafe {
+            for_format!(
+                weights.format,
+                pack_column,
+                [],
+                (row, column, groups.len(), panel)
+            )
+        }
+    }
+}
+
+/// # Safety
+/// `row` has `n_groups` groups, whole blocks of them and no more than a panel takes.
+#[target_feature(enable = "avx2,f16c,fma")]
+unsafe fn pack_column<const F: u8>(row: &[u8], column: usize, n_groups: usize, panel: &mut Panel) {
+    let format = const { Format::from_u8(F) };
+    let group_scales = format.group_scales();
+    for first in (0..n_groups).step_by(8) {
+        let n = 8.min(n_groups - first);
+        // SAFETY: `first + n <= n_groups` for all n groups that are read.
+        unsafe {
+            let block = row
+                .as_ptr()
+                .add(first / format.block_groups() * format.block_bytes());
+            let (scales, minima) = run_scales::<F>(block, n);
+            for (s, scale) in scales.into_iter().enumerate().take(n * group_scales) {
+                panel.scales[first * group_scales + s][column] = scale;
+            }
+            macro_rules! groups {
+                ($($g:literal)*) => { $(
+                    if $g < n {
+                        let mut quads = [[0; 4]; 8];
+                        _mm256_storeu_si256(quads.as_mut_ptr().cast(), quants::<F, $g>(block));
+                        for (target, quad) in panel.quants[first + $g].iter_mut().zip(quads) {
+                            target[column] = quad;
+                        }
+                        panel.minima[first + $g][column] = -minima[$g];
+                    }
+                )* };
+            }
+            groups!(0 1 2 3 4 5 6 7);
+        }
+    }
+}
+
+/// Adds what a panel's stretch of k gives to a tile of the product: a row of 32 numbers for each row of the bundle.
+#[target_feature(enable = "avx2,f16c,fma")]
+pub(super) fn multiply(
+    format: Format,
+    panel: &Panel,
+    groups: Range<usize>,
+    x: &Bundle<'_>,
+    tile: &mut [[f32; COLUMNS]],
+) {
+    x.check(groups.end);
+    x.check_starts(format, groups.end);
+    assert!(groups.len() <= PANEL_GROUPS && tile.len() == x.n_rows);
+    // SAFETY: the bundle was just checked to have the groups, the panel and the tile to have the room.
+    unsafe {
+        match x.n_rows {
+            1 => for_format!(format, multiply_rows, [1], (panel, groups, x, tile)),
+            2 => for_format!(format, multiply_rows, [2], (panel, groups, x, tile)),
+            3 => for_format!(format, multiply_rows, [3], (panel, groups, x, tile)),
+            4 => for_format!(format, multiply_rows, [4], (panel, groups, x, tile)),
+            n => unreachable!("a bundle of {n} rows"),
+        }
+    }
+}
+
+/// # Safety
+/// The bundle has `M` rows and all of `groups`, the panel has room for so many, and the tile has `M` rows.
+#[target_feature(enable = "avx2,f16c,fma")]
+unsafe fn multiply_rows<const F: u8, const M: usize>(
+    panel: &Panel,
+    groups: Range<usize>,
+    x: &Bundle<'_>,
+    tile: &mut [[f32; COLUMNS]],
+) {
+    let format = const { Format::from_u8(F) };
+    let n_parts = format.group_scales();
+    for columns in (0..COLUMNS).step_by(16) {
+        for (g, at) in groups.clone().map(|group| group * M).enumerate() {
+            for part in 0..n_parts {
+                // SAFETY: all offsets are those of groups, rows and columns that the caller promised to be there.
+                unsafe {
+                    let steps = part * 8 / n_parts..(part + 1) * 8 / n_parts;
+                    let quants = x.quants.as_ptr().add(at * GROUP);
+                    let dots = dots::<F, M>(panel, g, columns, steps, quants);
+                    for r in 0..M {
+                        let x_scale = _mm256_set1_ps(*x.scales.get_unchecked(at + r));
+                        let start = *x.starts.get_unchecked((at + r) * n_parts + part);
+                        let start = if F == Format::Q8_0 as u8 { 0 } else { start };
+                        for c in 0..2 {
+                            let column = columns + 8 * c;
+                            let scales = panel.scales.get_unchecked(g * n_parts + part);
+                            let scales = _mm256_loadu_ps(scales.as_ptr().add(column));
+                            let sums = tile.get_unchecked_mut(r).as_mut_ptr().add(column);
+                            let dot = _mm256_add_epi32(dots[r][c], _mm256_set1_epi32(start));
+                            let scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dot), scales);
+                            let mut sum = _mm256_loadu_ps(sums);
+                            sum = _mm256_fmadd_ps(scaled, x_scale, sum);
+                            if format.has_minima() {
+                                let minima = panel.minima.get_unchecked(g).as_ptr().add(column);
+                                let x_sum = _mm256_set1_ps(*x.scaled_sums.get_unchecked(at + r));
+                                sum = _mm256_fmadd_ps(_mm256_loadu_ps(minima), x_sum, sum);
+                            }
+                            _mm256_storeu_ps(sums, sum);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The integer products of some steps of a group, 16 columns of it; of Q8_0 with signs, of all others without.
+///
+/// # Safety
+/// `x` begins the group's quants of `M` rows; the panel has the group and the columns.
+#[inline]
+#[target_feature(enable = "avx2,f16c,fma")]
+unsafe fn dots<const F: u8, const M: usize>(
+    panel: &Panel,
+    group: usize,
+    first_column: usize,
+    steps: Range<usize>,
+    x: *const i8,
+) -> [[__m256i; 2]; M] {
+    let is_wide = F == Format::Q8_0 as u8;
+    // So many sums of two products each fit 16 bits: 2 * 127 times the largest weight, and that so many times.
+    let n_safe = match const { Format::from_u8(F) } {
+        Format::Q4_0 | Format::Q4K => 8,
+        Format::Q5_0 | Format::Q5K => 4,
+        Format::Q6K => 2,
+        Format::Q8_0 => 1,
+    };
+    let mut dots = [[_mm256_setzero_si256(); 2]; M];
+    for first in steps.clone().step_by(n_safe) {
+        let mut pairs = [[_mm256_setzero_si256(); 2]; M];
+        for step in first..steps.end.min(first + n_safe) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let weights = panel.quants.get_unchecked(group).get_unchecked(step);
+                let weights = weights.as_ptr().add(first_column).cast::<__m256i>();
+                let mut weights = [
+                    _mm256_loadu_si256(weights),
+                    _mm256_loadu_si256(weights.add(1)),
+                ];
+                let mut magnitudes = weights;
+                if is_wide {
+                    weights = weights.map(|w| _mm256_xor_si256(w, _mm256_set1_epi8(-128)));
+                    magnitudes = weights.map(|w| _mm256_abs_epi8(w));
+                }
+                for r in 0..M {
+                    let x = x.add(r * GROUP + 4 * step).cast::<i32>().read_unaligned();
+                    let x = _mm256_set1_epi32(x);
+                    for c in 0..2 {
+                        let x = if is_wide {
+                            _mm256_sign_epi8(x, weights[c])
+                        } else {
+                            x
+                        };
+                        let products = _mm256_maddubs_epi16(magnitudes[c], x);
+                        pairs[r][c] = _mm256_add_epi16(pairs[r][c], products);
+                    }
+                }
+            }
+        }
+        for (dots, pairs) in dots.iter_mut().zip(pairs) {
+            for c in 0..2 {
+                let wide = _mm256_madd_epi16(pairs[c], _mm256_set1_epi16(1));
+                dots[c] = _mm256_add_epi32(dots[c], wide);
+            }
+        }
+    }
+    dots
+}
+
 /// See `Isa::tile`: up to 6 rows of 16 sums in registers.
 #[target_feature(enable = "avx2,f16c,fma")]
 pub(super) fn tile(
@@ -247,11 +441,17 @@ pub(super) fn soften(
     scores: &mut [[f32; LANES]],
     first: usize,
     softmax: &mut Softmax,
-) -> [f32; LANES] {
-    attention::soften(scores, first, softmax)
+    mixed: &mut [[f32; LANES]],
+) {
+    attention::soften(scores, first, softmax, mixed);
 }
 
 #[target_feature(enable = "avx2,f16c,fma")]
 pub(super) fn gate(x: &mut [f32], up: &[f32]) {
     exp::gate(x, up);
+}
+
+#[target_feature(enable = "avx2,f16c,fma")]
+pub(super) fn norm(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
+    rows::norm(x, weight, eps, y);
 }

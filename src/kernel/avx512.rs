@@ -9,11 +9,11 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::activations::{self, Bundle, MAX_BUNDLE_ROWS};
-use super::attention::{self, LANES, Softmax, TILE_ROWS};
-use super::exp;
+use super::attention::{self, LANES, Softmax};
 use super::format::{Format, GROUP, Matrix};
-use super::pack::{COLUMNS, PANEL_GROUPS, Panel};
-use super::unpack::{self, for_format, half, read_ahead, scales, sum};
+use super::pack::{self, COLUMNS, PANEL_GROUPS, Panel};
+use super::unpack::{self, for_format, half, read_ahead, run_scales, scales, sum};
+use super::{exp, rows};
 
 /// Partial sums of the few-rows kernel in which a start is counted: 8 lanes, or 4 for each half of a group.
 pub(super) const fn dot_lanes(format: Format) -> i32 {
@@ -55,7 +55,44 @@ pub(super) fn quantize(
     sums: &mut [[i32; 2]],
     scaled_sums: &mut [f32],
 ) {
-    activations::quantize_bundle(x, n_rows, quants, scales, sums, scaled_sums);
+    let k = x.len() / n_rows;
+    for (row, x) in x.chunks_exact(k).enumerate() {
+        for (g, x) in x.as_chunks::<GROUP>().0.iter().enumerate() {
+            let at = g * n_rows + row;
+            let quants = quants[at * GROUP..]
+                .first_chunk_mut()
+                .expect("as many quants as numbers");
+            (scales[at], sums[at]) = quantize_group(x, quants);
+            scaled_sums[at] = scales[at] * (sums[at][0] + sums[at][1]) as f32;
+        }
+    }
+}
+
+/// As `activations::quantize_group`, step by step: left to itself, the compiler makes it four times as long.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+fn quantize_group(x: &[f32; GROUP], quants: &mut [i8; GROUP]) -> (f32, [i32; 2]) {
+    // SAFETY: 32 floats are read.
+    let x = unsafe {
+        [
+            _mm512_loadu_ps(x.as_ptr()),
+            _mm512_loadu_ps(x.as_ptr().add(16)),
+        ]
+    };
+    // Compared as integers, which order positive floats alike, and a NaN above all of them.
+    let magnitudes =
+        x.map(|x| _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(i32::MAX)));
+    let magnitude = _mm512_reduce_max_epi32(_mm512_max_epi32(magnitudes[0], magnitudes[1]));
+    let magnitude = f32::from_bits(magnitude as u32);
+    let factor = _mm512_set1_ps(activations::factor(magnitude));
+    // Rounds to the nearest integer, ties to even.
+    let bytes = x.map(|x| _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(x, factor))));
+    for (bytes, quants) in bytes.iter().zip(quants.as_chunks_mut::<16>().0) {
+        // SAFETY: 16 bytes are written.
+        unsafe { _mm_storeu_si128(quants.as_mut_ptr().cast(), *bytes) };
+    }
+    let sums = bytes.map(|bytes| _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(bytes)));
+    (magnitude / 127.0, sums)
 }
 
 /// The products of some rows of weights, from `first_row`, with each row of a bundle.
@@ -263,10 +300,7 @@ pub(super) fn pack(
     groups: Range<usize>,
     panel: &mut Panel,
 ) {
-    let block_groups = weights.format.block_groups();
-    assert!(groups.start.is_multiple_of(block_groups) && groups.len().is_multiple_of(block_groups));
-    assert!(groups.end <= weights.n_groups() && groups.len() <= PANEL_GROUPS);
-    let first_byte = groups.start / block_groups * weights.format.block_bytes();
+    let first_byte = pack::first_byte(weights, &groups);
     for part in 0..COLUMNS / 16 {
         // The last panel repeats its last column; nobody looks at the products.
         let columns: [&[u8]; 16] = std::array::from_fn(|i| {
@@ -308,16 +342,7 @@ unsafe fn pack_part<const F: u8>(
             });
             for (i, block) in blocks.into_iter().enumerate() {
                 let column = part * 16 + i;
-                let (scales, minima) = match n {
-                    8 => scales::<F>(block),
-                    _ => {
-                        let mut scales = [0.0; 16];
-                        for (g, scale) in scales.iter_mut().enumerate().take(n) {
-                            *scale = half(block.add(g * format.block_bytes()));
-                        }
-                        (scales, [0.0; 8])
-                    }
-                };
+                let (scales, minima) = run_scales::<F>(block, n);
                 for (s, scale) in scales.into_iter().enumerate().take(n * group_scales) {
                     panel.scales[first * group_scales + s][column] = scale;
                 }
@@ -494,7 +519,8 @@ unsafe fn multiply_rows<const M: usize, const SCALES: usize, const MINIMA: bool>
         }
     }
 }
-/// See `Isa::tile`: up to 12 rows of 16 sums in registers.
+
+/// See `Isa::tile`: 16 rows of 16 sums in registers.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
 pub(super) fn tile(
     a: &[f32],
@@ -504,48 +530,72 @@ pub(super) fn tile(
 ) {
     let (n_rows, n_k) = (sums.len(), b.len());
     assert!(n_rows > 0 && n_k > 0 && a.len() > (n_rows - 1) * strides.0 + (n_k - 1) * strides.1);
+    // Rows at distances that the compiler knows share one address; of 16 addresses, most would not be in registers.
     // SAFETY: the last number of `a` that is read was just checked to be there.
     unsafe {
-        match n_rows {
-            TILE_ROWS => tile_rows::<TILE_ROWS>(a, strides, b, sums),
-            _ => {
-                for (row, sums) in sums.chunks_mut(4).enumerate() {
-                    let a = &a[4 * row * strides.0..];
-                    match sums.len() {
-                        4 => tile_rows::<4>(a, strides, b, sums),
-                        3 => tile_rows::<3>(a, strides, b, sums),
-                        2 => tile_rows::<2>(a, strides, b, sums),
-                        _ => tile_rows::<1>(a, strides, b, sums),
-                    }
-                }
-            }
+        match strides.0 {
+            1 => tile_rows::<1>(a.as_ptr(), strides, b, sums),
+            64 => tile_rows::<64>(a.as_ptr(), strides, b, sums),
+            128 => tile_rows::<128>(a.as_ptr(), strides, b, sums),
+            _ => tile_rows::<0>(a.as_ptr(), strides, b, sums),
         }
     }
 }
 
 /// # Safety
-/// `a` has a number for each of `R` rows and each k of `b`; there are `R` rows of sums.
+/// `a` has a number for each row of the sums and each k of `b`. `ROW` is the stride of the rows, or 0.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-unsafe fn tile_rows<const R: usize>(
-    a: &[f32],
+unsafe fn tile_rows<const ROW: usize>(
+    mut a: *const f32,
+    strides: (usize, usize),
+    b: &[[f32; LANES]],
+    sums: &mut [[f32; LANES]],
+) {
+    for sums in sums.chunks_mut(16) {
+        // SAFETY: the caller's promise, of the rows that are left.
+        unsafe {
+            match sums.len() {
+                16 => tile_of::<16, ROW>(a, strides, b, sums),
+                _ => {
+                    for (row, sums) in sums.chunks_mut(4).enumerate() {
+                        let a = a.add(4 * row * strides.0);
+                        match sums.len() {
+                            4 => tile_of::<4, ROW>(a, strides, b, sums),
+                            3 => tile_of::<3, ROW>(a, strides, b, sums),
+                            2 => tile_of::<2, ROW>(a, strides, b, sums),
+                            _ => tile_of::<1, ROW>(a, strides, b, sums),
+                        }
+                    }
+                }
+            }
+        }
+        a = a.wrapping_add(16 * strides.0);
+    }
+}
+
+/// # Safety
+/// As for [`tile_rows`], with `R` rows of sums.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+unsafe fn tile_of<const R: usize, const ROW: usize>(
+    a: *const f32,
     (row_stride, k_stride): (usize, usize),
     b: &[[f32; LANES]],
     sums: &mut [[f32; LANES]],
 ) {
+    let row_stride = if ROW == 0 { row_stride } else { ROW };
     // SAFETY: the caller's promise.
     unsafe {
         let mut lanes = [_mm512_setzero_ps(); R];
         for r in 0..R {
             lanes[r] = _mm512_loadu_ps(sums.get_unchecked(r).as_ptr());
         }
-        let rows: [*const f32; R] =
-            std::array::from_fn(|r| a.as_ptr().wrapping_add(r.wrapping_mul(row_stride)));
-        for (k, b) in b.iter().enumerate() {
+        let mut a = a;
+        for b in b {
             let b = _mm512_loadu_ps(b.as_ptr());
             for r in 0..R {
-                let a = _mm512_set1_ps(*rows[r].add(k.wrapping_mul(k_stride)));
-                lanes[r] = _mm512_fmadd_ps(a, b, lanes[r]);
+                lanes[r] = _mm512_fmadd_ps(_mm512_set1_ps(*a.add(r * row_stride)), b, lanes[r]);
             }
+            a = a.wrapping_add(k_stride);
         }
         for r in 0..R {
             _mm512_storeu_ps(sums.get_unchecked_mut(r).as_mut_ptr(), lanes[r]);
@@ -558,11 +608,17 @@ pub(super) fn soften(
     scores: &mut [[f32; LANES]],
     first: usize,
     softmax: &mut Softmax,
-) -> [f32; LANES] {
-    attention::soften(scores, first, softmax)
+    mixed: &mut [[f32; LANES]],
+) {
+    attention::soften(scores, first, softmax, mixed);
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
 pub(super) fn gate(x: &mut [f32], up: &[f32]) {
     exp::gate(x, up);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn norm(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
+    rows::norm(x, weight, eps, y);
 }

@@ -29,7 +29,7 @@ pub(super) fn exp(x: f32) -> f32 {
 }
 
 /// `silu(gate) * up` of two contiguous tensors of one shape, where `silu(x) = x / (1 + e^-x)`.
-pub fn gated(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+pub(super) fn gated(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     ensure!(
         gate.dims() == up.dims(),
         "a gate of {:?} for {:?}",

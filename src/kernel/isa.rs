@@ -1,6 +1,7 @@
 //! Which instruction set the kernels use: the best that the processor has, found once, or the one that
-//! `PRECIS_ISA` names.
+//! `PRECIS_ISA` names; and, for comparisons, another one for a while.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -42,6 +43,51 @@ pub enum Isa {
     Portable,
 }
 
+/// What products are computed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// Kernels of ours: activations are rounded to 8 bits.
+    Kernels(Isa),
+    /// candle's own products of quantized weights, which round activations too, in its own way.
+    Candle,
+    /// candle's products of f32, on weights that are dequantized whole: nothing is rounded, and it takes 4 bytes a weight.
+    Floats,
+}
+
+thread_local! {
+    static FORCED: Cell<Option<Arithmetic>> = const { Cell::new(None) };
+}
+
+impl Arithmetic {
+    /// What this thread computes with.
+    ///
+    /// # Errors
+    /// As for [`Isa::active`].
+    pub fn active() -> Result<Arithmetic> {
+        match FORCED.get() {
+            Some(forced) => Ok(forced),
+            None => Ok(from_environment()?.map_or(Arithmetic::Candle, Arithmetic::Kernels)),
+        }
+    }
+
+    /// A word for it; for all but the last, what `PRECIS_ISA` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Arithmetic::Kernels(isa) => isa.name(),
+            Arithmetic::Candle => "candle",
+            Arithmetic::Floats => "floats",
+        }
+    }
+
+    /// Calls `f` so that this thread computes with this: weights loaded by `f`, and layers called by it.
+    pub fn during<T>(self, f: impl FnOnce() -> T) -> T {
+        let before = FORCED.replace(Some(self));
+        let result = f();
+        FORCED.set(before);
+        result
+    }
+}
+
 /// The variable that forces an instruction set.
 const VARIABLE: &str = "PRECIS_ISA";
 const NAMES: [&str; 3] = ["avx512", "avx2", "portable"];
@@ -69,11 +115,10 @@ impl Isa {
     /// # Errors
     /// When `PRECIS_ISA` names what there is not, or what this processor lacks.
     pub fn active() -> Result<Option<Isa>> {
-        static ACTIVE: OnceLock<Result<Option<Isa>, String>> = OnceLock::new();
-        let active = ACTIVE.get_or_init(|| {
-            choose(std::env::var(VARIABLE).ok().as_deref()).map_err(|err| err.to_string())
-        });
-        active.clone().map_err(anyhow::Error::msg)
+        Ok(match Arithmetic::active()? {
+            Arithmetic::Kernels(isa) => Some(isa),
+            _ => None,
+        })
     }
 
     /// What `PRECIS_ISA` calls it.
@@ -106,8 +151,8 @@ impl Isa {
     pub(super) fn has_panels(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => true,
-            _ => false,
+            Isa::Avx512 | Isa::Avx2 => true,
+            Isa::Portable => false,
         }
     }
 
@@ -159,7 +204,10 @@ impl Isa {
             // SAFETY: as in `dispatch`.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { avx512::pack(weights, first_column, groups, panel) },
-            _ => unreachable!("there are no panels"),
+            // SAFETY: as in `dispatch`.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::pack(weights, first_column, groups, panel) },
+            Isa::Portable => unreachable!("there are no panels"),
         }
     }
 
@@ -176,7 +224,10 @@ impl Isa {
             // SAFETY: as in `dispatch`.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { avx512::multiply(format, panel, groups, x, tile) },
-            _ => unreachable!("there are no panels"),
+            // SAFETY: as in `dispatch`.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::multiply(format, panel, groups, x, tile) },
+            Isa::Portable => unreachable!("there are no panels"),
         }
     }
 
@@ -198,14 +249,28 @@ impl Isa {
         scores: &mut [[f32; LANES]],
         first: usize,
         softmax: &mut Softmax,
-    ) -> [f32; LANES] {
-        dispatch!(self, soften(scores, first, softmax))
+        mixed: &mut [[f32; LANES]],
+    ) {
+        dispatch!(self, soften(scores, first, softmax, mixed))
+    }
+
+    /// See `rows::norm`.
+    pub(super) fn norm(self, x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
+        dispatch!(self, norm(x, weight, eps, y))
     }
 
     /// See `exp::gate`.
     pub(super) fn gate(self, x: &mut [f32], up: &[f32]) {
         dispatch!(self, gate(x, up))
     }
+}
+
+fn from_environment() -> Result<Option<Isa>> {
+    static CHOSEN: OnceLock<Result<Option<Isa>, String>> = OnceLock::new();
+    let chosen = CHOSEN.get_or_init(|| {
+        choose(std::env::var(VARIABLE).ok().as_deref()).map_err(|err| err.to_string())
+    });
+    chosen.clone().map_err(anyhow::Error::msg)
 }
 
 fn choose(forced: Option<&str>) -> Result<Option<Isa>> {

@@ -2,9 +2,10 @@
 //! order. Knows no instruction set.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use super::activations::{Activations, MAX_BUNDLE_ROWS};
-use super::format::Matrix;
+use super::format::{GROUP, Matrix};
 use super::pack::{COLUMNS, PANEL_GROUPS, Panel};
 use super::{Isa, SharedSlice, in_parallel};
 
@@ -82,19 +83,16 @@ fn many_rows(
         let mut panel = Panel::empty();
         let mut products = vec![[0.0; COLUMNS]; x.m()];
         for columns in panels.map(|i| i * COLUMNS..n.min((i + 1) * COLUMNS)) {
-            let mut start = [0.0; COLUMNS];
-            if let Some(bias) = bias {
-                start[..columns.len()].copy_from_slice(&bias[columns.clone()]);
-            }
-            products.fill(start);
-            for first in (0..weights.n_groups()).step_by(PANEL_GROUPS) {
-                let groups = first..weights.n_groups().min(first + PANEL_GROUPS);
-                isa.pack(weights, columns.start, groups.clone(), &mut panel);
-                for bundle in x.bundles(&starts) {
-                    let tile = &mut products[bundle.first_row..][..bundle.n_rows];
-                    isa.multiply(weights.format, &panel, groups.clone(), &bundle, tile);
-                }
-            }
+            multiply(
+                weights,
+                bias,
+                columns.clone(),
+                x,
+                &starts,
+                isa,
+                &mut panel,
+                &mut products,
+            );
             for (row, products) in products.iter().enumerate() {
                 // SAFETY: no other thread has these columns.
                 let y = unsafe { y.range(row * n + columns.start..row * n + columns.end) };
@@ -104,11 +102,77 @@ fn many_rows(
     });
 }
 
+/// The products of a panel's columns with each row.
+#[allow(clippy::too_many_arguments)]
+fn multiply(
+    weights: &Matrix<'_>,
+    bias: Option<&[f32]>,
+    columns: Range<usize>,
+    x: &Activations,
+    starts: &[i32],
+    isa: Isa,
+    panel: &mut Panel,
+    products: &mut [[f32; COLUMNS]],
+) {
+    let mut start = [0.0; COLUMNS];
+    if let Some(bias) = bias {
+        start[..columns.len()].copy_from_slice(&bias[columns.clone()]);
+    }
+    products.fill(start);
+    for first in (0..weights.n_groups()).step_by(PANEL_GROUPS) {
+        let groups = first..weights.n_groups().min(first + PANEL_GROUPS);
+        isa.pack(weights, columns.start, groups.clone(), panel);
+        for bundle in x.bundles(starts) {
+            let tile = &mut products[bundle.first_row..][..bundle.n_rows];
+            isa.multiply(weights.format, panel, groups.clone(), &bundle, tile);
+        }
+    }
+}
+
+/// `silu(g) * u` of the products `g` and `u` of many rows with two matrices of one shape, quantized while it is in the
+/// cache: a panel is as wide as a group.
+pub(super) fn gated(
+    layers: [(&Matrix<'_>, Option<&[f32]>); 2],
+    x: &Activations,
+    isa: Isa,
+) -> Activations {
+    const { assert!(COLUMNS == GROUP) };
+    let n = layers[0].0.n;
+    for (weights, bias) in layers {
+        assert!((weights.n, weights.k) == (n, x.k()) && bias.is_none_or(|bias| bias.len() == n));
+    }
+    let starts = layers.map(|(weights, _)| x.starts(weights.format, 1));
+    Activations::filled(x.m(), n, isa, |room| {
+        in_parallel(n / GROUP, |groups| {
+            let mut panel = Panel::empty();
+            let mut products = [vec![[0.0; COLUMNS]; x.m()], vec![[0.0; COLUMNS]; x.m()]];
+            for group in groups {
+                let columns = group * GROUP..(group + 1) * GROUP;
+                for (i, (weights, bias)) in layers.into_iter().enumerate() {
+                    let products = &mut products[i];
+                    multiply(
+                        weights,
+                        bias,
+                        columns.clone(),
+                        x,
+                        &starts[i],
+                        isa,
+                        &mut panel,
+                        products,
+                    );
+                }
+                let [gates, ups] = &mut products;
+                isa.gate(gates.as_flattened_mut(), ups.as_flattened());
+                // SAFETY: each group is handed to one thread.
+                unsafe { room.quantize(gates.as_flattened(), 0..x.m(), group..group + 1) };
+            }
+        });
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use std::ops::Range;
-
-    use super::super::format::{Format, GROUP};
+    use super::super::format::Format;
     use super::super::reference;
     use super::*;
 
@@ -289,6 +353,31 @@ mod tests {
                 check(0..n_few + 1, &many);
                 check(n_few - 3..3 * n_few, &many);
                 check(3 * n_few - 1..4 * n_few, &many);
+            }
+        }
+    }
+
+    #[test]
+    fn gated_rows_are_those_of_three_steps() {
+        let mut random = Random(8);
+        for isa in Isa::available().into_iter().filter(|isa| isa.has_panels()) {
+            let (n, k, m) = (96, 512, isa.few_rows() + 5);
+            let bytes =
+                [Format::Q4K, Format::Q5_0].map(|format| blocks(format, n, k, false, &mut random));
+            let gate = Matrix::new(Format::Q4K, (n, k), &bytes[0]).unwrap();
+            let up = Matrix::new(Format::Q5_0, (n, k), &bytes[1]).unwrap();
+            let bias: Vec<f32> = (0..n).map(|_| random.normal()).collect();
+            let x = Activations::quantize(&numbers(m, k, false, &mut random), k, isa);
+            let found = gated([(&gate, None), (&up, Some(&bias))], &x, isa);
+            let mut expected = matmul(&gate, None, &x, isa);
+            isa.gate(&mut expected, &matmul(&up, Some(&bias), &x, isa));
+            let expected = Activations::quantize(&expected, n, isa);
+            for (row, g) in (0..m).flat_map(|row| (0..n / GROUP).map(move |g| (row, g))) {
+                assert_eq!(
+                    found.group(row, g),
+                    expected.group(row, g),
+                    "{isa:?} {row} {g}"
+                );
             }
         }
     }

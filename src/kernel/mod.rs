@@ -6,6 +6,7 @@
 //! How a product comes about: `activations` turns the rows into bytes, `matmul` divides the work among threads, and
 //! the file of the instruction set multiplies blocks as `format` describes them. `reference` is the oracle for all.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -16,11 +17,12 @@ use memmap2::Mmap;
 
 use activations::Activations;
 pub use attention::attend;
-pub use exp::gated;
+use exp::gated;
 pub use format::Format;
 use format::Matrix;
-pub use isa::Isa;
+pub use isa::{Arithmetic, Isa};
 pub use memory::keep_memory;
+pub use rows::{add, rms_norm, rotate};
 use threads::{SharedSlice, in_parallel};
 
 mod activations;
@@ -38,6 +40,7 @@ mod memory;
 mod pack;
 mod portable;
 mod reference;
+mod rows;
 mod threads;
 #[cfg(target_arch = "x86_64")]
 mod unpack;
@@ -122,7 +125,10 @@ impl QLinear {
     pub fn candle(weights: QTensor, bias: Option<Tensor>) -> Result<Self> {
         let shape = weights.shape().dims2()?;
         check_bias(shape, bias.as_ref())?;
-        let weights = QMatMul::from_arc(Arc::new(weights))?;
+        let weights = match Arithmetic::active()? {
+            Arithmetic::Floats => QMatMul::Tensor(weights.dequantize(&weights.device())?),
+            _ => QMatMul::from_arc(Arc::new(weights))?,
+        };
         Ok(QLinear {
             weights: Weights::Candle { weights, bias },
             shape,
@@ -137,7 +143,7 @@ impl QLinear {
         bias: Option<Tensor>,
     ) -> Result<Self> {
         check_bias(shape, bias.as_ref())?;
-        Matrix::new(format, shape, &blocks.bytes()?)?;
+        Matrix::new(format, shape, blocks.bytes()?)?;
         let bias = bias.map(|bias| bias.to_vec1()).transpose()?;
         Ok(QLinear {
             weights: Weights::Own {
@@ -199,37 +205,80 @@ impl QLinear {
                     None => y,
                 })
             }
+            Weights::Own { isa, .. } => {
+                let x_quantized = match &quantized {
+                    Some((of, x)) if of == isa => x,
+                    _ => &quantized.insert((*isa, layer.quantize(x, *isa)?)).1,
+                };
+                layer.multiply(x_quantized, x.dims())
+            }
+        };
+        let outputs: Vec<Tensor> = layers.into_iter().map(forward).collect::<Result<_>>()?;
+        Ok(outputs.try_into().expect("one output a layer"))
+    }
+
+    /// `down(silu(gate(x)) * up(x))`, (.., k) -> (.., n), for a contiguous `x` of two dimensions or more. With many rows,
+    /// what lies between the products is never written out as floats.
+    pub fn feed_forward([gate, up, down]: [&QLinear; 3], x: &Tensor) -> Result<Tensor> {
+        let n_rows = x.elem_count() / gate.n_inputs().max(1);
+        if let Some(isa) = gate.isa()
+            && [up, down].iter().all(|layer| layer.isa() == Some(isa))
+            && isa.has_panels()
+            && n_rows > isa.few_rows()
+            && up.shape == gate.shape
+            && down.n_inputs() == gate.n_outputs()
+        {
+            let x_quantized = gate.quantize(x, isa)?;
+            let ((gate, gate_bias, _), (up, up_bias, _)) = (gate.parts()?, up.parts()?);
+            let hidden = matmul::gated([(&gate, gate_bias), (&up, up_bias)], &x_quantized, isa);
+            return down.multiply(&hidden, x.dims());
+        }
+        let [gate, up] = QLinear::forward_many([gate, up], x)?;
+        down.forward(&gated(&gate, &up)?)
+    }
+
+    fn isa(&self) -> Option<Isa> {
+        match &self.weights {
+            Weights::Own { isa, .. } => Some(*isa),
+            Weights::Candle { .. } => None,
+        }
+    }
+
+    fn quantize(&self, x: &Tensor, isa: Isa) -> Result<Activations> {
+        let k = self.n_inputs();
+        ensure!(
+            x.dims().last() == Some(&k),
+            "an input of shape {:?} for weights of {:?}",
+            x.shape(),
+            self.shape
+        );
+        with_floats(x, |x| Activations::quantize(x, k, isa))
+    }
+
+    /// What kernels of ours multiply.
+    fn parts(&self) -> Result<(Matrix<'_>, Option<&[f32]>, Isa)> {
+        match &self.weights {
             Weights::Own {
                 isa,
                 format,
                 blocks,
                 bias,
-            } => {
-                let (n, k) = layer.shape;
-                ensure!(
-                    x.dims().last() == Some(&k),
-                    "an input of shape {:?} for weights of {:?}",
-                    x.shape(),
-                    layer.shape
-                );
-                let x_quantized = match &quantized {
-                    Some((of, x)) if of == isa => x,
-                    _ => {
-                        &quantized
-                            .insert((*isa, with_floats(x, |x| Activations::quantize(x, k, *isa))?))
-                            .1
-                    }
-                };
-                let bytes = blocks.bytes()?;
-                let weights = Matrix::new(*format, layer.shape, &bytes)?;
-                let y = matmul::matmul(&weights, bias.as_deref(), x_quantized, *isa);
-                let mut shape = x.dims().to_vec();
-                *shape.last_mut().context("an input has dimensions")? = n;
-                Ok(Tensor::from_vec(y, shape, &Device::Cpu)?)
-            }
-        };
-        let outputs: Vec<Tensor> = layers.into_iter().map(forward).collect::<Result<_>>()?;
-        Ok(outputs.try_into().expect("one output a layer"))
+            } => Ok((
+                Matrix::new(*format, self.shape, blocks.bytes()?)?,
+                bias.as_deref(),
+                *isa,
+            )),
+            Weights::Candle { .. } => anyhow::bail!("candle's weights take no quantized rows"),
+        }
+    }
+
+    /// Weights of our own times rows that are `dims` but for the last dimension.
+    fn multiply(&self, x: &Activations, dims: &[usize]) -> Result<Tensor> {
+        let (weights, bias, isa) = self.parts()?;
+        let y = matmul::matmul(&weights, bias, x, isa);
+        let mut shape = dims.to_vec();
+        *shape.last_mut().context("an input has dimensions")? = self.n_outputs();
+        Ok(Tensor::from_vec(y, shape, &Device::Cpu)?)
     }
 
     /// The rows of the weights that `ids` name, dequantized, of shape (ids, k): an embedding lookup that never
@@ -243,8 +292,7 @@ impl QLinear {
                 Ok(weights.embedding(&Tensor::new(ids, &Device::Cpu)?)?)
             }
             Weights::Own { format, blocks, .. } => {
-                let bytes = blocks.bytes()?;
-                let weights = Matrix::new(*format, self.shape, &bytes)?;
+                let weights = Matrix::new(*format, self.shape, blocks.bytes()?)?;
                 let mut values = vec![0.0; ids.len() * self.shape.1];
                 for (id, values) in ids.iter().zip(values.chunks_exact_mut(self.shape.1)) {
                     reference::dequantize_row(*format, weights.row(*id as usize), values);
@@ -260,10 +308,13 @@ impl QLinear {
 }
 
 impl Blocks {
-    fn bytes(&self) -> Result<std::borrow::Cow<'_, [u8]>> {
+    fn bytes(&self) -> Result<&[u8]> {
         match self {
-            Blocks::Tensor(tensor) => Ok(tensor.data()?),
-            Blocks::File(file, bytes) => Ok(file[bytes.clone()].into()),
+            Blocks::Tensor(tensor) => match tensor.data()? {
+                Cow::Borrowed(bytes) => Ok(bytes),
+                Cow::Owned(_) => anyhow::bail!("the weights are not in the memory of the CPU"),
+            },
+            Blocks::File(file, bytes) => Ok(&file[bytes.clone()]),
         }
     }
 }

@@ -1,5 +1,9 @@
 //! The shape that weights take on their way to a product with many rows.
 
+use std::ops::Range;
+
+use super::format::Matrix;
+
 /// Columns of a panel: outputs of the layer.
 pub(super) const COLUMNS: usize = 32;
 /// The most groups of a panel; a panel of so many lies in the first cache.
@@ -27,4 +31,12 @@ impl Panel {
             minima: [[0.0; COLUMNS]; PANEL_GROUPS],
         }
     }
+}
+
+/// Where in each row of weights the groups begin; panics unless they are whole blocks, and no more than a panel takes.
+pub(super) fn first_byte(weights: &Matrix<'_>, groups: &Range<usize>) -> usize {
+    let block_groups = weights.format.block_groups();
+    assert!(groups.start.is_multiple_of(block_groups) && groups.len().is_multiple_of(block_groups));
+    assert!(groups.end <= weights.n_groups() && groups.len() <= PANEL_GROUPS);
+    groups.start / block_groups * weights.format.block_bytes()
 }

@@ -7,6 +7,7 @@ pub(super) use super::attention::soften;
 pub(super) use super::exp::gate;
 use super::format::{GROUP, Matrix};
 use super::reference;
+pub(super) use super::rows::norm;
 
 /// The products of some rows of weights, from `first_row`, with each row of a bundle.
 pub(super) fn dot(
@@ -20,15 +21,16 @@ pub(super) fn dot(
         *products = [0.0; MAX_BUNDLE_ROWS];
         for g in 0..weights.n_groups() {
             let group = reference::group(weights.format, row, g);
+            let weights = group.quants.map(|w| w as i16); // vectors of any age multiply these
             for (r, product) in products.iter_mut().enumerate().take(x.n_rows) {
                 let at = g * x.n_rows + r;
                 let quants = &x.quants[at * GROUP..(at + 1) * GROUP];
                 let dot = |part: usize| -> i32 {
                     let half = 16 * part..16 * part + 16;
-                    group.quants[half.clone()]
+                    weights[half.clone()]
                         .iter()
                         .zip(&quants[half])
-                        .map(|(w, x)| w * i32::from(*x))
+                        .map(|(w, x)| i32::from(*w) * i32::from(*x))
                         .sum()
                 };
                 let scaled = dot(0) as f32 * group.scales[0] + dot(1) as f32 * group.scales[1];

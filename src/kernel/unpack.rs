@@ -199,6 +199,26 @@ pub(super) unsafe fn scales<const F: u8>(block: *const u8) -> ([f32; 16], [f32; 
     (scales, minima)
 }
 
+/// The scales and the minima of a run of `n` groups: 8, or fewer where each group is a block of its own.
+///
+/// # Safety
+/// `block` begins `n` whole groups.
+#[inline]
+#[target_feature(enable = "avx2,f16c,fma")]
+pub(super) unsafe fn run_scales<const F: u8>(block: *const u8, n: usize) -> ([f32; 16], [f32; 8]) {
+    let mut few = [0.0; 16];
+    // SAFETY: the caller's promise.
+    unsafe {
+        if n == 8 {
+            return scales::<F>(block);
+        }
+        for (g, scale) in few.iter_mut().enumerate().take(n) {
+            *scale = half(block.add(g * const { Format::from_u8(F) }.block_bytes()));
+        }
+    }
+    (few, [0.0; 8])
+}
+
 /// The f16 at an address.
 ///
 /// # Safety

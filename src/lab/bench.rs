@@ -1,22 +1,27 @@
 //! A model in, its speed and memory out, measured where users wait: prompts through `LanguageModel`, an article through
 //! `summarize`. Prints nothing and keeps nothing.
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::compose::{Prompts, Style, SummaryPlan, summarize};
+use crate::model::gguf::Gguf;
 use crate::model::{LanguageModel, Limits, Prompt, Sampling, Usage};
 use crate::text::{Article, Format, RawArticle};
 
-/// The figures; each is the median of [`Figures::repeat`] measurements.
+/// The figures; each is the median of [`Figures::repeat`] rounds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
     /// Tokens read a second, in prompts of 512 tokens.
     pub prefill_512_tok_s: f64,
     /// Tokens read a second, in prompts of 2,048 tokens.
     pub prefill_2048_tok_s: f64,
+    /// Tokens read a second, in prompts of 8,192 tokens or as many as fit; none where that was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefill_8192_tok_s: Option<f64>,
     /// Tokens written a second, up to 128 of them after 512.
     pub decode_128_tok_s: f64,
     /// How many tokens were written for that: fewer than 128 when the model ended early.
@@ -33,19 +38,74 @@ pub struct Figures {
     pub repeat: usize,
 }
 
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Extent {
+    /// Rounds.
+    pub repeat: usize,
+    /// Whether prompts of 8,192 tokens are read, too.
+    pub long: bool,
+}
+
+/// What a model computes and reads for one token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// Products of two numbers in the layers' matrices; the output matrix is left out, which a prompt needs once.
+    pub macs: u64,
+    /// Products in the attention, for each token that is looked back at.
+    pub attention_macs: u64,
+    /// Bytes of the file, less those of an embedding table of which one row is read.
+    pub bytes: u64,
+}
+
+impl Work {
+    /// Reads it off the header of the weights.
+    pub fn of(weights: &Path) -> Result<Work> {
+        let mut gguf = Gguf::open(weights)?;
+        let config = gguf.config().clone();
+        let table = match gguf.has("output.weight") {
+            true => gguf
+                .mapped("token_embd.weight", &[config.n_vocabulary, config.n_hidden])?
+                .1
+                .len(),
+            false => 0,
+        };
+        let [n_query, n_key] = [config.n_heads, config.n_kv_heads].map(|n| n * config.head_dim);
+        let of_layer = config.n_hidden * (2 * n_query + 2 * n_key + 3 * config.n_feed_forward);
+        Ok(Work {
+            macs: (config.n_layers * of_layer) as u64,
+            attention_macs: (config.n_layers * 2 * n_query) as u64,
+            bytes: std::fs::metadata(weights)?.len() - table as u64,
+        })
+    }
+
+    /// 10⁹ products a second, when prompts of `n_tokens` are read at this rate.
+    pub fn prefill_gmac_s(&self, n_tokens: usize, tok_s: f64) -> f64 {
+        tok_s * (self.macs as f64 + self.attention_macs as f64 * n_tokens as f64 / 2.0) / 1e9
+    }
+
+    /// 10⁹ bytes of weights a second, when tokens are written at this rate.
+    pub fn decode_gb_s(&self, tok_s: f64) -> f64 {
+        tok_s * self.bytes as f64 / 1e9
+    }
+}
+
 /// About 150 tokens of English.
 const SUMMARY_WORDS: usize = 110;
 const ARTICLE_TOKENS: usize = 2000;
 /// Left to itself, a model ends before it has written 128 tokens.
 const COPY: &str = "Write down this text again, word for word, to its end:\n\n";
 
-/// Measures the model that `load` loads. `progress` hears what comes next.
+/// Measures the model that `load` loads. `progress` hears what comes next; `between` is called after each round, for
+/// whatever is to be measured in turn.
 pub fn bench<L: LanguageModel>(
     mut load: impl FnMut() -> Result<L>,
-    repeat: usize,
+    extent: Extent,
     prompts: &Prompts,
     progress: &mut dyn FnMut(&str),
+    between: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Figures> {
+    let Extent { repeat, long } = extent;
     ensure!(repeat > 0, "nothing can be measured 0 times");
     progress("loading");
     let mut load_s = Vec::new();
@@ -61,24 +121,7 @@ pub fn bench<L: LanguageModel>(
     let n_frame = complete(&mut lm, "Word", 1)?
         .prompt_tokens
         .saturating_sub(lm.count("Word"));
-
-    progress("reading 512 tokens");
-    let prefill_512_tok_s = prefill(&mut lm, 512 - n_frame.min(256), repeat)?;
-    progress("reading 2048 tokens");
-    let prefill_2048_tok_s = prefill(&mut lm, 2048 - n_frame.min(256), repeat)?;
-
-    progress("writing 128 tokens");
-    let mut decode_tok_s = Vec::new();
-    let mut decode_tokens = usize::MAX;
-    let n_content = 512 - n_frame.min(256) - lm.count(COPY);
-    for number in 0..repeat {
-        let text = format!("{COPY}{}", prose(&lm, n_content, number));
-        let usage = complete(&mut lm, &text, 128)?;
-        decode_tokens = decode_tokens.min(usage.completion_tokens);
-        decode_tok_s.push(per_second(usage.completion_tokens, usage.decode_ms));
-    }
-
-    progress("summarizing an article of 2000 tokens");
+    let content = |n_tokens: usize| n_tokens - n_frame.min(n_tokens / 2);
     let plan = SummaryPlan {
         style: Style::Points,
         lang: None,
@@ -86,8 +129,31 @@ pub fn bench<L: LanguageModel>(
         sampling: Sampling::Greedy,
         prompts: prompts.clone(),
     };
+
+    let mut prefill_tok_s = [const { Vec::new() }; 3];
+    let mut sizes = vec![512, 2048];
+    if long {
+        sizes.push(8192.min(lm.room() + n_frame - 1));
+    }
+    let (mut decode_tok_s, mut decode_tokens) = (Vec::new(), usize::MAX);
     let (mut article_s, mut article_tokens) = (Vec::new(), 0);
     for number in 0..repeat {
+        for (n_tokens, tok_s) in sizes.iter().zip(&mut prefill_tok_s) {
+            progress(&format!("reading {n_tokens} tokens"));
+            let text = prose(&lm, content(*n_tokens), number);
+            let usage = complete(&mut lm, &text, 1)?;
+            let n_read = usage.prompt_tokens.saturating_sub(usage.reused_tokens);
+            tok_s.push(per_second(n_read, usage.prefill_ms));
+        }
+
+        progress("writing 128 tokens");
+        let n_content = content(512) - lm.count(COPY);
+        let text = format!("{COPY}{}", prose(&lm, n_content, number));
+        let usage = complete(&mut lm, &text, 128)?;
+        decode_tokens = decode_tokens.min(usage.completion_tokens);
+        decode_tok_s.push(per_second(usage.completion_tokens, usage.decode_ms));
+
+        progress("summarizing an article of 2000 tokens");
         let article = article(prose(&lm, ARTICLE_TOKENS, number))?;
         article_tokens = lm.count(&article.text);
         let started = Instant::now();
@@ -95,10 +161,13 @@ pub fn bench<L: LanguageModel>(
             .pop()
             .expect("one result an article")?;
         article_s.push(started.elapsed().as_secs_f64());
+        between()?;
     }
+    let [prefill_512, prefill_2048, prefill_8192] = prefill_tok_s;
     Ok(Figures {
-        prefill_512_tok_s,
-        prefill_2048_tok_s,
+        prefill_512_tok_s: median(prefill_512),
+        prefill_2048_tok_s: median(prefill_2048),
+        prefill_8192_tok_s: long.then(|| median(prefill_8192)),
         decode_128_tok_s: median(decode_tok_s),
         decode_tokens,
         article_s: median(article_s),
@@ -107,19 +176,6 @@ pub fn bench<L: LanguageModel>(
         peak_rss_mb: peak_rss_bytes() as f64 / 1e6,
         repeat,
     })
-}
-
-/// Tokens read a second, in prompts with `n_tokens` of content.
-fn prefill(lm: &mut impl LanguageModel, n_tokens: usize, repeat: usize) -> Result<f64> {
-    let rate = |number| {
-        let text = prose(lm, n_tokens, number);
-        let usage = complete(lm, &text, 1)?;
-        Ok(per_second(
-            usage.prompt_tokens.saturating_sub(usage.reused_tokens),
-            usage.prefill_ms,
-        ))
-    };
-    Ok(median((0..repeat).map(rate).collect::<Result<_>>()?))
 }
 
 fn complete(lm: &mut impl LanguageModel, user: &str, max_tokens: usize) -> Result<Usage> {
@@ -207,7 +263,7 @@ fn per_second(n_tokens: usize, elapsed_ms: u64) -> f64 {
 }
 
 /// The middle value; of an even number, the mean of the two in the middle.
-fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() % 2 {
@@ -252,11 +308,24 @@ mod tests {
             }))
         };
         let mut steps = Vec::new();
-        let figures = bench(load, 2, &Prompts::default(), &mut |step| {
-            steps.push(step.to_owned())
-        })
+        let mut n_rounds = 0;
+        let extent = Extent {
+            repeat: 2,
+            long: true,
+        };
+        let figures = bench(
+            load,
+            extent,
+            &Prompts::default(),
+            &mut |step| steps.push(step.to_owned()),
+            &mut || {
+                n_rounds += 1;
+                Ok(())
+            },
+        )
         .unwrap();
-        assert_eq!((figures.repeat, steps.len()), (2, 5));
+        assert_eq!((figures.repeat, steps.len(), n_rounds), (2, 11, 2));
+        assert!(figures.prefill_8192_tok_s.unwrap() > 0.0);
         assert_eq!((figures.article_tokens, figures.decode_tokens), (2000, 8));
         assert!(figures.prefill_512_tok_s > 0.0 && figures.peak_rss_mb > 1.0);
     }

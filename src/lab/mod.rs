@@ -1,3 +1,4 @@
 //! Measuring the product, through its own roads. Returns figures; prints nothing.
 
 pub mod bench;
+pub mod fidelity;

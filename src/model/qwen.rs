@@ -7,12 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor};
-use candle_nn::ops::rms_norm;
-use candle_nn::rotary_emb::rope_thd;
 
 use super::cache::{Cache, CacheShape};
 use super::gguf::{Config, Family, Gguf, Rows};
-use crate::kernel::{QLinear, attend, gated};
+use crate::kernel::{QLinear, add, attend, rms_norm, rotate};
 
 /// The most tokens that go through the layers at once: what bounds the memory of a long prompt.
 pub const CHUNK: usize = 512;
@@ -193,10 +191,13 @@ impl Qwen {
         for (idx, layer) in self.layers.iter().enumerate() {
             check(stop)?;
             let normed = rms_norm(&x, &layer.attention_norm, self.config.rms_eps as f32)?;
-            x = (x + layer.attention(&normed, idx, parts, &rope, &self.config)?)?;
+            x = add(
+                &x,
+                &layer.attention(&normed, idx, parts, &rope, &self.config)?,
+            )?;
             check(stop)?;
             let normed = rms_norm(&x, &layer.feed_forward_norm, self.config.rms_eps as f32)?;
-            x = (x + layer.feed_forward(&normed)?)?;
+            x = add(&x, &layer.feed_forward(&normed)?)?;
         }
         for part in parts {
             part.cache.advance(part.ids.len());
@@ -298,7 +299,7 @@ impl Layer {
         let by_head = |x: Tensor, n: usize, norm: Option<&Tensor>| -> Result<Tensor> {
             let x = x.reshape((n_new, n, head_dim))?;
             match norm {
-                Some(norm) => Ok(rms_norm(&x, norm, config.rms_eps as f32)?),
+                Some(norm) => rms_norm(&x, norm, config.rms_eps as f32),
                 None => Ok(x),
             }
         };
@@ -325,8 +326,7 @@ impl Layer {
 
     /// SwiGLU: (tokens, hidden) -> (tokens, hidden).
     fn feed_forward(&self, x: &Tensor) -> Result<Tensor> {
-        let [gate, up] = QLinear::forward_many([&self.gate, &self.up], x)?;
-        self.down.forward(&gated(&gate, &up)?) // of (tokens, feed_forward)
+        QLinear::feed_forward([&self.gate, &self.up, &self.down], x)
     }
 }
 
@@ -361,7 +361,7 @@ impl Rope {
 
     /// Rotates each head, (n, head, head_dim), by its position.
     fn rotate(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(rope_thd(&x.unsqueeze(0)?, &self.cos, &self.sin)?.squeeze(0)?)
+        rotate(x, &self.cos, &self.sin)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use candle_core::quantized::GgmlDType;
 use indicatif::BinaryBytes;
 
 use super::super::args::Common;
@@ -10,7 +11,7 @@ use super::super::console::Console;
 use super::super::interrupt::Interrupt;
 use super::super::render::sanitize;
 use super::super::{Exit, config, parts};
-use crate::kernel::{self, DeviceChoice};
+use crate::kernel::{self, Arithmetic, DeviceChoice, Format};
 use crate::model::store::{DEFAULT, Store};
 
 pub(super) fn run(common: &Common, console: Console, interrupt: &Interrupt) -> Result<Exit> {
@@ -26,6 +27,7 @@ pub(super) fn run(common: &Common, console: Console, interrupt: &Interrupt) -> R
         ),
     )?;
     line("cpu", &cpu())?;
+    line("kernels", &kernels()?)?;
     line("memory", &memory().unwrap_or_else(|| "unknown".into()))?;
     line(
         "device",
@@ -108,6 +110,41 @@ fn cpu() -> String {
         sets.join(" ")
     };
     format!("{cores} cores, {}: {sets}", std::env::consts::ARCH)
+}
+
+/// What multiplies, and which formats of weights it leaves to candle, more slowly.
+fn kernels() -> Result<String> {
+    let arithmetic = Arithmetic::active()?;
+    let name = |dtype: &GgmlDType| format!("{dtype:?}");
+    let known = [
+        GgmlDType::F32,
+        GgmlDType::F16,
+        GgmlDType::BF16,
+        GgmlDType::Q4_0,
+        GgmlDType::Q4_1,
+        GgmlDType::Q5_0,
+        GgmlDType::Q5_1,
+        GgmlDType::Q8_0,
+        GgmlDType::Q2K,
+        GgmlDType::Q3K,
+        GgmlDType::Q4K,
+        GgmlDType::Q5K,
+        GgmlDType::Q6K,
+    ];
+    let is_ours = |dtype: &GgmlDType| {
+        matches!(arithmetic, Arithmetic::Kernels(_)) && Format::of(*dtype).is_some()
+    };
+    let (ours, theirs): (Vec<_>, Vec<_>) = known.into_iter().partition(is_ours);
+    let [ours, theirs] = [ours, theirs].map(|dtypes| dtypes.iter().map(name).collect::<Vec<_>>());
+    Ok(match ours.is_empty() {
+        true => "none: candle multiplies all formats".into(),
+        false => format!(
+            "{} for {}; candle multiplies {}",
+            arithmetic.name(),
+            ours.join(" "),
+            theirs.join(" ")
+        ),
+    })
 }
 
 /// Memory in all and what is free for use.
