@@ -1,6 +1,6 @@
 //! `compose` with a scripted model: what is asked, what is let through, what is dropped.
 
-use precis::compose::{Prompts, Style, SummaryPlan, summarize};
+use precis::compose::{Prompts, Style, SummaryPlan, summarize, together};
 use precis::model::{Prompt, Sampling, Scripted};
 use precis::text::{Article, Format, Lang, RawArticle};
 
@@ -69,13 +69,7 @@ fn shorter(prompt: &Prompt) -> String {
 fn each_line_of_a_summary_cites_the_sentence_that_it_tells() {
     let article = article(QUAY);
     let mut lm = Scripted::new(told);
-    let summary = summarize(
-        std::slice::from_ref(&article),
-        &mut lm,
-        &plan(Style::Points),
-    )
-    .remove(0)
-    .unwrap();
+    let summary = summarize(&article, &mut lm, &plan(Style::Points)).unwrap();
     assert!(summary.core.is_some());
     assert!(
         (3..=6).contains(&summary.groups[0].points.len()),
@@ -98,9 +92,7 @@ fn unsupported_lines_are_dropped_and_counted() {
             .replace("4.2 million", "7.5 million")
             .replace("1931", "1913")
     });
-    let summary = summarize(&[article(LONG)], &mut lm, &plan(Style::Points))
-        .remove(0)
-        .unwrap();
+    let summary = summarize(&article(LONG), &mut lm, &plan(Style::Points)).unwrap();
     let whys: Vec<&str> = summary.dropped.iter().map(|d| d.why.as_str()).collect();
     assert!(whys.iter().any(|w| w.contains("7.5 million")), "{whys:?}");
     assert!(
@@ -117,9 +109,7 @@ fn unsupported_lines_are_dropped_and_counted() {
 #[test]
 fn the_articles_own_sentence_is_told_where_it_is_short_enough() {
     let mut lm = Scripted::new(|_: &Prompt| unreachable!("no sentence is too long"));
-    let summary = summarize(&[article(QUAY)], &mut lm, &plan(Style::Points))
-        .remove(0)
-        .unwrap();
+    let summary = summarize(&article(QUAY), &mut lm, &plan(Style::Points)).unwrap();
     assert_eq!(
         summary.core.unwrap().text,
         "The town of Ostrel will spend 4.2 million euros on a new ferry quay, mayor Ilse Vandro said on Monday."
@@ -130,9 +120,7 @@ fn the_articles_own_sentence_is_told_where_it_is_short_enough() {
 fn a_model_that_only_invents_is_not_let_through() {
     let mut lm =
         Scripted::new(|_: &Prompt| "Queen Marabella crowned 77 dragons in Lisbon.".to_owned());
-    let summary = summarize(&[article(LONG)], &mut lm, &plan(Style::Points))
-        .remove(0)
-        .unwrap();
+    let summary = summarize(&article(LONG), &mut lm, &plan(Style::Points)).unwrap();
     let told: Vec<&str> = summary.claims().map(|c| c.text.as_str()).collect();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(
@@ -147,9 +135,7 @@ fn a_plan_does_not_become_a_fact() {
     let mut lm = Scripted::new(|prompt: &Prompt| {
         shorter(prompt).replace("fear that the new quay will push", "were pushed")
     });
-    let summary = summarize(&[article(LONG)], &mut lm, &plan(Style::Points))
-        .remove(0)
-        .unwrap();
+    let summary = summarize(&article(LONG), &mut lm, &plan(Style::Points)).unwrap();
     assert!(
         summary.claims().all(|c| !c.text.contains("Fishermen")),
         "{summary:?}"
@@ -162,9 +148,7 @@ fn a_report_groups_its_points_under_titles_from_the_article() {
         true => "New ferry quay".to_owned(),
         false => told(prompt),
     });
-    let summary = summarize(&[article(QUAY)], &mut lm, &plan(Style::Report))
-        .remove(0)
-        .unwrap();
+    let summary = summarize(&article(QUAY), &mut lm, &plan(Style::Report)).unwrap();
     assert!(
         (2..=4).contains(&summary.groups.len()),
         "{:?}",
@@ -177,19 +161,44 @@ fn a_report_groups_its_points_under_titles_from_the_article() {
 }
 
 #[test]
-fn one_article_is_a_slice_of_one() {
-    let other = QUAY.replace("Ostrel", "Mirvang").replace("4.2", "5.1");
-    let articles = [article(QUAY), article(&other)];
-    let together = summarize(&articles, &mut Scripted::new(told), &plan(Style::Points));
-    for (article, both) in articles.iter().zip(together) {
-        let alone = summarize(
-            std::slice::from_ref(article),
-            &mut Scripted::new(told),
-            &plan(Style::Points),
+fn company_changes_no_summary_and_one_failure_is_its_own() {
+    let texts: Vec<String> = (0..9)
+        .map(|i| LONG.replace("38", &format!("{}", 40 + i)))
+        .collect();
+    let articles: Vec<Article> = texts.iter().map(|text| article(text)).collect();
+    let alone = |article: &Article| {
+        format!(
+            "{:?}",
+            summarize(article, &mut Scripted::new(shorter), &plan(Style::Points)).unwrap()
         )
-        .remove(0)
-        .unwrap();
-        assert_eq!(format!("{alone:?}"), format!("{:?}", both.unwrap()));
+    };
+    let mut results: Vec<Option<String>> = vec![None; articles.len()];
+    together(
+        articles.len(),
+        4,
+        &mut Scripted::new(shorter),
+        |number, lm| match number {
+            3 => Err("refused".to_owned()),
+            _ => Ok(format!(
+                "{:?}",
+                summarize(&articles[number], lm, &plan(Style::Points)).unwrap()
+            )),
+        },
+        &mut |number, result: Result<String, String>| {
+            assert!(
+                results[number]
+                    .replace(result.unwrap_or_else(|error| error))
+                    .is_none()
+            );
+        },
+    );
+    for (number, (article, result)) in articles.iter().zip(&results).enumerate() {
+        let expected = if number == 3 {
+            "refused".to_owned()
+        } else {
+            alone(article)
+        };
+        assert_eq!(result.as_ref(), Some(&expected), "{number}");
     }
 }
 
@@ -205,13 +214,7 @@ fn an_article_beyond_the_budget_is_condensed_with_citations_to_its_own_sentences
     }
     let article = article(&text);
     let mut lm = Scripted::new(told);
-    let summary = summarize(
-        std::slice::from_ref(&article),
-        &mut lm,
-        &plan(Style::Points),
-    )
-    .remove(0)
-    .unwrap();
+    let summary = summarize(&article, &mut lm, &plan(Style::Points)).unwrap();
     assert!(
         summary.reading.article_tokens > 4096,
         "{:?}",
@@ -230,9 +233,7 @@ fn the_language_asked_for_is_the_language_written() {
     let text = "奥川市兴建新渡轮码头\n\n奥川市将投入4.2亿元兴建新渡轮码头。工程预计三月动工,工期十一个月。\n";
     let mut plan = plan(Style::Brief);
     plan.lang = Some(Lang::ZhHant);
-    let summary = summarize(&[article(text)], &mut lm, &plan)
-        .remove(0)
-        .unwrap();
+    let summary = summarize(&article(text), &mut lm, &plan).unwrap();
     assert_eq!(
         summary.core.unwrap().text,
         "奧川市將投入4.2億元興建新渡輪碼頭。"

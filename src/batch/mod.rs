@@ -8,4 +8,4 @@ pub mod run;
 
 pub use folder::{Folder, Place, Rendered};
 pub use ledger::Ledger;
-pub use run::{Job, Tally, Work, run};
+pub use run::{Done, Job, Piece, Tally, Work, guarded, run};

@@ -8,18 +8,18 @@ use super::{Folder, Place, Rendered};
 use crate::text::Article;
 
 /// What a run asks of its caller.
-pub trait Work {
+pub trait Work: Sized {
     /// Makes ready for [`Work::work`]. Called before the first article that is not done yet, and again after a panic.
     ///
     /// # Errors
     /// Any ends the run.
     fn prepare(&mut self) -> Result<()>;
 
-    /// The result of one article; `place` is where it will be kept, if anywhere.
+    /// The results of several articles: `done` gets each with its number, as soon as it is there.
     ///
     /// # Errors
-    /// The article failed; the run goes on.
-    fn work(&mut self, article: &Article, place: Option<&Place>) -> Result<Rendered>;
+    /// Those of `done`, which end the run. An article that fails is a result.
+    fn work(&mut self, pieces: &[Piece], done: Done<'_, Self>) -> Result<()>;
 
     /// An article is finished: with its result, or with `None` because it had been done before.
     ///
@@ -37,7 +37,20 @@ pub trait Work {
     fn is_interrupted(&self) -> bool;
 }
 
-/// One article to work on.
+/// Takes the result of the article with this number.
+pub type Done<'a, W> = &'a mut dyn FnMut(&mut W, usize, Result<Rendered>) -> Result<()>;
+
+/// One article that is to be worked on.
+pub struct Piece {
+    /// Which of the drawn jobs it is.
+    slot: usize,
+    /// The article.
+    pub article: Article,
+    /// Where its result will be kept, if anywhere.
+    pub place: Option<Place>,
+}
+
+/// One article to read and work on.
 pub struct Job<'a> {
     /// The name shown to people.
     pub path: String,
@@ -60,63 +73,156 @@ pub struct Tally {
     pub interrupted: bool,
 }
 
-/// Works through `jobs`, which are drawn one at a time. One that fails, or panics, does not stop the others.
+/// So many articles are worked on in one call: enough that a model always has texts to write beside each other, and few
+/// enough to hold in memory.
+const AT_ONCE: usize = 16;
+
+/// What became of one job.
+enum Outcome {
+    Skipped,
+    Done(Rendered),
+    Failed(anyhow::Error),
+}
+
+/// Works through `jobs`, which are drawn a few at a time. One that fails, or panics, does not stop the others. A result
+/// is kept as soon as it is there; what happened is told in the order of the jobs.
 pub fn run<'a>(
     mut jobs: impl Iterator<Item = Job<'a>>,
     mut folder: Option<&mut Folder>,
     work: &mut impl Work,
 ) -> Result<Tally> {
     let mut tally = Tally::default();
-    let mut prepared = false;
-    loop {
-        if work.is_interrupted() {
-            tally.interrupted = true;
+    let mut is_prepared = false;
+    while !work.is_interrupted() {
+        let mut drawn = Drawn::draw(&mut jobs, folder.as_deref());
+        if drawn.paths.is_empty() {
             return Ok(tally);
         }
-        let Some(job) = jobs.next() else {
-            return Ok(tally);
-        };
-        let article = guarded(job.read);
-        let place = match (&folder, &article) {
-            (Some(folder), Ok(article)) => Some(folder.place(&job.key, article)),
-            _ => None,
-        };
-        if let (Some(folder), Some(place)) = (&folder, &place)
-            && folder.has(place)
-        {
-            tally.skipped += 1;
-            work.finished(&job.path, None)?;
+        drawn.tell(work, folder.as_deref_mut(), &mut tally)?;
+        if drawn.pieces.is_empty() {
             continue;
         }
-        if article.is_ok() && !prepared {
+        if !is_prepared {
             work.prepare()?;
-            prepared = true;
+            is_prepared = true;
         }
-        let result = article.and_then(|article| guarded(|| work.work(&article, place.as_ref())));
-        match result {
-            Ok(rendered) => {
-                if let (Some(folder), Some(place)) = (&mut folder, &place) {
-                    folder.keep(place, &rendered)?;
-                }
-                tally.done += 1;
-                work.finished(&job.path, Some(&rendered))?;
-            }
-            Err(_) if work.is_interrupted() => {}
-            Err(error) => {
+        let pieces = std::mem::take(&mut drawn.pieces);
+        let worked = guarded(|| {
+            work.work(&pieces, &mut |work, number, result| {
                 // What a panic left half done is not to be used again.
-                prepared &= !error.is::<Panicked>();
-                tally.failed += 1;
-                let record = work.failed(&job.path, &error)?;
-                if let Some(folder) = &mut folder {
-                    folder.note_failure(&record)?;
+                is_prepared &= !result.as_ref().is_err_and(|error| error.is::<Panicked>());
+                let piece = &pieces[number];
+                let outcome = match (result, &mut folder, &piece.place) {
+                    (Err(_), ..) if work.is_interrupted() => return Ok(()),
+                    (Err(error), ..) => Outcome::Failed(error),
+                    (Ok(rendered), Some(folder), Some(place)) => {
+                        folder.keep(place, &rendered)?;
+                        Outcome::Done(rendered)
+                    }
+                    (Ok(rendered), ..) => Outcome::Done(rendered),
+                };
+                drawn.outcomes[piece.slot] = Some(outcome);
+                drawn.tell(work, folder.as_deref_mut(), &mut tally)
+            })
+        });
+        match worked {
+            Err(error) if error.is::<Panicked>() => {
+                is_prepared = false;
+                for outcome in drawn
+                    .outcomes
+                    .iter_mut()
+                    .filter(|outcome| outcome.is_none())
+                {
+                    *outcome = Some(Outcome::Failed(Panicked.into()));
+                }
+                drawn.tell(work, folder.as_deref_mut(), &mut tally)?;
+            }
+            worked => worked?,
+        }
+    }
+    tally.interrupted = true;
+    Ok(tally)
+}
+
+/// Some jobs, and what became of each so far.
+struct Drawn {
+    paths: Vec<String>,
+    outcomes: Vec<Option<Outcome>>,
+    /// Those that have to be worked on.
+    pieces: Vec<Piece>,
+    n_told: usize,
+}
+
+impl Drawn {
+    /// Reads the next articles, and finds out which of them are done already.
+    fn draw<'a>(jobs: &mut impl Iterator<Item = Job<'a>>, folder: Option<&Folder>) -> Drawn {
+        let mut drawn = Drawn {
+            paths: Vec::new(),
+            outcomes: Vec::new(),
+            pieces: Vec::new(),
+            n_told: 0,
+        };
+        // What needs no work is told now and then, too.
+        while drawn.pieces.len() < AT_ONCE && drawn.paths.len() < 4 * AT_ONCE {
+            let Some(job) = jobs.next() else { break };
+            let outcome = match guarded(job.read) {
+                Err(error) => Some(Outcome::Failed(error)),
+                Ok(article) => {
+                    let place = folder.map(|folder| folder.place(&job.key, &article));
+                    let is_done = |place| folder.is_some_and(|folder| folder.has(place));
+                    match place.as_ref().is_some_and(is_done) {
+                        true => Some(Outcome::Skipped),
+                        false => {
+                            drawn.pieces.push(Piece {
+                                slot: drawn.paths.len(),
+                                article,
+                                place,
+                            });
+                            None
+                        }
+                    }
+                }
+            };
+            drawn.paths.push(job.path);
+            drawn.outcomes.push(outcome);
+        }
+        drawn
+    }
+
+    /// Tells what has not been told, up to the first job that is still open.
+    fn tell(
+        &mut self,
+        work: &mut impl Work,
+        mut folder: Option<&mut Folder>,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        while let Some(Some(outcome)) = self.outcomes.get(self.n_told) {
+            let path = &self.paths[self.n_told];
+            match outcome {
+                Outcome::Skipped => {
+                    tally.skipped += 1;
+                    work.finished(path, None)?;
+                }
+                Outcome::Done(rendered) => {
+                    tally.done += 1;
+                    work.finished(path, Some(rendered))?;
+                }
+                Outcome::Failed(error) => {
+                    tally.failed += 1;
+                    let record = work.failed(path, error)?;
+                    if let Some(folder) = &mut folder {
+                        folder.note_failure(&record)?;
+                    }
                 }
             }
+            self.n_told += 1;
         }
+        Ok(())
     }
 }
 
-/// A panic is an error like any other here: the next article is not to blame.
-fn guarded<T>(step: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Turns a panic into an error: the next article is not to blame.
+pub fn guarded<T>(step: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|_| Err(Panicked.into()))
 }
 
@@ -155,25 +261,37 @@ mod tests {
         stop_after: Option<usize>,
     }
 
+    impl Shout {
+        fn shout(&mut self, piece: &Piece) -> Result<Rendered> {
+            match piece.article.text.as_str() {
+                "bad" => bail!("cannot shout that"),
+                "panic" => panic!("on purpose"),
+                _ => self.worked.push(piece.article.path.clone()),
+            }
+            let record = piece.place.as_ref().map_or_else(String::new, |p| {
+                format!(r#"{{"key":"{}","file":"{}"}}"#, p.key, p.file)
+            });
+            Ok(Rendered {
+                content: piece.article.text.to_uppercase(),
+                record,
+            })
+        }
+    }
+
     impl Work for Shout {
         fn prepare(&mut self) -> Result<()> {
             self.n_prepared += 1;
             Ok(())
         }
 
-        fn work(&mut self, article: &Article, place: Option<&Place>) -> Result<Rendered> {
-            match article.text.as_str() {
-                "bad" => bail!("cannot shout that"),
-                "panic" => panic!("on purpose"),
-                _ => self.worked.push(article.path.clone()),
+        fn work(&mut self, pieces: &[Piece], done: Done<'_, Self>) -> Result<()> {
+            for (number, piece) in pieces.iter().enumerate() {
+                if !self.is_interrupted() {
+                    let result = guarded(|| self.shout(piece));
+                    done(self, number, result)?;
+                }
             }
-            let record = place.map_or_else(String::new, |p| {
-                format!(r#"{{"key":"{}","file":"{}"}}"#, p.key, p.file)
-            });
-            Ok(Rendered {
-                content: article.text.to_uppercase(),
-                record,
-            })
+            Ok(())
         }
 
         fn finished(&mut self, _path: &str, _rendered: Option<&Rendered>) -> Result<()> {
@@ -226,7 +344,7 @@ mod tests {
             (work.worked.join(" "), work.failed.join(" ")),
             ("c".into(), "gone a b".into())
         );
-        assert_eq!(work.n_prepared, 2, "once at first, once after the panic");
+        assert_eq!(work.n_prepared, 1, "nothing came behind the panic");
     }
 
     #[test]

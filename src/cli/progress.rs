@@ -80,13 +80,15 @@ impl Articles {
         }
     }
 
+    /// The model has worked so much for an article that is finished.
+    pub(crate) fn spent(&mut self, usage: &Usage) {
+        let read = usage.prompt_tokens.saturating_sub(usage.reused_tokens);
+        self.tokens += read + usage.completion_tokens;
+        self.model_ms += usage.prefill_ms + usage.decode_ms;
+    }
+
     /// One more is finished, skipped or failed.
-    pub(crate) fn advance(&mut self, usage: Option<&Usage>) {
-        if let Some(usage) = usage {
-            let read = usage.prompt_tokens.saturating_sub(usage.reused_tokens);
-            self.tokens += read + usage.completion_tokens;
-            self.model_ms += usage.prefill_ms + usage.decode_ms;
-        }
+    pub(crate) fn advance(&mut self) {
         self.n_done += 1;
         self.n_total = self.n_total.max(self.n_done);
         let rate = self.tokens as f64 * 1e3 / self.model_ms.max(1) as f64;

@@ -20,10 +20,12 @@ pub mod salience;
 pub mod shorten;
 pub mod summarize;
 pub mod tags;
+pub mod together;
 
 pub use answer::answer;
 pub use prompt::Prompts;
 pub use summarize::summarize;
+pub use together::together;
 
 /// A sentence of the output, with the source sentences that support it.
 #[derive(Debug, Clone, PartialEq, Eq)]

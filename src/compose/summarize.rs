@@ -1,4 +1,4 @@
-//! Articles in, checked summaries out.
+//! An article in, its checked summary out.
 //!
 //! The model never chooses what to tell: `salience` does, whatever the length of the article. Each chosen sentence is
 //! told in one short line, and only lines that hold against their source are kept.
@@ -26,19 +26,12 @@ const MAX_TAGS: usize = 5;
 /// Rounds of telling lines before a summary is content with fewer points.
 const PATIENCE: usize = 4;
 
-/// Summarizes each article; the results stand in the same order.
+/// Summarizes an article.
 pub fn summarize(
-    articles: &[Article],
+    article: &Article,
     lm: &mut dyn LanguageModel,
     plan: &SummaryPlan,
-) -> Vec<Result<Summary>> {
-    let each = articles.iter().map(|article| one(article, lm, plan));
-    each.collect()
-}
-
-fn one(article: &Article, lm: &mut dyn LanguageModel, plan: &SummaryPlan) -> Result<Summary> {
-    // What was in the cache before must not decide how sums round: alone or in a batch, the text is the same.
-    lm.forget();
+) -> Result<Summary> {
     let lang = plan.lang.unwrap_or(article.lang);
     let title = article.title.as_deref().unwrap_or_default();
     let article_tokens = lm.count(&article.text);

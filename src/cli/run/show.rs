@@ -9,8 +9,7 @@ use super::super::interrupt::Interrupt;
 use super::super::render::json;
 use super::super::render::text::{self, Look};
 use super::{exit_of, find_articles, jobs, report};
-use crate::batch::{self, Place, Rendered, Work};
-use crate::text::Article;
+use crate::batch::{self, Done, Piece, Rendered, Work};
 
 pub(super) fn run(args: ShowArgs, console: Console, interrupt: &Interrupt) -> Result<Exit> {
     let found = find_articles(&args.input, console)?;
@@ -37,19 +36,23 @@ impl Work for Shower<'_> {
         Ok(())
     }
 
-    fn work(&mut self, article: &Article, _place: Option<&Place>) -> Result<Rendered> {
+    fn work(&mut self, pieces: &[Piece], done: Done<'_, Self>) -> Result<()> {
         let look = Look {
             color: self.console.color,
             verbose: self.console.verbose,
         };
-        let content = match self.json {
-            true => json::article(article),
-            false => text::article(article, look),
-        };
-        Ok(Rendered {
-            content,
-            record: String::new(),
-        })
+        for (number, piece) in pieces.iter().enumerate() {
+            let content = match self.json {
+                true => json::article(&piece.article),
+                false => text::article(&piece.article, look),
+            };
+            let rendered = Rendered {
+                content,
+                record: String::new(),
+            };
+            done(self, number, Ok(rendered))?;
+        }
+        Ok(())
     }
 
     fn finished(&mut self, _path: &str, rendered: Option<&Rendered>) -> Result<()> {

@@ -1,5 +1,8 @@
 //! `precis sum`: articles in, summaries to standard output or to a folder.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::Result;
 
 use super::super::args::{Common, Format, LangChoice, SumArgs};
@@ -11,10 +14,10 @@ use super::super::render::text::Look;
 use super::super::render::{self, Fingerprint, json};
 use super::super::{Exit, config};
 use super::{exit_of, find_articles, jobs, report};
-use crate::batch::{self, Folder, Place, Rendered, Work};
-use crate::compose::{Style, SummaryPlan, summarize};
-use crate::model::Usage;
+use crate::batch::{self, Done, Folder, Piece, Place, Rendered, Work};
+use crate::compose::{Style, SummaryPlan, summarize, together};
 use crate::model::engine::Engine;
+use crate::model::{LanguageModel, Usage};
 use crate::text::Article;
 
 pub(super) fn run(
@@ -46,20 +49,22 @@ pub(super) fn run(
     );
     let mut folder = folder.map(|folder| folder.under(settings));
     let in_folder = folder.is_some();
-    let mut summarizer = Summarizer {
+    let recipe = Recipe {
         fingerprint: Fingerprint::new(&weights.identity, prompt_sha256, plan.sampling),
         look: Look {
             color: console.color && !in_folder,
             verbose: console.verbose,
         },
+        plan,
+        format,
+    };
+    let mut summarizer = Summarizer {
+        recipe: Arc::new(recipe),
         progress: progress::Articles::new(console, found.items.len() + found.problems.len()),
         interrupt: interrupt.clone(),
         engine: None,
-        usage: None,
         n_printed: 0,
         weights,
-        plan,
-        format,
         in_folder,
         console,
     };
@@ -82,26 +87,52 @@ pub(super) fn run(
     Ok(exit_of(tally, n_items))
 }
 
-struct Summarizer {
-    weights: Weights,
-    engine: Option<Engine>,
+/// So many articles have their lines written beside each other: about three lines of an article come together, and
+/// the weights are read once for a dozen of them.
+const ARTICLES_AT_ONCE: usize = 4;
+
+/// What is made of an article.
+struct Recipe {
     plan: SummaryPlan,
     fingerprint: Fingerprint,
     format: Format,
     look: Look,
+}
+
+impl Recipe {
+    fn tell(
+        &self,
+        article: &Article,
+        place: Option<&Place>,
+        lm: &mut dyn LanguageModel,
+    ) -> Result<(Rendered, Usage)> {
+        let summary = summarize(article, lm, &self.plan)?;
+        let line = |place| json::summary(article, &summary, &self.fingerprint, place);
+        let record = place.map(|place| line(Some(place)).trim_end().to_owned());
+        let content = render::summary(article, &summary, &self.fingerprint, self.format, self.look);
+        let rendered = Rendered {
+            content,
+            record: record.unwrap_or_default(),
+        };
+        Ok((rendered, summary.usage))
+    }
+}
+
+struct Summarizer {
+    weights: Weights,
+    engine: Option<Engine>,
+    recipe: Arc<Recipe>,
     in_folder: bool,
     console: Console,
     progress: progress::Articles,
     interrupt: Interrupt,
-    /// What the last article cost.
-    usage: Option<Usage>,
     n_printed: usize,
 }
 
 impl Summarizer {
     /// Results of people's formats are told apart by a blank line.
     fn print(&mut self, content: &str) -> Result<()> {
-        let gap = if self.n_printed > 0 && self.format != Format::Json {
+        let gap = if self.n_printed > 0 && self.recipe.format != Format::Json {
             "\n"
         } else {
             ""
@@ -119,22 +150,38 @@ impl Work for Summarizer {
         Ok(())
     }
 
-    fn work(&mut self, article: &Article, place: Option<&Place>) -> Result<Rendered> {
-        let engine = self.engine.as_mut().expect("`prepare` comes first");
-        let mut summaries = summarize(std::slice::from_ref(article), engine, &self.plan);
-        let summary = summaries.pop().expect("one result an article")?;
-        self.usage = Some(summary.usage);
-        let line = |place| json::summary(article, &summary, &self.fingerprint, place);
-        let record = place.map(|place| line(Some(place)).trim_end().to_owned());
-        let content = render::summary(article, &summary, &self.fingerprint, self.format, self.look);
-        Ok(Rendered {
-            content,
-            record: record.unwrap_or_default(),
-        })
+    fn work(&mut self, pieces: &[Piece], done: Done<'_, Self>) -> Result<()> {
+        let mut engine = self.engine.take().expect("`prepare` comes first");
+        let recipe = self.recipe.clone();
+        let mut outcome = Ok(());
+        let is_over = AtomicBool::new(false);
+        let tell = |number: usize, lm: &mut dyn LanguageModel| {
+            let piece: &Piece = &pieces[number];
+            anyhow::ensure!(!is_over.load(Ordering::Relaxed), "the run is over");
+            batch::guarded(|| recipe.tell(&piece.article, piece.place.as_ref(), lm))
+        };
+        together(
+            pieces.len(),
+            ARTICLES_AT_ONCE,
+            &mut engine,
+            tell,
+            &mut |number, told| {
+                if outcome.is_ok() {
+                    let rendered = told.map(|(rendered, usage)| {
+                        self.progress.spent(&usage);
+                        rendered
+                    });
+                    outcome = done(self, number, rendered);
+                    is_over.store(outcome.is_err(), Ordering::Relaxed);
+                }
+            },
+        );
+        self.engine = Some(engine);
+        outcome
     }
 
     fn finished(&mut self, path: &str, rendered: Option<&Rendered>) -> Result<()> {
-        self.progress.advance(self.usage.take().as_ref());
+        self.progress.advance();
         match rendered {
             Some(rendered) if !self.in_folder => self.print(&rendered.content)?,
             None if self.console.verbose => {
@@ -149,9 +196,9 @@ impl Work for Summarizer {
 
     fn failed(&mut self, path: &str, error: &anyhow::Error) -> Result<String> {
         let cause = self.progress.pause(|| report(path, error, self.console));
-        self.progress.advance(None);
+        self.progress.advance();
         let line = json::error(path, &cause);
-        if self.format == Format::Json && !self.in_folder {
+        if self.recipe.format == Format::Json && !self.in_folder {
             self.print(&line)?;
         }
         Ok(line.trim_end().to_owned())
