@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use super::draft::{in_language, tidy};
 use super::evidence::{Evidence, Line};
+use super::faithful::with_bounds;
 use super::ground::{Ground, Support};
 use super::{Answer, AnswerPlan, Claim, Dropped, Turn};
 use crate::corpus::Hit;
@@ -67,10 +68,11 @@ pub fn answer(
     }
     let ground = Ground::new(&evidence.sources);
     match ground.check(&text, &best_lines(question, &evidence)) {
-        Support::Backed(cites) => answer.claims.push(Claim {
-            cites: evidence.quotes(&cites),
-            text,
-        }),
+        Support::Backed(cites) => {
+            let cites = evidence.quotes(&cites);
+            let text = in_language(with_bounds(&text, &cites), lang);
+            answer.claims.push(Claim { text, cites });
+        }
         Support::Unbacked(why) => answer.dropped.push(Dropped { text, why }),
     }
     Ok(answer)

@@ -4,7 +4,9 @@
 //! sentence's own words can still say something else with them: put them together anew, or leave out the word that
 //! made a plan of a fact. Both show when the two are laid side by side, word by word and in order.
 
+use super::Quote;
 use super::ground::words;
+use crate::text::figures::figures;
 use crate::text::script::is_han;
 
 /// The words of a draft have to stand in the source in runs of this mean length; Han characters count one each.
@@ -57,6 +59,63 @@ pub fn distortion(draft: &str, source: &str, context: &str) -> Option<String> {
                 .any(|idx| source[idx].chars().count() > 3 || has_weight(&source[idx]));
             (lost && counts).then(|| format!("it leaves out “{}”", source[first..=last].concat()))
         })
+}
+
+/// `draft` with the bound before each figure that one of `sources` sets and the draft left out: a source that says
+/// “more than 380” is not told as 380.
+pub fn with_bounds(draft: &str, sources: &[Quote]) -> String {
+    const BOUNDS: [&str; 26] = [
+        "more than ",
+        "less than ",
+        "fewer than ",
+        "at least ",
+        "at most ",
+        "up to ",
+        "nearly ",
+        "almost ",
+        "about ",
+        "around ",
+        "roughly ",
+        "approximately ",
+        "over ",
+        "under ",
+        "超过",
+        "超過",
+        "逾",
+        "不到",
+        "近",
+        "约",
+        "約",
+        "至少",
+        "最多",
+        "将近",
+        "將近",
+        "大约",
+    ];
+    let bound_before = |text: &str| {
+        let text = text.trim_end_matches(['$', '€', '£', '¥', '第']);
+        BOUNDS
+            .into_iter()
+            .find(|bound| text.ends_with(bound))
+            .map(|bound| (bound, text.len()))
+    };
+    let mut bounded = draft.to_owned();
+    // From the end, so that what was put in moves no figure that is still to come.
+    for figure in figures(draft).iter().rev() {
+        let set = sources.iter().find_map(|source| {
+            let own = figures(&source.text);
+            let own = own.iter().find(|own| figure.agrees(own))?;
+            Some(bound_before(&source.text[..own.start])?.0)
+        });
+        let before = &draft[..figure.start];
+        if let Some(bound) = set
+            && bound_before(before).is_none()
+        {
+            let at = before.trim_end_matches(['$', '€', '£', '¥']).len();
+            bounded.insert_str(at, bound);
+        }
+    }
+    bounded
 }
 
 /// Short words that still carry meaning: figures and Han characters.
@@ -202,6 +261,38 @@ mod tests {
             "市府預計將投入四億元興建渡輪碼頭。",
             "市府預計將投入四億元,在北岸興建渡輪碼頭。",
             None,
+        );
+    }
+
+    #[test]
+    fn a_figure_keeps_its_bound() {
+        let check = |draft: &str, source: &str, expected: &str| {
+            let quote = Quote {
+                cite: crate::text::Cite {
+                    article: 0,
+                    sentence: 0,
+                },
+                start: 0,
+                end: source.len(),
+                text: source.to_owned(),
+            };
+            assert_eq!(with_bounds(draft, &[quote]), expected);
+        };
+        let source = "Ostrel will spend more than $4.2 million on about 30 boats in 2027.";
+        check(
+            "It spends $4.2 million on 30 boats in 2027.",
+            source,
+            "It spends more than $4.2 million on about 30 boats in 2027.",
+        );
+        check(
+            "It spends over $4.2 million.",
+            source,
+            "It spends over $4.2 million.",
+        );
+        check(
+            "市府投入4.2億元。",
+            "市府將投入超過4.2億元建碼頭。",
+            "市府投入超過4.2億元。",
         );
     }
 

@@ -29,6 +29,9 @@ const HINT_BONUS: f64 = 0.08;
 /// Words of Chinese are counted by characters: so many make one.
 pub const HAN_PER_WORD: usize = 2;
 
+/// The same for each figure of the draft that a sentence states.
+const FIGURE_BONUS: f64 = 0.3;
+
 /// Whether a draft is supported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Support {
@@ -89,7 +92,7 @@ impl Ground {
             // stand for it, and figures and names alone are checked.
             hints.to_vec()
         } else {
-            match self.cover(draft, hints) {
+            match self.cover(draft, &draft_figures, hints) {
                 Ok(cites) => cites,
                 Err(why) => return Support::Unbacked(why),
             }
@@ -119,7 +122,12 @@ impl Ground {
     }
 
     /// Chooses sentences greedily by the weight of the draft's terms that they add.
-    fn cover(&self, draft: &str, hints: &[Cite]) -> Result<Vec<Cite>, String> {
+    fn cover(
+        &self,
+        draft: &str,
+        draft_figures: &[Figure],
+        hints: &[Cite],
+    ) -> Result<Vec<Cite>, String> {
         // Ordered, so that sums come out the same on every run.
         let mut open: BTreeSet<String> = terms(draft).into_iter().collect();
         let total: f64 = open.iter().map(|t| self.weight(t)).sum();
@@ -134,12 +142,16 @@ impl Ground {
                 new.map(|t| self.weight(t)).sum::<f64>() / total
             };
             let rated = self.sentences.iter().map(|s| {
-                let bonus = if hints.contains(&s.cite) {
+                let hinted = if hints.contains(&s.cite) {
                     HINT_BONUS
                 } else {
                     0.0
                 };
-                (s, gain(s), bonus)
+                let stated = draft_figures
+                    .iter()
+                    .filter(|figure| s.states(figure))
+                    .count();
+                (s, gain(s), hinted + FIGURE_BONUS * stated as f64)
             });
             let best = rated.max_by(|a, b| (a.1 + a.2).total_cmp(&(b.1 + b.2)));
             let Some((s, gain, _)) = best.filter(|(_, gain, _)| *gain >= MIN_GAIN) else {

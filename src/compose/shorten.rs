@@ -319,12 +319,10 @@ fn without_last_han_clause(text: &str) -> Option<String> {
         "露", "布", "佈", "看来", "看來", "是", "：", ":",
     ];
     const TIMES: [&str; 10] = ["时", "時", "后", "後", "前", "中", "下", "日", "月", "年"];
-    let marks = text
+    let mut marks = text
         .char_indices()
         .filter(|(_, c)| matches!(c, '，' | ',' | '；' | ';'));
-    let (at, mark) = marks
-        .filter(|(at, _)| is_outside_quotes(text, *at))
-        .last()?;
+    let (at, mark) = marks.rfind(|(at, _)| is_outside_quotes(text, *at))?;
     let (before, clause) = (&text[..at], &text[at + mark.len_utf8()..]);
     let first = before.split(['，', ',', '；', ';']).count() == 1;
     let ends_with = |endings: &[&str]| endings.iter().any(|end| before.ends_with(end));
