@@ -434,7 +434,7 @@ fn spellings_of_one_word_find_one_another() {
     let (index, report) = corpus.sync();
     assert_eq!((report.added, report.articles), (3, 3));
     let check = |question: &str, first: &str| {
-        let hits = index.search(question, 5).unwrap();
+        let hits = index.search(question, None, 5).unwrap();
         assert_eq!(paths(&hits).first(), Some(&first), "{question}");
     };
     check("Who repairs lamps?", "a.txt");
@@ -450,14 +450,17 @@ fn a_question_without_content_and_an_empty_corpus_find_nothing() {
     let corpus = Corpus::of(&[]);
     let (index, report) = corpus.sync();
     assert_eq!(report, SyncReport::default());
-    assert!(index.search("lamp", 5).unwrap().is_empty());
+    assert!(index.search("lamp", None, 5).unwrap().is_empty());
 
     corpus.write("a.txt", LIGHTHOUSE);
     let (index, _) = corpus.sync();
     for question in ["", "?!", "what is it", "是什么", "zebra"] {
-        assert!(index.search(question, 5).unwrap().is_empty(), "{question}");
+        assert!(
+            index.search(question, None, 5).unwrap().is_empty(),
+            "{question}"
+        );
     }
-    assert!(index.search("lamp", 0).unwrap().is_empty());
+    assert!(index.search("lamp", None, 0).unwrap().is_empty());
 }
 
 #[test]
@@ -480,10 +483,10 @@ fn only_files_that_changed_are_indexed_again() {
         (1, 1, 1, 1)
     );
     assert_eq!(report.articles, 3);
-    assert_eq!(paths(&index.search("brewer", 5).unwrap()), ["b.txt"]);
-    assert_eq!(paths(&index.search("violin", 5).unwrap()), ["d.txt"]);
+    assert_eq!(paths(&index.search("brewer", None, 5).unwrap()), ["b.txt"]);
+    assert_eq!(paths(&index.search("violin", None, 5).unwrap()), ["d.txt"]);
     for gone in ["crates of pears", "王師傅"] {
-        assert!(index.search(gone, 5).unwrap().is_empty(), "{gone}");
+        assert!(index.search(gone, None, 5).unwrap().is_empty(), "{gone}");
     }
 }
 
@@ -528,7 +531,7 @@ fn hits_carry_the_name_that_was_given_this_time() {
         .sync(&find(&[corpus.path("other")]).items, &mut go_on)
         .unwrap();
     assert_eq!((report.added, report.changed, report.unchanged), (0, 0, 1));
-    let hits = index.search("lamp", 1).unwrap();
+    let hits = index.search("lamp", None, 1).unwrap();
     assert_eq!(
         hits[0].passage.path,
         format!("{}#k", corpus.path("other/a.jsonl").display())
@@ -577,7 +580,10 @@ fn what_cannot_be_read_is_named_each_time_and_stops_nothing() {
             ["big.txt", "binary.txt", "empty.txt", "some.jsonl#2"]
         );
         assert_eq!(report.articles, 2);
-        assert_eq!(paths(&index.search("lamp violin", 5).unwrap()).len(), 2);
+        assert_eq!(
+            paths(&index.search("lamp violin", None, 5).unwrap()).len(),
+            2
+        );
     }
 }
 
@@ -593,7 +599,7 @@ fn a_file_that_can_no_longer_be_read_leaves_the_index() {
         (report.removed, report.failed.len(), report.articles),
         (1, 1, 0)
     );
-    assert!(index.search("lamp", 5).unwrap().is_empty());
+    assert!(index.search("lamp", None, 5).unwrap().is_empty());
 }
 
 #[test]
@@ -604,7 +610,7 @@ fn the_same_text_under_two_names_is_one_hit() {
         ("c.txt", "The lamp went out."),
     ]);
     let (index, _) = corpus.sync();
-    let hits = index.search("the lamp of the lighthouse", 5).unwrap();
+    let hits = index.search("the lamp of the lighthouse", None, 5).unwrap();
     assert_eq!(paths(&hits), ["a.txt", "c.txt"]);
 }
 
@@ -617,7 +623,7 @@ fn neighbouring_passages_come_as_one_hit_in_reading_order() {
     );
     let corpus = Corpus::of(&[("a.txt", &text)]);
     let (index, _) = corpus.sync();
-    let hits = index.search("bellfounder", 5).unwrap();
+    let hits = index.search("bellfounder", None, 5).unwrap();
     assert_eq!(hits.len(), 1);
     let sentences = &hits[0].passage.sentences;
     assert!(
@@ -660,7 +666,7 @@ fn a_damaged_index_is_made_anew() {
         );
         assert_eq!(report.added, 1, "{damage}");
         assert_eq!(
-            paths(&index.search("lamp", 5).unwrap()),
+            paths(&index.search("lamp", None, 5).unwrap()),
             ["a.txt"],
             "{damage}"
         );
@@ -693,7 +699,7 @@ fn an_index_of_another_format_is_made_anew() {
         (report.rebuilt, report.added),
         (Some(Rebuilt::OtherFormat), 1)
     );
-    assert_eq!(paths(&index.search("lamp", 5).unwrap()), ["a.txt"]);
+    assert_eq!(paths(&index.search("lamp", None, 5).unwrap()), ["a.txt"]);
 }
 
 #[test]
@@ -726,7 +732,7 @@ fn an_interrupted_sync_keeps_what_it_did_and_goes_on_later() {
     assert!((3..40).contains(&report.added), "{report:?}");
     let (index, rest) = corpus.sync();
     assert_eq!((rest.added, rest.articles), (40 - report.added, 40));
-    assert_eq!(index.search("lamp", 100).unwrap().len(), 40);
+    assert_eq!(index.search("lamp", None, 100).unwrap().len(), 40);
 }
 
 #[test]
@@ -773,7 +779,7 @@ fn an_open_index_follows_what_others_wrote() {
     corpus.sync();
     let report = index.sync(&corpus.found().items, &mut go_on).unwrap();
     assert_eq!((report.added, report.unchanged), (0, 2));
-    assert_eq!(paths(&index.search("pears", 5).unwrap()), ["b.txt"]);
+    assert_eq!(paths(&index.search("pears", None, 5).unwrap()), ["b.txt"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::text::Lang;
 
 mod bytes;
+mod dense;
 pub mod index;
 mod layout;
 pub mod passage;
@@ -43,6 +44,22 @@ pub struct PassageSentence {
     pub end: usize,
     /// The words of the sentence.
     pub text: String,
+}
+
+/// Turns texts into vectors of length 1 whose products tell how close the meanings are. What [`crate::corpus`] knows of
+/// any model.
+pub trait Encoder {
+    /// Lowercase hex SHA-256 of its weights: vectors of different encoders cannot be compared.
+    fn sha256(&self) -> &str;
+
+    /// Numbers in a vector.
+    fn n_dims(&self) -> usize;
+
+    /// One vector a passage, in order, whatever else is in the batch.
+    fn passages(&mut self, texts: &[String]) -> anyhow::Result<Vec<Vec<f32>>>;
+
+    /// The vector that is closest to those of the passages with the answer.
+    fn question(&mut self, text: &str) -> anyhow::Result<Vec<f32>>;
 }
 
 /// A passage that matched a question.

@@ -24,7 +24,7 @@ impl Index {
     /// Finds at most `top_k` runs of text that match a question best, the best first.
     ///
     /// Passages that follow one another in an article come as one hit, and the same text under two names comes once.
-    pub fn search(&self, question: &str, top_k: usize) -> Result<Vec<Hit>> {
+    pub fn search(&self, question: &str, vector: Option<&[f32]>, top_k: usize) -> Result<Vec<Hit>> {
         let searcher = self.reader.searcher();
         let Some(query) = self.query(question) else {
             return Ok(Vec::new());

@@ -8,9 +8,9 @@ use std::arch::x86_64::*;
 
 use super::activations::{self, Bundle, MAX_BUNDLE_ROWS};
 use super::attention::{self, LANES, Softmax};
-use super::exp;
 use super::format::{Format, GROUP, Matrix};
 use super::unpack::{for_format, half, quants, read_ahead, scales, sum};
+use super::{encoder, exp};
 
 /// Whether this processor has what the functions below are compiled for.
 pub(super) fn is_supported() -> bool {
@@ -254,4 +254,14 @@ pub(super) fn soften(
 #[target_feature(enable = "avx2,f16c,fma")]
 pub(super) fn gate(x: &mut [f32], up: &[f32]) {
     exp::gate(x, up);
+}
+
+#[target_feature(enable = "avx2,f16c,fma")]
+pub(super) fn activate(x: &mut [f32]) {
+    encoder::activate(x);
+}
+
+#[target_feature(enable = "avx2,f16c,fma")]
+pub(super) fn normalize(x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+    encoder::normalize(x, weight, bias, epsilon);
 }

@@ -10,10 +10,10 @@ use std::ops::Range;
 
 use super::activations::{self, Bundle, MAX_BUNDLE_ROWS};
 use super::attention::{self, LANES, Softmax, TILE_ROWS};
-use super::exp;
 use super::format::{Format, GROUP, Matrix};
 use super::pack::{COLUMNS, PANEL_GROUPS, Panel};
 use super::unpack::{self, for_format, half, read_ahead, scales, sum};
+use super::{encoder, exp};
 
 /// Partial sums of the few-rows kernel in which a start is counted: 8 lanes, or 4 for each half of a group.
 pub(super) const fn dot_lanes(format: Format) -> i32 {
@@ -565,4 +565,14 @@ pub(super) fn soften(
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
 pub(super) fn gate(x: &mut [f32], up: &[f32]) {
     exp::gate(x, up);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn activate(x: &mut [f32]) {
+    encoder::activate(x);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn normalize(x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+    encoder::normalize(x, weight, bias, epsilon);
 }

@@ -1,3 +1,6 @@
 //! Measuring the product, through its own roads. Returns figures; prints nothing.
 
 pub mod bench;
+pub mod cases;
+pub mod eval;
+pub mod score;

@@ -6,12 +6,14 @@
 use serde::{Deserialize, Serialize};
 
 pub mod cache;
+pub mod embed;
 pub mod engine;
 pub mod gguf;
 pub mod qwen;
 pub mod sample;
 pub mod store;
 pub mod tokens;
+mod unigram;
 
 /// What the model is asked. The chat frame around it is made of token ids, never of text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -96,7 +96,7 @@ impl Session {
         if self.console.verbose && full != question {
             wait.pause(|| self.console.note(&format!("understood as: {full}")));
         }
-        let hits = self.index.search(&full, self.n_passages)?;
+        let hits = self.index.search(&full, None, self.n_passages)?;
         answer(&full, hits, &mut self.engine, &self.plan)
     }
 
@@ -121,17 +121,17 @@ fn synced(corpus: &str, console: Console, interrupt: &Interrupt) -> Result<Optio
     }
     let mut index = Index::open(&folder_of(&parts::cache_folder()?, &[corpus]))
         .context("failed to open the index")?;
-    let mut files = progress::Files::new(console, "indexing");
+    let mut counts = progress::Counts::new(console);
     let report = index
         .sync(&found.items, &mut |done, total| {
-            files.at(done, total);
+            counts.at("files indexed", done, total);
             match interrupt.is_pressed() {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
         })
         .context("failed to bring the index up to date")?;
-    drop(files);
+    drop(counts);
     for (path, why) in &report.failed {
         console.warn(&sanitize::line(&format!("not searched: `{path}`: {why}")));
     }
