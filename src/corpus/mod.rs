@@ -6,6 +6,7 @@ use crate::text::Lang;
 
 mod bytes;
 mod dense;
+mod fuse;
 pub mod index;
 mod layout;
 pub mod passage;
@@ -15,6 +16,7 @@ pub mod source;
 pub mod sync;
 mod table;
 pub mod terms;
+mod vectors;
 
 /// A run of whole sentences of one article: the unit that is searched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,6 +69,8 @@ pub trait Encoder {
 pub struct Hit {
     /// What matched.
     pub passage: Passage,
-    /// BM25 score: comparable within one search only.
+    /// How well it matched: comparable within one search only.
     pub score: f32,
+    /// The paths of other articles that say the same, nearly word for word.
+    pub also: Vec<String>,
 }

@@ -11,7 +11,7 @@ use super::{Isa, SharedSlice, in_parallel, with_floats};
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
     const RUN: usize = 4096;
     let isa = Isa::active()?.unwrap_or(Isa::Portable);
-    let y = with_floats(x, |x| in_runs(x, RUN, |run| isa.activate(run)))?;
+    let y = with_floats(x, |x| in_runs(x, RUN, |_, run| isa.activate(run)))?;
     Ok(Tensor::from_vec(y, x.shape(), &Device::Cpu)?)
 }
 
@@ -31,27 +31,34 @@ pub fn add_norm(
         bias.len()
     );
     let isa = Isa::active()?.unwrap_or(Isa::Portable);
-    let sum = (x + y)?;
-    let normal = with_floats(&sum, |sum| {
-        in_runs(sum, 16 * n, |run| {
-            for row in run.chunks_exact_mut(n) {
-                isa.normalize(row, weight, bias, epsilon);
-            }
+    let normal = with_floats(x, |x| {
+        with_floats(y, |y| {
+            in_runs(x, 16 * n, |first, run| {
+                for (row, y) in run.chunks_exact_mut(n).zip(y[first..].chunks_exact(n)) {
+                    row.iter_mut().zip(y).for_each(|(x, y)| *x += y);
+                    isa.normalize(row, weight, bias, epsilon);
+                }
+            })
         })
-    })?;
+    })??;
     Ok(Tensor::from_vec(normal, x.shape(), &Device::Cpu)?)
 }
 
-/// A copy of `x`, changed by `work` run by run on all threads.
-fn in_runs(x: &[f32], run: usize, work: impl Fn(&mut [f32]) + Sync) -> Vec<f32> {
-    let mut y = x.to_vec();
-    let shared = SharedSlice::new(&mut y);
+/// A copy of `x`, made run by run on all threads, each changed by `work` once it is there: what is copied is still
+/// in the cache then. `work` gets the place of the run's first number.
+fn in_runs(x: &[f32], run: usize, work: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    let mut y = Vec::with_capacity(x.len());
+    let shared = SharedSlice::new(&mut y.spare_capacity_mut()[..x.len()]);
     in_parallel(x.len().div_ceil(run), |runs| {
-        for i in runs {
+        for first in runs.map(|i| i * run) {
+            let range = first..x.len().min(first + run);
             // SAFETY: each run is handed to one thread.
-            work(unsafe { shared.range(i * run..x.len().min((i + 1) * run)) });
+            let target = unsafe { shared.range(range.clone()) };
+            work(first, target.write_copy_of_slice(&x[range]));
         }
     });
+    // SAFETY: the runs make up the whole, and each was written.
+    unsafe { y.set_len(x.len()) };
     y
 }
 

@@ -123,11 +123,10 @@ fn search_all(
     for (n_done, case) in leg.cases.iter().enumerate() {
         progress("questions", n_done, leg.cases.len())?;
         let began = Instant::now();
-        let vector = encoder
+        let encoder = encoder
             .as_mut()
-            .map(|encoder| encoder.question(&case.question))
-            .transpose()?;
-        let hits = index.search(&case.question, vector.as_deref(), TOP_K)?;
+            .map(|encoder| &mut **encoder as &mut dyn Encoder);
+        let hits = index.search(&case.question, encoder, TOP_K)?;
         took_ms.push(began.elapsed().as_secs_f64() * 1e3);
         let is_gold = |path: &str| {
             path.strip_prefix(&shown)

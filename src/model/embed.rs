@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::quantized::GgmlDType;
@@ -18,12 +18,62 @@ use memmap2::Mmap;
 use super::Identity;
 use super::unigram::Unigram;
 use crate::kernel::{QLinear, add_norm, attend_both_ways, gelu};
+use crate::text::Lang;
+use crate::text::lang::detect;
 
 /// The name of the encoder's manifest.
 pub const ENCODER: &str = "multilingual-e5-small";
 
+/// What the authors put before a text in training, and so before every text.
+const QUESTION: &str = "query: ";
+const PASSAGE: &str = "passage: ";
+
+/// How much of what questions have in common is taken off: recall is flat from 0.4 to 0.75, across languages and in one.
+const COMMON_SHARE: f32 = 0.5;
+
+/// Questions about anything, whose mean is what questions have in common.
+const ENGLISH_QUESTIONS: [&str; 16] = [
+    "Who founded the company, and when?",
+    "How many people live in the city?",
+    "What caused the fire?",
+    "When does the museum open?",
+    "Where was the treaty signed?",
+    "Why did the minister resign?",
+    "Which country won the most medals?",
+    "How does the new engine work?",
+    "What is the name of the river in the valley?",
+    "How much did the bridge cost to build?",
+    "What did scientists find in the samples?",
+    "Who wrote the book about the war?",
+    "What percentage of voters supported the law?",
+    "In what year did the school move?",
+    "What type of cells does the disease attack?",
+    "How long will the repairs take?",
+];
+const CHINESE_QUESTIONS: [&str; 16] = [
+    "这家公司是谁在什么时候创立的？",
+    "这座城市有多少人口？",
+    "火灾是什么引起的？",
+    "博物馆几点开门？",
+    "条约在哪里签署？",
+    "部长为什么辞职？",
+    "哪个国家获得的奖牌最多？",
+    "新发动机是怎样工作的？",
+    "山谷里的那条河叫什么名字？",
+    "建这座桥花了多少钱？",
+    "科学家在样本中发现了什么？",
+    "关于那场战争的书是谁写的？",
+    "支持这项法律的选民占百分之几？",
+    "学校是哪一年搬走的？",
+    "这种疾病侵袭哪一类细胞？",
+    "修理需要多长时间？",
+];
+
 /// Tokens that go through the layers at once: what bounds the memory of a batch.
-const CHUNK: usize = 2048;
+const CHUNK: usize = 512;
+
+/// Just below what glibc learns at most.
+const ALLOCATOR_LESSON: usize = (32 << 20) - (64 << 10);
 
 /// A loaded encoder.
 pub struct Embedder {
@@ -34,6 +84,8 @@ pub struct Embedder {
     places: Tensor, // (position, hidden)
     first_norm: Norm,
     layers: Vec<Layer>,
+    /// What English and Chinese questions have in common, once one was asked.
+    common_parts: [OnceLock<Vec<f32>>; 2],
 }
 
 struct Sizes {
@@ -75,6 +127,11 @@ impl Embedder {
     /// # Errors
     /// What is wrong with the file.
     pub fn open(path: &Path, identity: Identity) -> Result<Embedder> {
+        // Each layer's states come and go. An allocator such as glibc's gives memory of this size back to the system
+        // at once, and asks for it again, until it has seen a larger piece returned: a sixth of all time.
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(
+            ALLOCATOR_LESSON,
+        )));
         let file =
             File::open(path).with_context(|| format!("failed to read `{}`", path.display()))?;
         // SAFETY: files of a store are replaced, never written to.
@@ -94,15 +151,41 @@ impl Embedder {
         self.sizes.n_hidden
     }
 
-    /// The vector of a question, of length 1.
+    /// The vector of a question, less a part of what all questions of its language have in common.
+    ///
+    /// Some passages are near to any question, the more so in another language, and would push the right ones out:
+    /// of English paragraphs, Chinese questions found the right one among five 94 times in 100 instead of 90.
     pub fn question(&self, text: &str) -> Result<Vec<f32>> {
-        let mut vectors = self.embed("query: ", &[text])?;
-        vectors.pop().context("one vector a text")
+        let is_chinese = detect(text) != Lang::En;
+        let common = match self.common_parts[usize::from(is_chinese)].get() {
+            Some(common) => common,
+            None => {
+                let questions = if is_chinese {
+                    CHINESE_QUESTIONS
+                } else {
+                    ENGLISH_QUESTIONS
+                };
+                let vectors = self.embed(QUESTION, &questions)?;
+                let sum = |i: usize| vectors.iter().map(|vector| vector[i]).sum::<f32>();
+                let share = COMMON_SHARE / questions.len() as f32;
+                let common = (0..self.n_dims()).map(|i| sum(i) * share).collect();
+                self.common_parts[usize::from(is_chinese)].get_or_init(|| common)
+            }
+        };
+        let own = self
+            .embed(QUESTION, &[text])?
+            .pop()
+            .context("one vector a text")?;
+        Ok(own
+            .iter()
+            .zip(common)
+            .map(|(own, common)| own - common)
+            .collect())
     }
 
     /// The vectors of passages, of length 1 and in order; each is the same alone and in any company.
     pub fn passages(&self, texts: &[impl AsRef<str>]) -> Result<Vec<Vec<f32>>> {
-        self.embed("passage: ", texts)
+        self.embed(PASSAGE, texts)
     }
 
     /// A text beyond the limit of the model is cut into windows, whose means are averaged by their tokens: none of it
@@ -351,6 +434,7 @@ impl Weights {
             identity,
             sizes,
             tokens,
+            common_parts: Default::default(),
         })
     }
 

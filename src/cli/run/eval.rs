@@ -77,9 +77,7 @@ pub(super) fn run(
             set,
             args.sample as usize,
             &cache,
-            encoder
-                .as_mut()
-                .map(|encoder| encoder as &mut dyn Encoder),
+            encoder.as_mut().map(|encoder| encoder as &mut dyn Encoder),
             &mut |what, done, total| {
                 counts.at(what, done, total);
                 match interrupt.is_pressed() {
