@@ -1,21 +1,16 @@
 //! Texts in, vectors out that lie close together when the texts mean the same, in any language: multilingual-e5-small
 //! (<https://arxiv.org/abs/2402.05672>), an encoder of 12 layers. Knows no index.
-//!
-//! The file holds, little-endian: `E5S1`, a version, the sizes, the vocabulary of the tokenizer, how it levels out
-//! characters, and a directory of tensors: f32, or Q4_0 blocks as GGML has them, which are multiplied where they lie.
 
-use std::collections::HashMap;
 use std::fs::File;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use anyhow::{Context, Result, bail, ensure};
-use candle_core::quantized::GgmlDType;
+use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
 use memmap2::Mmap;
 
 use super::Identity;
+use super::e5::{E5, Norm, Sizes};
 use super::unigram::Unigram;
 use crate::kernel::{QLinear, add_norm, attend_both_ways, gelu};
 use crate::text::Lang;
@@ -75,6 +70,10 @@ const CHUNK: usize = 512;
 /// Just below what glibc learns at most.
 const ALLOCATOR_LESSON: usize = (32 << 20) - (64 << 10);
 
+/// Fewer tokens are filled up: products of few rows are computed by another kernel, which rounds otherwise, and a text
+/// is to have the same vector alone and in any company.
+const LEAST_ROWS: usize = 32;
+
 /// A loaded encoder.
 pub struct Embedder {
     identity: Identity,
@@ -88,19 +87,6 @@ pub struct Embedder {
     common_parts: [OnceLock<Vec<f32>>; 2],
 }
 
-struct Sizes {
-    n_hidden: usize,
-    n_layers: usize,
-    n_heads: usize,
-    n_feed_forward: usize,
-    n_vocabulary: usize,
-    n_positions: usize,
-    n_kinds: usize,
-    epsilon: f32,
-    begin: u32,
-    end: u32,
-}
-
 struct Layer {
     query: QLinear,
     key: QLinear,
@@ -111,9 +97,6 @@ struct Layer {
     down: QLinear,
     norm: Norm,
 }
-
-/// Weight and bias, (hidden) each.
-struct Norm(Vec<f32>, Vec<f32>);
 
 impl Norm {
     fn of_sum(&self, x: &Tensor, y: &Tensor, epsilon: f32) -> Result<Tensor> {
@@ -137,7 +120,8 @@ impl Embedder {
         // SAFETY: files of a store are replaced, never written to.
         let map = unsafe { Mmap::map(&file) }
             .with_context(|| format!("failed to map `{}`", path.display()))?;
-        Embedder::read(Arc::new(map), identity)
+        E5::read(Arc::new(map))
+            .and_then(|file| Embedder::of(file, identity))
             .with_context(|| format!("`{}` is not a usable encoder", path.display()))
     }
 
@@ -242,10 +226,14 @@ impl Embedder {
         Ok(())
     }
 
-    /// The last states of all tokens, (token, hidden), the windows one behind the other.
+    /// The last states of all tokens, (token, hidden), the windows one behind the other; behind them, perhaps, others.
     fn forward(&self, windows: &[&[u32]]) -> Result<Tensor> {
-        let lengths: Vec<usize> = windows.iter().map(|ids| ids.len()).collect();
-        let ids = windows.concat();
+        let mut lengths: Vec<usize> = windows.iter().map(|ids| ids.len()).collect();
+        let mut ids = windows.concat();
+        if ids.len() < LEAST_ROWS {
+            lengths.push(LEAST_ROWS - ids.len());
+            ids.resize(LEAST_ROWS, self.sizes.end);
+        }
         let places: Vec<u32> = lengths.iter().flat_map(|n| 0..*n as u32).collect();
         let places = self
             .places
@@ -267,154 +255,18 @@ impl Embedder {
         Ok(x)
     }
 
-    fn read(map: Arc<Mmap>, identity: Identity) -> Result<Embedder> {
-        let mut reader = Reader { bytes: &map, at: 0 };
-        ensure!(
-            reader.take(4)? == b"E5S1" && reader.u32()? == 1,
-            "it is of another format"
-        );
-        let mut size = |least: u32| {
-            let n = reader.u32()?;
-            ensure!((least..1 << 20).contains(&n), "a size is {n}");
-            Ok(n as usize)
-        };
-        let (n_hidden, n_layers, n_heads, n_feed_forward) =
-            (size(32)?, size(1)?, size(1)?, size(32)?);
-        let (n_vocabulary, n_positions, n_kinds) = (size(5)?, size(16)?, size(1)?);
-        let epsilon = f32::from_bits(reader.u32()?);
-        ensure!(reader.u32()? == 32, "its blocks are not Q4_0");
-        ensure!(
-            n_hidden.is_multiple_of(n_heads),
-            "{n_heads} heads do not share {n_hidden}"
-        );
-        let (tokens, [begin, end]) = read_vocabulary(&mut reader, &map, n_vocabulary)?;
-        let sizes = Sizes {
-            n_hidden,
-            n_layers,
-            n_heads,
-            n_feed_forward,
-            n_vocabulary,
-            n_positions,
-            n_kinds,
-            epsilon,
-            begin,
-            end,
-        };
-        let tensors = read_directory(&mut reader)?;
-        Weights { map, tensors }.embedder(identity, sizes, tokens)
-    }
-}
-
-/// Reads the pieces and what characters become; returns the ids that begin and end a text.
-fn read_vocabulary(
-    reader: &mut Reader<'_>,
-    map: &Arc<Mmap>,
-    n_vocabulary: usize,
-) -> Result<(Unigram, [u32; 2])> {
-    let n_pieces = reader.u32()? as usize;
-    let [begin, end, _padding, unknown] =
-        [reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?];
-    ensure!(
-        n_pieces <= n_vocabulary,
-        "{n_pieces} pieces have {n_vocabulary} vectors"
-    );
-    ensure!(
-        begin.max(end) < n_pieces as u32,
-        "no piece begins or ends a text"
-    );
-    let n_bytes = usize::try_from(reader.u64()?)?;
-    let starts = reader.take(4 * (n_pieces + 1))?.as_chunks().0;
-    let scores = reader.take(4 * n_pieces)?.as_chunks().0;
-    let pieces = reader.at..reader.at.saturating_add(n_bytes);
-    reader.take(n_bytes)?;
-
-    let n_normal = reader.u32()?;
-    let mut entries = Reader { at: 0, bytes: &[] };
-    let n_entry_bytes = reader.u32()? as usize;
-    entries.bytes = reader.take(n_entry_bytes)?;
-    let mut normal = HashMap::new();
-    let to_char = |code| char::from_u32(code).context("what is no character is replaced");
-    for _ in 0..n_normal {
-        let from = entries.u32()?;
-        let n_chars = entries.take(1)?[0];
-        let to: String = (0..n_chars)
-            .map(|_| to_char(entries.u32()?))
-            .collect::<Result<_>>()?;
-        normal.insert(to_char(from)?, to.into());
-    }
-    let starts = starts
-        .iter()
-        .map(|bytes| u32::from_le_bytes(*bytes))
-        .collect();
-    let scores = scores
-        .iter()
-        .map(|bytes| f32::from_le_bytes(*bytes))
-        .collect();
-    let unigram = Unigram::new(map.clone(), pieces, starts, scores, unknown, normal)?;
-    Ok((unigram, [begin, end]))
-}
-
-/// Reads the names of the tensors, whether each is quantized, and its bytes.
-fn read_directory(reader: &mut Reader<'_>) -> Result<HashMap<String, (bool, Range<usize>)>> {
-    let mut tensors = HashMap::new();
-    for _ in 0..reader.u32()? {
-        let n_name = u16::from_le_bytes([reader.take(1)?[0], reader.take(1)?[0]]);
-        let name = std::str::from_utf8(reader.take(n_name.into())?)?.to_owned();
-        let quantized = match reader.take(1)?[0] {
-            0 => false,
-            1 => true,
-            other => bail!("`{name}` is of type {other}"),
-        };
-        let _n_numbers = reader.u32()?;
-        let start = usize::try_from(reader.u64()?)?;
-        let end = start.saturating_add(usize::try_from(reader.u64()?)?);
-        ensure!(end <= reader.bytes.len(), "`{name}` ends after the file");
-        tensors.insert(name, (quantized, start..end));
-    }
-    Ok(tensors)
-}
-
-/// Bytes that are read from front to back.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, n: usize) -> Result<&'a [u8]> {
-        let taken = self.bytes[self.at..]
-            .get(..n)
-            .context("the file ends too early")?;
-        self.at += n;
-        Ok(taken)
-    }
-
-    fn u32(&mut self) -> Result<u32> {
-        Ok(u32::from_le_bytes(self.take(4)?.try_into()?))
-    }
-
-    fn u64(&mut self) -> Result<u64> {
-        Ok(u64::from_le_bytes(self.take(8)?.try_into()?))
-    }
-}
-
-struct Weights {
-    map: Arc<Mmap>,
-    tensors: HashMap<String, (bool, Range<usize>)>,
-}
-
-impl Weights {
-    fn embedder(&self, identity: Identity, sizes: Sizes, tokens: Unigram) -> Result<Embedder> {
+    fn of(file: E5, identity: Identity) -> Result<Embedder> {
+        let sizes = &file.sizes;
         let (n_hidden, n_wide) = (sizes.n_hidden, sizes.n_feed_forward);
-        let mut places = self.vector("emb.pos", sizes.n_positions * n_hidden)?;
+        let mut places = file.vector("emb.pos", sizes.n_positions * n_hidden)?;
         // All texts are of type 0, so that its vector goes with every position.
-        let kind = self.vector("emb.type", sizes.n_kinds * n_hidden)?;
+        let kind = file.vector("emb.type", sizes.n_kinds * n_hidden)?;
         for row in places.chunks_exact_mut(n_hidden) {
             row.iter_mut().zip(&kind).for_each(|(x, kind)| *x += kind);
         }
         let layer = |number: usize| {
-            let linear = |name: &str, n, k| self.linear(&format!("l{number}.{name}"), n, k);
-            let norm = |name: &str| self.norm(&format!("l{number}.{name}"), n_hidden);
+            let linear = |name: &str, n, k| file.linear(&format!("l{number}.{name}"), n, k);
+            let norm = |name: &str| file.norm(&format!("l{number}.{name}"), n_hidden);
             Ok(Layer {
                 query: linear("q", n_hidden, n_hidden)?,
                 key: linear("k", n_hidden, n_hidden)?,
@@ -426,53 +278,167 @@ impl Weights {
                 norm: norm("oln")?,
             })
         };
+        let layers = (0..sizes.n_layers).map(layer).collect::<Result<_>>()?;
         Ok(Embedder {
-            words: self.matrix("emb.word", (sizes.n_vocabulary, n_hidden), None)?,
+            words: file.matrix("emb.word", (sizes.n_vocabulary, n_hidden), None)?,
             places: Tensor::from_vec(places, (sizes.n_positions, n_hidden), &Device::Cpu)?,
-            first_norm: self.norm("emb.ln", n_hidden)?,
-            layers: (0..sizes.n_layers).map(layer).collect::<Result<_>>()?,
+            first_norm: file.norm("emb.ln", n_hidden)?,
+            layers,
             identity,
-            sizes,
-            tokens,
+            sizes: file.sizes,
+            tokens: file.tokens,
             common_parts: Default::default(),
         })
     }
+}
 
-    fn linear(&self, name: &str, n: usize, k: usize) -> Result<QLinear> {
-        let bias = Tensor::new(self.vector(&format!("{name}.b"), n)?, &Device::Cpu)?;
-        self.matrix(&format!("{name}.w"), (n, k), Some(bias))
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn matrix(&self, name: &str, shape: (usize, usize), bias: Option<Tensor>) -> Result<QLinear> {
-        let bytes = self.bytes(name, true)?;
-        QLinear::mapped(self.map.clone(), bytes, GgmlDType::Q4_0, shape, bias)
-            .with_context(|| format!("`{name}`"))
-    }
+    const N: usize = 32;
+    const PIECES: [(&str, f32); 8] = [
+        ("<s>", 0.0),
+        ("<pad>", 0.0),
+        ("</s>", 0.0),
+        ("<unk>", 0.0),
+        ("▁", -1.0),
+        ("a", -2.0),
+        ("b", -2.0),
+        ("▁passage", -3.0),
+    ];
 
-    fn norm(&self, name: &str, n: usize) -> Result<Norm> {
-        let vector = |part| self.vector(&format!("{name}.{part}"), n);
-        Ok(Norm(vector("w")?, vector("b")?))
-    }
+    /// The bytes of an encoder with one layer, one head and eight pieces.
+    fn tiny() -> Vec<u8> {
+        let mut bytes = b"E5S1".to_vec();
+        let mut put = |numbers: &[u32]| bytes.extend(numbers.iter().flat_map(|n| n.to_le_bytes()));
+        let n = N as u32;
+        put(&[
+            1,
+            n,
+            1,
+            1,
+            n,
+            PIECES.len() as u32,
+            16,
+            2,
+            1e-5f32.to_bits(),
+            32,
+        ]);
+        put(&[PIECES.len() as u32, 0, 2, 1, 3]);
+        let text: String = PIECES.iter().map(|(piece, _)| *piece).collect();
+        put(&[text.len() as u32, 0, 0]); // the length takes two; then the first piece begins at 0
+        let mut end = 0;
+        for (piece, _) in PIECES {
+            end += piece.len() as u32;
+            put(&[end]);
+        }
+        PIECES.iter().for_each(|(_, score)| put(&[score.to_bits()]));
+        bytes.extend(text.as_bytes());
+        // One character becomes another.
+        for number in [1, 9, u32::from('Ａ')] {
+            bytes.extend(u32::to_le_bytes(number));
+        }
+        bytes.push(1);
+        bytes.extend(u32::from('a').to_le_bytes());
 
-    fn vector(&self, name: &str, n: usize) -> Result<Vec<f32>> {
-        let bytes = &self.map[self.bytes(name, false)?];
-        ensure!(
-            bytes.len() == 4 * n,
-            "`{name}` has {} bytes for {n} numbers",
-            bytes.len()
+        let layer = ["q", "k", "v", "ao", "fi", "fo"];
+        let mut tensors = vec![("emb.word".to_owned(), PIECES.len(), true)];
+        tensors.extend(
+            [
+                ("emb.pos", 16),
+                ("emb.type", 2),
+                ("emb.ln.w", 1),
+                ("emb.ln.b", 1),
+            ]
+            .map(|(name, rows)| (name.to_owned(), rows, false)),
         );
-        Ok(bytes
-            .as_chunks()
-            .0
+        for name in layer {
+            tensors.extend([
+                (format!("l0.{name}.w"), N, true),
+                (format!("l0.{name}.b"), 1, false),
+            ]);
+        }
+        for name in ["l0.aln.w", "l0.aln.b", "l0.oln.w", "l0.oln.b"] {
+            tensors.push((name.to_owned(), 1, false));
+        }
+        let n_directory: usize = tensors
             .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect())
+            .map(|(name, ..)| 2 + name.len() + 1 + 4 + 16)
+            .sum();
+        let mut offset = bytes.len() + 4 + n_directory;
+        let mut data = Vec::new();
+        bytes.extend((tensors.len() as u32).to_le_bytes());
+        for (idx, (name, rows, quantized)) in tensors.into_iter().enumerate() {
+            let start = data.len();
+            for number in 0..rows * N {
+                let value = ((idx * 7 + number) as f32).sin();
+                match quantized {
+                    false => data.extend(value.to_le_bytes()),
+                    true if number % 32 == 0 => {
+                        data.extend(half::f16::from_f32(0.1).to_le_bytes());
+                        data.extend((0..16).map(|i| (i * 37 + idx + number) as u8));
+                    }
+                    true => {}
+                }
+            }
+            let n_bytes = data.len() - start;
+            bytes.extend((name.len() as u16).to_le_bytes());
+            bytes.extend(name.as_bytes());
+            bytes.push(u8::from(quantized));
+            bytes.extend(((rows * N) as u32).to_le_bytes());
+            bytes.extend((offset as u64).to_le_bytes());
+            bytes.extend((n_bytes as u64).to_le_bytes());
+            offset += n_bytes;
+        }
+        bytes.extend(data);
+        bytes
     }
 
-    fn bytes(&self, name: &str, quantized: bool) -> Result<Range<usize>> {
-        let found = self.tensors.get(name);
-        let (is_quantized, bytes) = found.with_context(|| format!("there is no `{name}`"))?;
-        ensure!(*is_quantized == quantized, "`{name}` is of another type");
-        Ok(bytes.clone())
+    fn open(bytes: &[u8]) -> Result<Embedder> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let identity = Identity {
+            name: "tiny".into(),
+            sha256: String::new(),
+        };
+        Embedder::open(file.path(), identity)
+    }
+
+    #[test]
+    fn a_vector_has_length_one_and_is_the_same_in_any_company() {
+        let encoder = open(&tiny()).unwrap();
+        let long = "ab ".repeat(40);
+        let texts = ["a", "b", "Ａ", "", &long, &"b".repeat(3000)];
+        let together = encoder.passages(&texts).unwrap();
+        for (text, vector) in texts.iter().zip(&together) {
+            let length = vector.iter().map(|x| x * x).sum::<f32>();
+            assert!((length - 1.0).abs() < 1e-5, "{text}");
+            assert_eq!(&encoder.passages(&[text]).unwrap()[0], vector, "{text}");
+        }
+        assert_eq!(together[0], together[2]);
+        assert_ne!(together[0], together[1]);
+        assert_eq!(encoder.question("a").unwrap().len(), encoder.n_dims());
+        assert!(encoder.passages(&[] as &[&str]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn broken_files_are_refused_and_never_panic() {
+        let whole = tiny();
+        for length in 0..whole.len() {
+            assert!(
+                open(&whole[..length]).is_err(),
+                "{length} of {} bytes",
+                whole.len()
+            );
+        }
+        // Where a flipped byte leaves a usable file, using it must not panic either.
+        for place in (0..1200.min(whole.len())).chain((1200..whole.len()).step_by(97)) {
+            let mut bytes = whole.clone();
+            bytes[place] ^= 0xff;
+            if let Ok(encoder) = open(&bytes) {
+                let _ = encoder.passages(&["ab a"]);
+            }
+        }
     }
 }

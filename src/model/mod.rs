@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 pub mod cache;
+mod e5;
 pub mod embed;
 pub mod engine;
 pub mod gguf;
