@@ -234,7 +234,10 @@ impl Embedder {
             lengths.push(LEAST_ROWS - ids.len());
             ids.resize(LEAST_ROWS, self.sizes.end);
         }
-        let places: Vec<u32> = lengths.iter().flat_map(|n| 0..*n as u32).collect();
+        // Only what fills up could be longer than the model allows, and its places are of no account.
+        let place = |at: usize| (at % self.sizes.n_positions) as u32;
+        let places = lengths.iter().flat_map(|n| (0..*n).map(place));
+        let places: Vec<u32> = places.collect();
         let places = self
             .places
             .index_select(&Tensor::new(places, &Device::Cpu)?, 0)?;
