@@ -12,11 +12,11 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use precis::corpus::Hit;
 use precis::corpus::index::{Index, Rebuilt, folder_of};
 use precis::corpus::records::{Articles, MAX_ARTICLE_BYTES};
 use precis::corpus::source::{Found, Problem, Skipped, find};
 use precis::corpus::sync::SyncReport;
+use precis::corpus::{Encoder, Hit};
 use precis::text::{Format, RawArticle};
 use tempfile::TempDir;
 
@@ -434,7 +434,7 @@ fn spellings_of_one_word_find_one_another() {
     let (index, report) = corpus.sync();
     assert_eq!((report.added, report.articles), (3, 3));
     let check = |question: &str, first: &str| {
-        let hits = index.search(question, 5).unwrap();
+        let hits = index.search(question, None, 5).unwrap();
         assert_eq!(paths(&hits).first(), Some(&first), "{question}");
     };
     check("Who repairs lamps?", "a.txt");
@@ -450,14 +450,17 @@ fn a_question_without_content_and_an_empty_corpus_find_nothing() {
     let corpus = Corpus::of(&[]);
     let (index, report) = corpus.sync();
     assert_eq!(report, SyncReport::default());
-    assert!(index.search("lamp", 5).unwrap().is_empty());
+    assert!(index.search("lamp", None, 5).unwrap().is_empty());
 
     corpus.write("a.txt", LIGHTHOUSE);
     let (index, _) = corpus.sync();
     for question in ["", "?!", "what is it", "是什么", "zebra"] {
-        assert!(index.search(question, 5).unwrap().is_empty(), "{question}");
+        assert!(
+            index.search(question, None, 5).unwrap().is_empty(),
+            "{question}"
+        );
     }
-    assert!(index.search("lamp", 0).unwrap().is_empty());
+    assert!(index.search("lamp", None, 0).unwrap().is_empty());
 }
 
 #[test]
@@ -480,10 +483,10 @@ fn only_files_that_changed_are_indexed_again() {
         (1, 1, 1, 1)
     );
     assert_eq!(report.articles, 3);
-    assert_eq!(paths(&index.search("brewer", 5).unwrap()), ["b.txt"]);
-    assert_eq!(paths(&index.search("violin", 5).unwrap()), ["d.txt"]);
+    assert_eq!(paths(&index.search("brewer", None, 5).unwrap()), ["b.txt"]);
+    assert_eq!(paths(&index.search("violin", None, 5).unwrap()), ["d.txt"]);
     for gone in ["crates of pears", "王師傅"] {
-        assert!(index.search(gone, 5).unwrap().is_empty(), "{gone}");
+        assert!(index.search(gone, None, 5).unwrap().is_empty(), "{gone}");
     }
 }
 
@@ -528,7 +531,7 @@ fn hits_carry_the_name_that_was_given_this_time() {
         .sync(&find(&[corpus.path("other")]).items, &mut go_on)
         .unwrap();
     assert_eq!((report.added, report.changed, report.unchanged), (0, 0, 1));
-    let hits = index.search("lamp", 1).unwrap();
+    let hits = index.search("lamp", None, 1).unwrap();
     assert_eq!(
         hits[0].passage.path,
         format!("{}#k", corpus.path("other/a.jsonl").display())
@@ -577,7 +580,10 @@ fn what_cannot_be_read_is_named_each_time_and_stops_nothing() {
             ["big.txt", "binary.txt", "empty.txt", "some.jsonl#2"]
         );
         assert_eq!(report.articles, 2);
-        assert_eq!(paths(&index.search("lamp violin", 5).unwrap()).len(), 2);
+        assert_eq!(
+            paths(&index.search("lamp violin", None, 5).unwrap()).len(),
+            2
+        );
     }
 }
 
@@ -593,7 +599,7 @@ fn a_file_that_can_no_longer_be_read_leaves_the_index() {
         (report.removed, report.failed.len(), report.articles),
         (1, 1, 0)
     );
-    assert!(index.search("lamp", 5).unwrap().is_empty());
+    assert!(index.search("lamp", None, 5).unwrap().is_empty());
 }
 
 #[test]
@@ -604,7 +610,7 @@ fn the_same_text_under_two_names_is_one_hit() {
         ("c.txt", "The lamp went out."),
     ]);
     let (index, _) = corpus.sync();
-    let hits = index.search("the lamp of the lighthouse", 5).unwrap();
+    let hits = index.search("the lamp of the lighthouse", None, 5).unwrap();
     assert_eq!(paths(&hits), ["a.txt", "c.txt"]);
 }
 
@@ -617,7 +623,7 @@ fn neighbouring_passages_come_as_one_hit_in_reading_order() {
     );
     let corpus = Corpus::of(&[("a.txt", &text)]);
     let (index, _) = corpus.sync();
-    let hits = index.search("bellfounder", 5).unwrap();
+    let hits = index.search("bellfounder", None, 5).unwrap();
     assert_eq!(hits.len(), 1);
     let sentences = &hits[0].passage.sentences;
     assert!(
@@ -660,7 +666,7 @@ fn a_damaged_index_is_made_anew() {
         );
         assert_eq!(report.added, 1, "{damage}");
         assert_eq!(
-            paths(&index.search("lamp", 5).unwrap()),
+            paths(&index.search("lamp", None, 5).unwrap()),
             ["a.txt"],
             "{damage}"
         );
@@ -693,7 +699,7 @@ fn an_index_of_another_format_is_made_anew() {
         (report.rebuilt, report.added),
         (Some(Rebuilt::OtherFormat), 1)
     );
-    assert_eq!(paths(&index.search("lamp", 5).unwrap()), ["a.txt"]);
+    assert_eq!(paths(&index.search("lamp", None, 5).unwrap()), ["a.txt"]);
 }
 
 #[test]
@@ -726,7 +732,7 @@ fn an_interrupted_sync_keeps_what_it_did_and_goes_on_later() {
     assert!((3..40).contains(&report.added), "{report:?}");
     let (index, rest) = corpus.sync();
     assert_eq!((rest.added, rest.articles), (40 - report.added, 40));
-    assert_eq!(index.search("lamp", 100).unwrap().len(), 40);
+    assert_eq!(index.search("lamp", None, 100).unwrap().len(), 40);
 }
 
 #[test]
@@ -773,7 +779,174 @@ fn an_open_index_follows_what_others_wrote() {
     corpus.sync();
     let report = index.sync(&corpus.found().items, &mut go_on).unwrap();
     assert_eq!((report.added, report.unchanged), (0, 2));
-    assert_eq!(paths(&index.search("pears", 5).unwrap()), ["b.txt"]);
+    assert_eq!(paths(&index.search("pears", None, 5).unwrap()), ["b.txt"]);
+}
+
+// ------------------------------------------------------------------------------------------- searching by meaning
+
+/// An encoder of three dimensions, for which a text is about ferries, fruit or temples.
+#[derive(Default)]
+struct Topics {
+    n_embedded: usize,
+    sha256: &'static str,
+}
+
+impl Topics {
+    fn vector(text: &str) -> Vec<f32> {
+        let topics = [
+            ["ferry", "boat", "港"],
+            ["pear", "fruit", "果"],
+            ["temple", "shrine", "寺"],
+        ];
+        let text = text.to_lowercase();
+        let about = |words: &[&str; 3]| f32::from(u8::from(words.iter().any(|w| text.contains(w))));
+        let vector: Vec<f32> = topics.iter().map(|words| 0.01 + about(words)).collect();
+        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        vector.iter().map(|x| x / length).collect()
+    }
+}
+
+impl Encoder for Topics {
+    fn sha256(&self) -> &str {
+        self.sha256
+    }
+
+    fn n_dims(&self) -> usize {
+        3
+    }
+
+    fn passages(&mut self, texts: &[String]) -> anyhow::Result<Vec<Vec<f32>>> {
+        self.n_embedded += texts.len();
+        Ok(texts.iter().map(|text| Topics::vector(text)).collect())
+    }
+
+    fn question(&mut self, text: &str) -> anyhow::Result<Vec<f32>> {
+        Ok(Topics::vector(text))
+    }
+}
+
+/// Brings the index and its vectors up to date; returns how many passages were embedded for it.
+fn embed(index: &mut Index, sha256: &'static str) -> usize {
+    let mut topics = Topics {
+        n_embedded: 0,
+        sha256,
+    };
+    index.embed(&mut topics, &mut go_on).unwrap();
+    topics.n_embedded
+}
+
+#[test]
+fn an_article_is_found_by_meaning_across_languages_and_scripts() {
+    let corpus = Corpus::of(&[
+        (
+            "a.txt",
+            "The boats stay in the harbour. Nobody can say for how long.",
+        ),
+        ("b.txt", "果園今年豐收。"),
+        ("c.txt", "山上的寺廟修好了。"),
+    ]);
+    let (mut index, _) = corpus.sync();
+    assert_eq!(embed(&mut index, "ab"), 3);
+    let mut topics = Topics::default();
+    for (question, expected) in [
+        ("Is there a ferry?", "a.txt"),
+        ("fruit", "b.txt"),
+        ("港", "a.txt"),
+        ("Who repaired the shrine?", "c.txt"),
+    ] {
+        let hits = index.search(question, Some(&mut topics), 1).unwrap();
+        assert_eq!(paths(&hits), [expected], "{question}");
+    }
+    assert!(index.search("fruit", None, 1).unwrap().is_empty());
+    assert!(index.search(" ", Some(&mut topics), 1).unwrap().is_empty());
+}
+
+#[test]
+fn only_what_is_new_is_embedded_and_what_is_gone_is_not_found() {
+    let corpus = Corpus::of(&[
+        ("a.txt", "The boats stay in the harbour."),
+        ("b.txt", "Pears are cheap."),
+    ]);
+    let (mut index, _) = corpus.sync();
+    assert_eq!(embed(&mut index, "ab"), 2);
+    assert_eq!(embed(&mut index, "ab"), 0);
+    corpus.write("c.txt", "The temple is open again.");
+    fs::rename(corpus.file("a.txt"), corpus.file("d.txt")).unwrap();
+    fs::remove_file(corpus.file("b.txt")).unwrap();
+    let (mut index, _) = corpus.sync();
+    assert_eq!(embed(&mut index, "ab"), 1, "a renamed file has its vector");
+    let found = |question| {
+        let hits = index
+            .search(question, Some(&mut Topics::default()), 1)
+            .unwrap();
+        paths(&hits).concat()
+    };
+    assert_eq!(found("ferry"), "d.txt");
+    assert_ne!(found("fruit"), "b.txt");
+    assert_eq!(
+        embed(&mut index, "cd"),
+        2,
+        "another encoder has other vectors"
+    );
+}
+
+#[test]
+fn an_interrupted_embedding_goes_on_and_a_damaged_one_is_mended() {
+    let texts: Vec<(String, String)> = (0..100)
+        .map(|i| (format!("{i}.txt"), format!("Boat number {i} came in.")))
+        .collect();
+    let files: Vec<(&str, &str)> = texts.iter().map(|(a, b)| (&**a, &**b)).collect();
+    let corpus = Corpus::of(&files);
+    let (mut index, _) = corpus.sync();
+    let mut topics = Topics {
+        n_embedded: 0,
+        sha256: "ab",
+    };
+    let mut n_calls = 0;
+    let stop = &mut |_: usize, n_all: usize| {
+        assert_eq!(n_all, 100);
+        n_calls += 1;
+        if n_calls == 2 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    index.embed(&mut topics, stop).unwrap();
+    assert!((1..100).contains(&topics.n_embedded));
+    assert_eq!(
+        index.search("ferry", Some(&mut topics), 5).unwrap().len(),
+        5
+    );
+    assert_eq!(topics.n_embedded + embed(&mut corpus.open(), "ab"), 100);
+
+    let path = corpus.path("index/vectors-ab");
+    let whole = fs::metadata(&path).unwrap().len();
+    File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(whole - 1)
+        .unwrap();
+    assert_eq!(embed(&mut corpus.open(), "ab"), 1);
+    fs::write(&path, "nothing").unwrap();
+    assert_eq!(embed(&mut corpus.open(), "ab"), 100);
+}
+
+#[test]
+fn two_that_embed_at_once_do_the_work_once() {
+    let corpus = Corpus::of(&[("a.txt", LIGHTHOUSE), ("b.txt", ORCHARD), ("c.txt", TEMPLE)]);
+    corpus.sync();
+    let n_embedded: usize = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| embed(&mut corpus.open(), "ab")))
+            .collect();
+        handles
+            .into_iter()
+            .map(|handle| handle.join().unwrap())
+            .sum()
+    });
+    assert_eq!(n_embedded, 3);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use candle_core::quantized::{GgmlDType, gguf_file};
 use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_qwen2;
+use precis::model::embed::{ENCODER, Embedder};
 use precis::model::engine::{Engine, EngineSettings};
 use precis::model::gguf::Gguf;
 use precis::model::qwen::Qwen;
@@ -17,17 +18,19 @@ use precis::model::{Identity, LanguageModel, Limits, Prompt, Sampling};
 
 /// The model from the user's own store, fetched on first use as the product fetches it.
 fn model_path() -> PathBuf {
-    static PATH: LazyLock<PathBuf> = LazyLock::new(|| {
-        let own = || {
-            dirs::data_dir()
-                .expect("a data folder")
-                .join("precis/models")
-        };
-        let root = std::env::var_os("PRECIS_MODELS").map_or_else(own, PathBuf::from);
-        let store = Store::new(root, Network::Allowed);
-        store.pull(store::FAST, Source::Auto, &mut ()).unwrap()
-    });
+    static PATH: LazyLock<PathBuf> = LazyLock::new(|| pull(store::FAST));
     PATH.clone()
+}
+
+fn pull(name: &str) -> PathBuf {
+    let own = || {
+        dirs::data_dir()
+            .expect("a data folder")
+            .join("precis/models")
+    };
+    let root = std::env::var_os("PRECIS_MODELS").map_or_else(own, PathBuf::from);
+    let store = Store::new(root, Network::Allowed);
+    store.pull(name, Source::Auto, &mut ()).unwrap()
 }
 
 /// Written for this test: English, Chinese in both scripts, figures, names, code and furniture, about 400 tokens.
@@ -263,4 +266,49 @@ fn check_same_text_twice(path: &Path) {
     let text = write();
     assert!(text.contains("barge"), "{text}");
     assert_eq!(text, write());
+}
+
+#[test]
+fn the_real_encoder_makes_the_vectors_that_its_authors_make() {
+    let identity = Identity {
+        name: ENCODER.into(),
+        sha256: String::new(),
+    };
+    let encoder = Embedder::open(&pull(ENCODER), identity).unwrap();
+    let texts = [
+        "The ferry sails again on Monday.",
+        "The bakery sold out of bread.",
+        TEXT,
+        &TEXT.repeat(3),
+    ];
+    let passages = encoder.passages(&texts).unwrap();
+    let question = encoder.question("渡轮什么时候恢复航行？").unwrap();
+    // Made with the C program of the package that the weights come in, to four digits; its sums are rounded elsewhere.
+    let check = |found: &[f32], expected: [f32; 8]| {
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 2e-3, "{:?}", &found);
+        }
+    };
+    check(
+        &passages[0],
+        [
+            0.058, 0.0113, -0.007, -0.0773, 0.074, -0.0449, -0.0086, -0.0091,
+        ],
+    );
+    check(
+        // Less half the mean of the sixteen Chinese questions.
+        &question,
+        [
+            0.0325, -0.0201, -0.0082, -0.0028, 0.0268, -0.0353, 0.0034, 0.0067,
+        ],
+    );
+    let cosine = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    assert!((cosine(&passages[0], &passages[0]) - 1.0).abs() < 1e-5);
+    assert!((cosine(&question, &passages[0]) - 0.444).abs() < 0.01);
+    assert!((cosine(&question, &passages[1]) - 0.353).abs() < 0.01);
+    // Three times as long as the model reads at once, and still about the same.
+    assert!(cosine(&passages[2], &passages[3]) > 0.97);
+    for (text, vector) in texts.iter().zip(&passages) {
+        assert_eq!(&encoder.passages(&[text]).unwrap()[0], vector);
+    }
 }

@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Doctor,
     /// Measure speed and memory on this machine
     Bench(BenchArgs),
+    /// Measure how well answers are found, on questions whose answers are known
+    Eval(EvalArgs),
     /// Print the completion script of a shell
     #[command(
         before_help = "Examples:\n  precis completions bash > ~/.local/share/bash-completion/completions/precis"
@@ -293,6 +295,46 @@ pub(crate) struct BenchArgs {
     pub(crate) fidelity: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+}
+
+/// `precis eval`.
+#[derive(Debug, clap::Args)]
+#[command(before_help = "\
+Examples:
+  precis eval retrieval --docs docs.jsonl --qa questions.jsonl
+  precis eval retrieval drcd xquad --data evaluation/ --sample 500 --json")]
+pub(crate) struct EvalArgs {
+    /// What to measure
+    pub(crate) kind: EvalKind,
+    /// Sets in the folder of --data: NAME_docs.jsonl and NAME_qa.jsonl each
+    #[arg(required_unless_present = "docs", requires = "data")]
+    pub(crate) set: Vec<String>,
+    /// The folder of the sets
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Documents of your own, one a line: {"id", "title", "text"}
+    #[arg(long, value_name = "FILE", requires = "qa", conflicts_with = "set")]
+    pub(crate) docs: Option<PathBuf>,
+    /// Questions about them, one a line: {"id", "question", "gold_docs": [id, …]}
+    #[arg(long, value_name = "FILE", requires = "docs")]
+    pub(crate) qa: Option<PathBuf>,
+    /// Ask so many questions of each set, always the same ones
+    #[arg(long, value_name = "N", default_value = "200")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sample: u32,
+    /// Search by words alone, without the encoder
+    #[arg(long)]
+    pub(crate) lexical: bool,
+    /// JSON lines alone, without the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `precis eval` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EvalKind {
+    /// How often the article with the answer is among the first hits
+    Retrieval,
 }
 
 /// When to colour. Without a word on each value, the help of every command stays short.

@@ -9,9 +9,11 @@ use super::console::Console;
 use super::error::{CallError, find};
 use super::interrupt::Interrupt;
 use super::progress;
+use super::render::sanitize;
 use crate::kernel::{self, DeviceChoice};
+use crate::model::embed::{ENCODER, Embedder};
 use crate::model::engine::{Engine, EngineSettings};
-use crate::model::store::{self, Network, Source, Store, StoreError};
+use crate::model::store::{self, Entry, Family, Network, Source, Store, StoreError};
 use crate::model::{Identity, Sampling};
 
 /// Verified weights, not loaded yet.
@@ -83,13 +85,7 @@ pub(crate) fn weights(
         Some(name) => name,
         None => store::DEFAULT,
     };
-    let entry = store.list().into_iter().find(|entry| entry.name == name);
-    if let Some(entry) = entry.filter(|entry| !entry.present && common.offline != Some(true)) {
-        let size = indicatif::BinaryBytes(entry.size_bytes);
-        console.note(&format!(
-            "model `{name}` is not on this machine yet: fetching it, {size}, once"
-        ));
-    }
+    announce(name, &store, common, console);
     let mut progress = progress::Bytes::new(console, interrupt.clone());
     let (name, path) = match store.pull(name, Source::Auto, &mut progress) {
         Ok(path) => (name.to_owned(), path),
@@ -119,6 +115,45 @@ impl Weights {
     }
 }
 
+/// The encoder of the search, fetched on first use. Without it a search goes by words alone, and a line says so.
+pub(crate) fn encoder(
+    common: &Common,
+    console: Console,
+    interrupt: &Interrupt,
+) -> Result<Option<Embedder>> {
+    let store = store(common)?;
+    announce(ENCODER, &store, common, console);
+    let mut progress = progress::Bytes::new(console, interrupt.clone());
+    let open = |path: PathBuf| {
+        let name = ENCODER.to_owned();
+        let sha256 = store.sha256_of(&path)?;
+        Embedder::open(&path, Identity { name, sha256 })
+    };
+    match store
+        .pull(ENCODER, Source::Auto, &mut progress)
+        .and_then(open)
+    {
+        Ok(encoder) => Ok(Some(encoder)),
+        Err(error) if interrupt.is_pressed() => Err(error),
+        Err(error) => {
+            let why = sanitize::line(&format!("{error:#}"));
+            console.warn(&format!("searching by words alone, not by meaning: {why}"));
+            Ok(None)
+        }
+    }
+}
+
+/// Says that a model will be fetched, if it will be.
+fn announce(name: &str, store: &Store, common: &Common, console: Console) {
+    let entry = store.list().into_iter().find(|entry| entry.name == name);
+    if let Some(entry) = entry.filter(|entry| !entry.present && common.offline != Some(true)) {
+        let size = indicatif::BinaryBytes(entry.size_bytes);
+        console.note(&format!(
+            "model `{name}` is not on this machine yet: fetching it, {size}, once"
+        ));
+    }
+}
+
 /// Greedy, unless a temperature or anything else about drawing was given.
 pub(crate) fn sampling(args: &ModelArgs) -> Sampling {
     let drawn = args.top_p.is_some() || args.seed.is_some();
@@ -145,7 +180,11 @@ fn is_absent_offline(error: &anyhow::Error) -> bool {
 
 /// The largest model of the store: of those that we know, larger ones invent less.
 fn best_present(store: &Store, console: Console) -> Result<(String, PathBuf)> {
-    let present = store.list().into_iter().filter(|entry| entry.present);
+    let completes = |entry: &Entry| entry.manifest.is_none_or(|m| m.family != Family::E5);
+    let present = store
+        .list()
+        .into_iter()
+        .filter(|entry| entry.present && completes(entry));
     let best = present
         .max_by_key(|entry| entry.size_bytes)
         .ok_or(CallError::NoModelOffline)?;

@@ -132,38 +132,40 @@ impl Wait {
     }
 }
 
-/// A count of files on its way to a total, which shows only when it takes a while.
-pub(crate) struct Files {
+/// Counts on their way to a total, each of which shows only when it takes a while.
+pub(crate) struct Counts {
     console: Console,
-    label: &'static str,
+    what: &'static str,
     began: Instant,
     display: Option<Display>,
 }
 
-impl Files {
-    /// `label` says what is done with them.
-    pub(crate) fn new(console: Console, label: &'static str) -> Self {
-        Files {
+impl Counts {
+    /// Nothing is counted yet.
+    pub(crate) fn new(console: Console) -> Self {
+        Counts {
             console,
-            label,
+            what: "",
             began: Instant::now(),
             display: None,
         }
     }
 
-    /// `done` of `total` are finished.
-    pub(crate) fn at(&mut self, done: usize, total: usize) {
+    /// `done` of `total` are finished; `what` says of what.
+    pub(crate) fn at(&mut self, what: &'static str, done: usize, total: usize) {
+        if self.what != what {
+            *self = Counts {
+                what,
+                ..Counts::new(self.console)
+            };
+        }
         if self.display.is_none() && self.began.elapsed() > Duration::from_millis(500) {
-            let template = format!(
-                "{{spinner}} {} {{pos}}/{{len}} files, {{eta}} left",
-                self.label
-            );
+            let template = format!("{{spinner}} {{pos}} of {{len}} {what}, {{eta}} left");
             self.display = Some(Display::new(self.console, Some(total as u64), &template));
         }
         if let Some(display) = &mut self.display {
             display.bar.set_position(done as u64);
-            let label = self.label;
-            display.line(|_| format!("{label} {done} of {total} files"));
+            display.line(|_| format!("{done} of {total} {what}"));
         }
     }
 }

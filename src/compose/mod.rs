@@ -11,6 +11,7 @@ use crate::text::{Cite, Lang};
 pub mod answer;
 pub mod condense;
 pub mod draft;
+mod encoder;
 pub mod evidence;
 pub mod faithful;
 pub mod ground;

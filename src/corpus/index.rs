@@ -11,23 +11,26 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use tantivy::schema::{
-    Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
+    Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
 };
 use tantivy::{IndexReader, IndexWriter, ReloadPolicy};
 
 use super::Passage;
 use super::source::hex_sha256;
 use super::table::{self, Table};
+use super::vectors::Vectors;
 
 /// To be raised whenever the same files would give another index: terms, passages, cleaning, fields.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A searchable index of a set of inputs.
 pub struct Index {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     pub(super) fields: Fields,
     pub(super) reader: IndexReader,
     pub(super) table: Table,
+    /// The vectors of its passages, once [`Index::embed`] was called.
+    pub(super) vectors: Option<Vectors>,
     pub(super) index: tantivy::Index,
     /// The bytes of the list of segments, which tell whether another process has committed since.
     segments: Vec<u8>,
@@ -53,6 +56,8 @@ pub(super) struct Fields {
     pub(super) title: Field,
     pub(super) words: Field,
     pub(super) pairs: Field,
+    /// The [`key_of`](super::dense::key_of) of its vector.
+    pub(super) key: Field,
     /// A [`Stored`] as JSON; the only field that can be read back.
     pub(super) stored: Field,
 }
@@ -95,16 +100,17 @@ impl Index {
     ///
     /// Waits while another process writes to it. Only the user may read a new folder: it holds the articles' words.
     pub fn open(folder: &Path) -> Result<Index> {
-        let _lock = lock(folder)?;
+        let _lock = lock(folder, "lock")?;
         Index::open_locked(folder)
     }
 
     /// Takes the lock and notices what other processes wrote since this index was opened.
     pub(super) fn lock_and_refresh(&mut self) -> Result<File> {
-        let lock = lock(&self.folder)?;
+        let lock = lock(&self.folder, "lock")?;
         if read_segments(&self.folder).ok().as_ref() != Some(&self.segments) {
-            let rebuilt = self.rebuilt.take();
+            let (rebuilt, vectors) = (self.rebuilt.take(), self.vectors.take());
             *self = Index::open_locked(&self.folder)?;
+            self.vectors = vectors;
             self.rebuilt = self.rebuilt.take().or(rebuilt);
         }
         Ok(lock)
@@ -150,6 +156,7 @@ impl Index {
             fields: schema().1,
             reader,
             table,
+            vectors: None,
             index,
             segments,
             rebuilt,
@@ -157,8 +164,8 @@ impl Index {
     }
 }
 
-/// Waits until no other process writes in `folder`. The lock is the system's: it ends with the process.
-fn lock(folder: &Path) -> Result<File> {
+/// Waits until no other process holds this lock of `folder`. It is the system's: it ends with the process.
+pub(super) fn lock(folder: &Path, name: &str) -> Result<File> {
     let failed = || format!("failed to use the index folder `{}`", folder.display());
     DirBuilder::new()
         .recursive(true)
@@ -168,7 +175,7 @@ fn lock(folder: &Path) -> Result<File> {
     let file = File::options()
         .create(true)
         .append(true)
-        .open(folder.join("lock"))
+        .open(folder.join(name))
         .with_context(failed)?;
     file.lock().with_context(failed)?;
     Ok(file)
@@ -263,6 +270,7 @@ fn schema() -> (Schema, Fields) {
         title: builder.add_text_field("title", terms.clone()),
         words: builder.add_text_field("words", terms.clone()),
         pairs: builder.add_text_field("pairs", terms),
+        key: builder.add_bytes_field("key", INDEXED),
         stored: builder.add_text_field("stored", STORED),
     };
     (builder.build(), fields)

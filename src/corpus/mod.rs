@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::text::Lang;
 
 mod bytes;
+mod dense;
+mod fuse;
 pub mod index;
 mod layout;
 pub mod passage;
@@ -14,6 +16,7 @@ pub mod source;
 pub mod sync;
 mod table;
 pub mod terms;
+mod vectors;
 
 /// A run of whole sentences of one article: the unit that is searched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,11 +48,29 @@ pub struct PassageSentence {
     pub text: String,
 }
 
+/// Turns texts into vectors of length 1 whose products tell how close the meanings are. What [`crate::corpus`] knows of
+/// any model.
+pub trait Encoder {
+    /// Lowercase hex SHA-256 of its weights: vectors of different encoders cannot be compared.
+    fn sha256(&self) -> &str;
+
+    /// Numbers in a vector.
+    fn n_dims(&self) -> usize;
+
+    /// One vector a passage, in order, whatever else is in the batch.
+    fn passages(&mut self, texts: &[String]) -> anyhow::Result<Vec<Vec<f32>>>;
+
+    /// The vector that is closest to those of the passages with the answer.
+    fn question(&mut self, text: &str) -> anyhow::Result<Vec<f32>>;
+}
+
 /// A passage that matched a question.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
     /// What matched.
     pub passage: Passage,
-    /// BM25 score: comparable within one search only.
+    /// How well it matched: comparable within one search only.
     pub score: f32,
+    /// The paths of other articles that say the same, nearly word for word.
+    pub also: Vec<String>,
 }

@@ -11,6 +11,7 @@ use tantivy::indexer::LogMergePolicy;
 use tantivy::{IndexWriter, TantivyDocument, Term};
 
 use super::bytes::Stamp;
+use super::dense::key_of;
 use super::index::{Fields, Index, Rebuilt, Stored};
 use super::passage::passages;
 use super::source::{Item, SourceError};
@@ -314,6 +315,7 @@ fn add_article(
         for sentence in &passage.sentences {
             terms.append(Terms::of(&sentence.text));
         }
+        let key = key_of(&passage);
         let stored = serde_json::to_string(&Stored {
             file: item.key(),
             passage,
@@ -323,6 +325,7 @@ fn add_article(
         document.add_text(fields.title, &title);
         document.add_text(fields.words, terms.words.join(" "));
         document.add_text(fields.pairs, terms.pairs.join(" "));
+        document.add_bytes(fields.key, &key.0);
         document.add_text(fields.stored, stored);
         writer.add_document(document)?;
     }

@@ -57,6 +57,7 @@ pub fn attend(query: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> 
                     n_kv_heads,
                     head_dim,
                     kv_len,
+                    causal: true,
                 };
                 Tensor::from_vec(
                     problem.solve(isa),
@@ -69,7 +70,64 @@ pub fn attend(query: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> 
     .map_err(Into::into)
 }
 
-/// The same in steps that any device has: the obvious way, and what the tiles are checked against.
+/// Attention of texts that are read as a whole: every token of a text sees all tokens of it, and none of another.
+///
+/// `query`, `keys` and `values` are (token, head * head_dim) of f32 on the CPU, the texts one behind the other;
+/// `lengths` are their tokens. Returns the same shape.
+pub fn attend_both_ways(
+    query: &Tensor,
+    keys: &Tensor,
+    values: &Tensor,
+    n_heads: usize,
+    lengths: &[usize],
+) -> Result<Tensor> {
+    let (n_tokens, width) = query.dims2()?;
+    ensure!(
+        keys.dims() == query.dims() && values.dims() == query.dims(),
+        "queries of {:?}, keys of {:?} and values of {:?} do not belong together",
+        query.shape(),
+        keys.shape(),
+        values.shape()
+    );
+    ensure!(
+        n_heads > 0 && width.is_multiple_of(n_heads) && lengths.iter().sum::<usize>() == n_tokens,
+        "{n_tokens} tokens of {width} are not texts of {lengths:?} with {n_heads} heads"
+    );
+    let isa = Isa::active()?.unwrap_or(Isa::Portable);
+    let head_dim = width / n_heads;
+    let mut mixed = Vec::with_capacity(n_tokens * width);
+    with_floats(query, |query| {
+        with_floats(keys, |keys| {
+            with_floats(values, |values| {
+                let mut first = 0;
+                for &n_text in lengths {
+                    let text = first * width..(first + n_text) * width;
+                    let heads = |numbers| Heads {
+                        numbers: Numbers::F32(numbers),
+                        head_stride: head_dim,
+                        row_stride: width,
+                    };
+                    let problem = Problem {
+                        query: &query[text.clone()],
+                        keys: heads(&keys[text.clone()]),
+                        values: heads(&values[text]),
+                        n_new: n_text,
+                        n_heads,
+                        n_kv_heads: n_heads,
+                        head_dim,
+                        kv_len: n_text,
+                        causal: false,
+                    };
+                    mixed.extend(problem.solve(isa));
+                    first += n_text;
+                }
+            })
+        })
+    })???;
+    Ok(Tensor::from_vec(mixed, query.shape(), &Device::Cpu)?)
+}
+
+/// The same as [`attend`] in steps that any device has: the obvious way, and what the tiles are checked against.
 fn attend_in_steps(query: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
     let (n_new, n_heads, head_dim) = query.dims3()?;
     let (n_kv_heads, kv_len, _) = keys.dims3()?;
@@ -113,8 +171,15 @@ fn attend_in_steps(query: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Ten
 /// Keys or values: rows of head_dim numbers, kv_len of them for each head.
 #[derive(Clone, Copy)]
 struct Heads<'a> {
-    numbers: &'a [f16],
+    numbers: Numbers<'a>,
     head_stride: usize,
+    row_stride: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Numbers<'a> {
+    F16(&'a [f16]),
+    F32(&'a [f32]),
 }
 
 struct Problem<'a> {
@@ -126,6 +191,8 @@ struct Problem<'a> {
     n_kv_heads: usize,
     head_dim: usize,
     kv_len: usize,
+    /// Whether a token sees only those before it and itself.
+    causal: bool,
 }
 
 /// Sixteen queries of one kv_head on their way; each array ends with a lane a query.
@@ -182,7 +249,7 @@ impl Problem<'_> {
         mixed: &SharedSlice<'_, MaybeUninit<f32>>,
     ) {
         let head_dim = self.head_dim;
-        let n_visible = self.kv_len - self.n_new + tokens.end;
+        let n_visible = self.n_visible(tokens.end - 1);
         let mut panels = self.panels(tokens, kv_head);
         let mut keys = vec![0.0; TILE_KEYS * head_dim];
         let mut values = vec![0.0; TILE_KEYS * head_dim];
@@ -190,8 +257,8 @@ impl Problem<'_> {
             let n_keys = TILE_KEYS.min(n_visible - first);
             let keys = &mut keys[..n_keys * head_dim];
             let values = &mut values[..n_keys * head_dim];
-            self.keys.widen(kv_head, first * head_dim, keys);
-            self.values.widen(kv_head, first * head_dim, values);
+            self.keys.widen(kv_head, first, head_dim, keys);
+            self.values.widen(kv_head, first, head_dim, values);
             for (_, panel) in &mut panels {
                 let scores = &mut panel.scores[..n_keys];
                 scores.fill([0.0; LANES]);
@@ -208,6 +275,14 @@ impl Problem<'_> {
                     target.write(lanes[lane] / panel.softmax.sum[lane]);
                 }
             }
+        }
+    }
+
+    /// How many keys, from the first, a new token may see.
+    fn n_visible(&self, token: usize) -> usize {
+        match self.causal {
+            true => self.kv_len - self.n_new + token + 1,
+            false => self.kv_len,
         }
     }
 
@@ -228,7 +303,7 @@ impl Problem<'_> {
             // Lanes that no query is in see one key, so that they come to no division by 0.
             let mut n_visible = [1; LANES];
             for (lane, (start, (token, _))) in starts.iter().zip(rows).enumerate() {
-                n_visible[lane] = (self.kv_len - self.n_new + token + 1) as u32;
+                n_visible[lane] = self.n_visible(*token) as u32;
                 for (lanes, x) in query.iter_mut().zip(&self.query[*start..]) {
                     lanes[lane] = x * scale;
                 }
@@ -254,10 +329,21 @@ impl Problem<'_> {
 }
 
 impl Heads<'_> {
-    /// Copies numbers of one head, from `start` on.
-    fn widen(&self, head: usize, start: usize, target: &mut [f32]) {
-        let start = head * self.head_stride + start;
-        self.numbers[start..start + target.len()].convert_to_f32_slice(target);
+    /// Copies rows of one head, from `first` on.
+    fn widen(&self, head: usize, first: usize, head_dim: usize, target: &mut [f32]) {
+        let start = head * self.head_stride + first * self.row_stride;
+        match self.numbers {
+            // The rows of a cache lie behind one another.
+            Numbers::F16(numbers) => {
+                numbers[start..start + target.len()].convert_to_f32_slice(target);
+            }
+            Numbers::F32(numbers) => {
+                let rows = numbers[start..].chunks(self.row_stride);
+                for (target, row) in target.chunks_exact_mut(head_dim).zip(rows) {
+                    target.copy_from_slice(&row[..head_dim]);
+                }
+            }
+        }
     }
 }
 
@@ -341,8 +427,9 @@ fn with_heads<T>(heads: &Tensor, f: impl FnOnce(Heads<'_>) -> T) -> Result<T> {
         .get(layout.start_offset()..end)
         .context("keys and values end before their shape")?;
     Ok(f(Heads {
-        numbers,
+        numbers: Numbers::F16(numbers),
         head_stride,
+        row_stride,
     }))
 }
 
@@ -385,6 +472,7 @@ mod tests {
                             n_kv_heads: N_KV_HEADS,
                             head_dim,
                             kv_len,
+                            causal: true,
                         }
                         .solve(isa)
                     })
@@ -418,6 +506,39 @@ mod tests {
                 check(n_group, head_dim, n_past, n_new);
             }
         }
+    }
+
+    #[test]
+    fn texts_read_as_a_whole_see_themselves_and_nothing_else() {
+        let (n_heads, head_dim) = (3, 8);
+        let lengths = [1, 70, 0, 16, 130];
+        let shape = (lengths.iter().sum::<usize>(), n_heads * head_dim);
+        let random = || Tensor::randn(0f32, 1f32, shape, &Device::Cpu).unwrap();
+        let (query, keys, values) = (random(), random(), random());
+        let found = attend_both_ways(&query, &keys, &values, n_heads, &lengths).unwrap();
+        let mut first = 0;
+        for n_text in lengths.into_iter().filter(|n| *n > 0) {
+            let heads = |x: &Tensor| {
+                let text = x.narrow(0, first, n_text).unwrap();
+                let heads = text.reshape((n_text, n_heads, head_dim)).unwrap();
+                heads.transpose(0, 1).unwrap().contiguous().unwrap()
+            };
+            let query = (heads(&query) / (head_dim as f64).sqrt()).unwrap();
+            let scores = query.matmul(&heads(&keys).t().unwrap().contiguous().unwrap());
+            let weights = candle_nn::ops::softmax_last_dim(&scores.unwrap()).unwrap();
+            let expected = weights.matmul(&heads(&values)).unwrap();
+            let error = (heads(&found) - expected).unwrap().abs().unwrap();
+            let error = error
+                .flatten_all()
+                .unwrap()
+                .max(0)
+                .unwrap()
+                .to_scalar::<f32>();
+            assert!(error.unwrap() < 1e-5);
+            first += n_text;
+        }
+        assert!(attend_both_ways(&query, &keys, &values, 5, &lengths).is_err());
+        assert!(attend_both_ways(&query, &keys, &values, n_heads, &[7]).is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::attention::{self, LANES, Softmax};
 use super::format::{Format, GROUP, Matrix};
 use super::pack::{self, COLUMNS, PANEL_GROUPS, Panel};
 use super::unpack::{for_format, half, quants, read_ahead, run_scales, scales, sum};
-use super::{exp, rows};
+use super::{encoder, exp, rows};
 
 /// Whether this processor has what the functions below are compiled for.
 pub(super) fn is_supported() -> bool {
@@ -454,4 +454,14 @@ pub(super) fn gate(x: &mut [f32], up: &[f32]) {
 #[target_feature(enable = "avx2,f16c,fma")]
 pub(super) fn norm(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
     rows::norm(x, weight, eps, y);
+}
+
+#[target_feature(enable = "avx2,f16c,fma")]
+pub(super) fn activate(x: &mut [f32]) {
+    encoder::activate(x);
+}
+
+#[target_feature(enable = "avx2,f16c,fma")]
+pub(super) fn normalize(x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+    encoder::normalize(x, weight, bias, epsilon);
 }

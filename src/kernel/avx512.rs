@@ -13,7 +13,7 @@ use super::attention::{self, LANES, Softmax};
 use super::format::{Format, GROUP, Matrix};
 use super::pack::{self, COLUMNS, PANEL_GROUPS, Panel};
 use super::unpack::{self, for_format, half, read_ahead, run_scales, scales, sum};
-use super::{exp, rows};
+use super::{encoder, exp, rows};
 
 /// Partial sums of the few-rows kernel in which a start is counted: 8 lanes, or 4 for each half of a group.
 pub(super) const fn dot_lanes(format: Format) -> i32 {
@@ -621,4 +621,14 @@ pub(super) fn gate(x: &mut [f32], up: &[f32]) {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
 pub(super) fn norm(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
     rows::norm(x, weight, eps, y);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn activate(x: &mut [f32]) {
+    encoder::activate(x);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
+pub(super) fn normalize(x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+    encoder::normalize(x, weight, bias, epsilon);
 }

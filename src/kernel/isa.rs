@@ -263,6 +263,16 @@ impl Isa {
     pub(super) fn gate(self, x: &mut [f32], up: &[f32]) {
         dispatch!(self, gate(x, up))
     }
+
+    /// See `encoder::activate`.
+    pub(super) fn activate(self, x: &mut [f32]) {
+        dispatch!(self, activate(x))
+    }
+
+    /// See `encoder::normalize`.
+    pub(super) fn normalize(self, x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+        dispatch!(self, normalize(x, weight, bias, epsilon))
+    }
 }
 
 fn from_environment() -> Result<Option<Isa>> {

@@ -16,7 +16,8 @@ use candle_core::{CpuStorage, Device, Module, Storage, Tensor};
 use memmap2::Mmap;
 
 use activations::Activations;
-pub use attention::attend;
+pub use attention::{attend, attend_both_ways};
+pub use encoder::{add_norm, gelu};
 use exp::gated;
 pub use format::Format;
 use format::Matrix;
@@ -32,6 +33,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod cuda;
+mod encoder;
 mod exp;
 mod format;
 mod isa;

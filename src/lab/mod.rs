@@ -1,4 +1,7 @@
 //! Measuring the product, through its own roads. Returns figures; prints nothing.
 
 pub mod bench;
+pub mod cases;
+pub mod eval;
 pub mod fidelity;
+pub mod score;

@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 pub mod cache;
+mod e5;
+pub mod embed;
 pub mod engine;
 pub mod gguf;
 pub mod lookup;
@@ -13,6 +15,7 @@ pub mod qwen;
 pub mod sample;
 pub mod store;
 pub mod tokens;
+mod unigram;
 pub mod write;
 
 /// What the model is asked. The chat frame around it is made of token ids, never of text.

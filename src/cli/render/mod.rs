@@ -249,6 +249,7 @@ mod tests {
                 .map(|path| Hit {
                     passage: passage(path),
                     score: 1.5,
+                    also: Vec::new(),
                 })
                 .to_vec(),
             dropped: Vec::new(),

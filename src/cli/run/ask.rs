@@ -15,7 +15,9 @@ use super::super::{Exit, config, parts, progress, repl};
 use super::find_articles;
 use crate::compose::answer::{answer, standalone};
 use crate::compose::{Answer, AnswerPlan, Turn};
+use crate::corpus::Encoder;
 use crate::corpus::index::{Index, folder_of};
+use crate::model::embed::Embedder;
 use crate::model::engine::Engine;
 
 /// A longer line is no question.
@@ -34,9 +36,16 @@ pub(super) fn run(
     {
         return Err(CallError::EmptyQuestion.into());
     }
-    let Some(index) = synced(&args.corpus, console, interrupt)? else {
+    let Some(mut index) = synced(&args.corpus, console, interrupt)? else {
         return Ok(Exit::Interrupted);
     };
+    let mut encoder = parts::encoder(common, console, interrupt)?;
+    if let Some(encoder) = &mut encoder {
+        embed(&mut index, encoder, console, interrupt)?;
+        if interrupt.is_pressed() {
+            return Ok(Exit::Interrupted);
+        }
+    }
     let plan = AnswerPlan {
         lang: args.lang.and_then(LangChoice::lang),
         sampling: parts::sampling(&args.model),
@@ -47,6 +56,7 @@ pub(super) fn run(
         fingerprint: Fingerprint::new(&weights.identity, plan.prompts.sha256(), plan.sampling),
         engine: weights.load(interrupt)?,
         index,
+        encoder,
         plan,
         n_passages: args.passages.into(),
         format: args.format.unwrap_or(Format::Text),
@@ -77,6 +87,7 @@ pub(super) fn run(
 pub(in crate::cli) struct Session {
     engine: Engine,
     index: Index,
+    encoder: Option<Embedder>,
     plan: AnswerPlan,
     fingerprint: Fingerprint,
     n_passages: usize,
@@ -96,7 +107,8 @@ impl Session {
         if self.console.verbose && full != question {
             wait.pause(|| self.console.note(&format!("understood as: {full}")));
         }
-        let hits = self.index.search(&full, self.n_passages)?;
+        let encoder = self.encoder.as_mut().map(|it| it as &mut dyn Encoder);
+        let hits = self.index.search(&full, encoder, self.n_passages)?;
         answer(&full, hits, &mut self.engine, &self.plan)
     }
 
@@ -121,17 +133,17 @@ fn synced(corpus: &str, console: Console, interrupt: &Interrupt) -> Result<Optio
     }
     let mut index = Index::open(&folder_of(&parts::cache_folder()?, &[corpus]))
         .context("failed to open the index")?;
-    let mut files = progress::Files::new(console, "indexing");
+    let mut counts = progress::Counts::new(console);
     let report = index
         .sync(&found.items, &mut |done, total| {
-            files.at(done, total);
+            counts.at("files indexed", done, total);
             match interrupt.is_pressed() {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
         })
         .context("failed to bring the index up to date")?;
-    drop(files);
+    drop(counts);
     for (path, why) in &report.failed {
         console.warn(&sanitize::line(&format!("not searched: `{path}`: {why}")));
     }
@@ -147,6 +159,25 @@ fn synced(corpus: &str, console: Console, interrupt: &Interrupt) -> Result<Optio
         .into());
     }
     Ok(Some(index))
+}
+
+/// Embeds what is new in the corpus. What an interruption leaves undone is done at the next call.
+fn embed(
+    index: &mut Index,
+    encoder: &mut Embedder,
+    console: Console,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let mut counts = progress::Counts::new(console);
+    index
+        .embed(encoder, &mut |done, total| {
+            counts.at("passages embedded", done, total);
+            match interrupt.is_pressed() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })
+        .context("failed to embed the passages")
 }
 
 /// One question a line, each on its own; one that fails does not stop the others.

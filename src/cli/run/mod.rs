@@ -17,6 +17,7 @@ use crate::text::{Article, RawArticle};
 pub(super) mod ask;
 mod bench;
 mod doctor;
+mod eval;
 mod model;
 mod show;
 mod sum;
@@ -31,6 +32,7 @@ pub(super) fn run(args: Args, console: Console, interrupt: &Interrupt) -> Result
         Command::Model(command) => model::run(command, &common, console, interrupt),
         Command::Doctor => doctor::run(&common, console, interrupt),
         Command::Bench(args) => bench::run(args, &common, console, interrupt),
+        Command::Eval(args) => eval::run(args, &common, console, interrupt),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "precis", &mut script);
