@@ -360,6 +360,10 @@ impl LanguageModel for Engine {
         self.kept = None;
     }
 
+    fn guess_ahead(&mut self, allowed: bool) {
+        self.lookup = allowed;
+    }
+
     fn complete(&mut self, prompts: &[Prompt], limits: &Limits) -> Result<Vec<Completion>> {
         let mut waiting = Vec::with_capacity(prompts.len());
         for prompt in prompts {

@@ -135,6 +135,9 @@ pub trait LanguageModel {
     /// usage, too, is the same alone, in a batch and in a resumed run, and memory is given back.
     fn forget(&mut self) {}
 
+    /// Whether tokens may be guessed ahead. That changes no text, only the time that writing it takes.
+    fn guess_ahead(&mut self, _allowed: bool) {}
+
     /// One completion a prompt, in order. Several prompts in one call cost much less than one after the other.
     ///
     /// A prompt's text depends on the prompt and the limits alone: not on the prompts beside it, nor on those before.
