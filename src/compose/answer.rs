@@ -15,8 +15,8 @@ use super::{Answer, AnswerPlan, Claim, Dropped, Turn};
 use crate::corpus::Hit;
 use crate::corpus::terms::terms;
 use crate::model::{LanguageModel, Limits, Usage};
-use crate::text::Cite;
 use crate::text::lang::detect;
+use crate::text::{Cite, Lang};
 
 /// Tokens of evidence that the model reads at the most.
 const EVIDENCE_TOKENS: usize = 1536;
@@ -70,7 +70,10 @@ pub fn answer(
     match ground.check(&text, &best_lines(question, &evidence)) {
         Support::Backed(cites) => {
             let cites = evidence.quotes(&cites);
-            let text = in_language(with_bounds(&text, &cites), lang);
+            let mut text = in_language(with_bounds(&text, &cites), lang);
+            if text.ends_with(|c: char| c.is_alphanumeric() || c == ')' || c == '）') {
+                text.push(if lang == Lang::En { '.' } else { '。' });
+            }
             answer.claims.push(Claim { text, cites });
         }
         Support::Unbacked(why) => answer.dropped.push(Dropped { text, why }),

@@ -22,7 +22,8 @@ use crate::text::{BlockKind, Cite, Lang};
 /// A line that repeats so many words in one piece is a copy; Han characters count one each.
 const COPY_WORDS: usize = 25;
 const COPY_HAN: usize = 40;
-/// Tokens of a group's title at the most.
+/// Words of a group's title at the most, and tokens.
+const TITLE_WORDS: usize = 6;
 const TITLE_TOKENS: usize = 24;
 /// Words that hold a shortened sentence together, and that a draft may use beside those of its sources.
 const GLUE: &str = "a an the of to in on at for from by with and that which who is are was were be been has have had as \
@@ -224,12 +225,15 @@ impl<'a> Drafting<'a> {
         Ok(prompt)
     }
 
-    /// A heading for `points`, which were drafted from `lines`: the model's, when the sources back it, else the
-    /// article's own heading above them, else none.
-    pub fn title(&mut self, lines: &[&Line], points: &[Claim]) -> Result<Option<String>> {
-        let texts: Vec<String> = points.iter().map(|p| format!("- {}", p.text)).collect();
-        let values = [("title", ""), ("text", &*texts.join("\n"))];
-        let prompt = self.prompts.render("title", self.lang, &values)?;
+    /// A heading for `points`; `None` when what the model wrote is no heading, or not made of their words.
+    pub fn title(&mut self, points: &[Claim]) -> Result<Option<String>> {
+        let texts: Vec<&str> = points.iter().map(|p| p.text.as_str()).collect();
+        let values = [
+            ("title", ""),
+            ("text", &*format!("- {}", texts.join("\n- "))),
+        ];
+        let mut prompt = self.prompts.render("title", self.lang, &values)?;
+        prompt.only = Some(texts.join("\n"));
         let limits = Limits {
             max_tokens: TITLE_TOKENS,
             one_line: true,
@@ -238,11 +242,13 @@ impl<'a> Drafting<'a> {
         let completion = self.lm.complete(&[prompt], &limits)?.remove(0);
         self.usage += completion.usage;
         let text = in_language(tidy(&completion.text), self.lang);
-        let text = text.trim_end_matches(['.', '。', ':', '：']).to_owned();
-        let hints: Vec<Cite> = lines.iter().flat_map(|l| l.cites.clone()).collect();
-        let whole = completion.stop != Stop::TokenCap && !text.is_empty();
-        let backed = matches!(self.ground.check(&text, &hints), Support::Backed(_));
-        Ok((whole && backed && foreign_script_chars(&text, self.lang) == 0).then_some(text))
+        let text = text.trim_end_matches(['.', '。', ':', '：']);
+        let n_words = n_words(text, self.lang);
+        let is_whole = completion.stop != Stop::TokenCap && (1..=TITLE_WORDS).contains(&n_words);
+        let stands = texts
+            .iter()
+            .any(|point| distortion(text, point, "").is_none());
+        Ok((is_whole && stands).then(|| text.to_owned()))
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::condense::condense;
 use super::draft::{Drafting, Task};
-use super::evidence::{Evidence, Line};
+use super::evidence::Evidence;
 use super::ground::n_words;
 use super::salience::Salience;
 use super::tags::tags;
@@ -62,7 +62,7 @@ pub fn summarize(
         }
         Style::Report => {
             let points = picker.points(&mut drafting, left, 4..=12)?;
-            titled_groups(points, &evidence, &mut drafting)?
+            titled_groups(points, &evidence, article, &mut drafting)?
         }
     };
     let tags = match plan.style {
@@ -203,6 +203,7 @@ impl<'a> Picker<'a> {
 fn titled_groups(
     points: Vec<(usize, Claim)>,
     evidence: &Evidence,
+    article: &Article,
     drafting: &mut Drafting,
 ) -> Result<Vec<Group>> {
     let n_groups = (points.len() / 2).clamp(1, 4);
@@ -229,14 +230,16 @@ fn titled_groups(
         open.push((line, claim));
     }
     groups.push(open);
-    let titled = groups.into_iter().filter(|g| !g.is_empty()).map(|group| {
-        let lines: Vec<&Line> = group
-            .iter()
-            .map(|(line, _)| &evidence.lines[*line])
-            .collect();
-        let points: Vec<Claim> = group.iter().map(|(_, claim)| claim.clone()).collect();
+    // A group that gets no heading from the model is headed by the name that it speaks of most.
+    let mut names = tags(article, drafting.lang, MAX_TAGS * 2);
+    let titled = groups.into_iter().filter(|g| !g.is_empty()).map(|points| {
+        let points: Vec<Claim> = points.into_iter().map(|(_, claim)| claim).collect();
+        let n_said = |name: &String| points.iter().filter(|p| p.text.contains(name)).count();
+        let said = (0..names.len()).filter(|idx| n_said(&names[*idx]) > 0);
+        let most = said.max_by_key(|idx| (n_said(&names[*idx]), std::cmp::Reverse(*idx)));
+        let name = most.map(|idx| names.remove(idx));
         Ok(Group {
-            title: drafting.title(&lines, &points)?,
+            title: drafting.title(&points)?.or(name),
             points,
         })
     });
