@@ -349,7 +349,7 @@ fn latin_words(text: &str) -> impl Iterator<Item = Word<'_>> {
     std::iter::from_fn(move || {
         loop {
             let start = rest.find(|c: char| c.is_alphanumeric() && c.len_utf8() < 3)?;
-            if rest[..start].contains(['.', '!', '?', ':', '“', '"', '。']) {
+            if rest[..start].contains(['.', '!', '?', ':', '“', '"', '。', '\n']) {
                 opens_sentence = true;
             }
             let tail = &rest[start..];

@@ -3,6 +3,8 @@
 //! The model never chooses what to tell: `salience` does, whatever the length of the article. Each chosen sentence is
 //! told in one short line, and only lines that hold against their source are kept.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 
 use super::condense::condense;
@@ -12,6 +14,7 @@ use super::ground::n_words;
 use super::salience::Salience;
 use super::tags::tags;
 use super::{Claim, Group, Reading, Style, Summary, SummaryPlan};
+use crate::corpus::terms::terms;
 use crate::model::LanguageModel;
 use crate::text::{Article, BlockKind};
 
@@ -101,6 +104,8 @@ struct Picker<'a> {
     evidence: &'a Evidence,
     salience: Salience,
     taken: Vec<usize>,
+    /// The terms of each claim so far.
+    said: Vec<BTreeSet<String>>,
 }
 
 impl<'a> Picker<'a> {
@@ -110,6 +115,7 @@ impl<'a> Picker<'a> {
             evidence,
             salience,
             taken: Vec::new(),
+            said: Vec::new(),
         }
     }
 
@@ -175,7 +181,7 @@ impl<'a> Picker<'a> {
 
     /// Tells lines in at most `words` words each; those that cannot be told are not among the claims.
     fn tell(
-        &self,
+        &mut self,
         lines: &[usize],
         drafting: &mut Drafting,
         words: usize,
@@ -193,9 +199,24 @@ impl<'a> Picker<'a> {
         };
         let tasks: Vec<Task> = lines.iter().map(task).collect();
         let told = lines.iter().copied().zip(drafting.lines(&tasks)?);
-        Ok(told
-            .filter_map(|(line, claim)| Some((line, claim?)))
-            .collect())
+        let told = told.filter_map(|(line, claim)| Some((line, claim?)));
+        Ok(told.filter(|(_, claim)| self.is_new(&claim.text)).collect())
+    }
+
+    /// Whether no claim so far says the same: two sentences may come out alike once they are shortened.
+    fn is_new(&mut self, text: &str) -> bool {
+        /// Share of the shorter one's terms.
+        const SAME: f64 = 0.8;
+        let terms: BTreeSet<String> = terms(text).into_iter().collect();
+        let is_said = |said: &BTreeSet<String>| {
+            let n_shorter = said.len().min(terms.len()).max(1);
+            said.intersection(&terms).count() as f64 >= SAME * n_shorter as f64
+        };
+        let is_new = !self.said.iter().any(is_said);
+        if is_new {
+            self.said.push(terms);
+        }
+        is_new
     }
 }
 
