@@ -145,7 +145,7 @@ fn a_plan_does_not_become_a_fact() {
 #[test]
 fn a_report_groups_its_points_under_titles_from_the_article() {
     let mut lm = Scripted::new(|prompt: &Prompt| match prompt.user.contains("heading") {
-        true => "New ferry quay".to_owned(),
+        true => "Northern basin".to_owned(),
         false => told(prompt),
     });
     let summary = summarize(&article(QUAY), &mut lm, &plan(Style::Report)).unwrap();
@@ -159,7 +159,7 @@ fn a_report_groups_its_points_under_titles_from_the_article() {
         let titles = summary.groups.iter().filter_map(|g| g.title.as_deref());
         titles.filter(|t| *t == title).count()
     };
-    assert!(n_so_titled("New ferry quay") >= 1, "{:?}", summary.groups);
+    assert!(n_so_titled("Northern basin") >= 1, "{:?}", summary.groups);
 }
 
 #[test]
