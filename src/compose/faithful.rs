@@ -43,7 +43,8 @@ pub fn distortion(draft: &str, source: &str, context: &str) -> Option<String> {
     }
     let is_chinese = 2 * draft.iter().filter(|w| w.chars().all(is_han)).count() > draft.len();
     let min_run = if is_chinese { MIN_HAN_RUN } else { MIN_RUN };
-    if (n_matched as f64) < min_run * n_runs(&aligned) as f64 {
+    let n_runs = n_runs(&aligned);
+    if n_runs > 1 && (n_matched as f64) < min_run * n_runs as f64 {
         return Some("it is put together from scraps of the source".into());
     }
     let kept: Vec<bool> = (0..source.len())
