@@ -22,6 +22,9 @@ use crate::text::{BlockKind, Cite, Lang};
 /// A line that repeats so many words in one piece is a copy; Han characters count one each.
 const COPY_WORDS: usize = 25;
 const COPY_HAN: usize = 40;
+/// Tokens of a line at the most, but for very long ones: the same for all, so that lines of several articles may be
+/// written in one call.
+const LINE_TOKENS: usize = 80;
 /// Words of a group's title at the most, and tokens.
 const TITLE_WORDS: usize = 6;
 const TITLE_TOKENS: usize = 24;
@@ -189,7 +192,7 @@ impl<'a> Drafting<'a> {
         let prompts = prompts.collect::<Result<Vec<Prompt>>>()?;
         let limits = Limits {
             // English takes about 1.4 tokens a word, Chinese about 0.7 a character; the rest is slack to end the sentence.
-            max_tokens: 16 + 2 * most_words,
+            max_tokens: (16 + 2 * most_words).max(LINE_TOKENS),
             one_line: true,
             sampling: self.sampling,
         };
