@@ -314,11 +314,12 @@ fn without_last_han_clause(text: &str) -> Option<String> {
         "虽", "雖", "如果", "若", "由于", "由於", "因", "当", "當", "尽管", "儘管", "除", "随着",
         "隨著", "为了", "為了", "根据", "根據", "对于", "對於",
     ];
-    const SPEECH: [&str; 22] = [
+    const HANGING: [&str; 29] = [
         "表示", "指出", "认为", "認為", "称", "稱", "说", "說", "指", "悉", "道", "到", "息", "示",
-        "露", "布", "佈", "看来", "看來", "是", "：", ":",
+        "露", "布", "佈", "看来", "看來", "是", "：", ":", "时", "時", "后", "後", "前", "中",
+        "下",
     ];
-    const TIMES: [&str; 10] = ["时", "時", "后", "後", "前", "中", "下", "日", "月", "年"];
+    const TIMES: [&str; 3] = ["日", "月", "年"];
     let mut marks = text
         .char_indices()
         .filter(|(_, c)| matches!(c, '，' | ',' | '；' | ';'));
@@ -327,7 +328,7 @@ fn without_last_han_clause(text: &str) -> Option<String> {
     let first = before.split(['，', ',', '；', ';']).count() == 1;
     let ends_with = |endings: &[&str]| endings.iter().any(|end| before.ends_with(end));
     let opens = OPEN.iter().any(|open| before.starts_with(open));
-    let is_open = first && (opens || ends_with(&TIMES)) || ends_with(&SPEECH);
+    let is_open = first && (opens || ends_with(&TIMES)) || ends_with(&HANGING);
     let binds = BINDING.iter().any(|word| clause.contains(word));
     let long_enough = before.chars().count() >= 14;
     (long_enough && !is_open && !binds).then(|| format!("{before}。"))
@@ -378,6 +379,10 @@ mod tests {
         check(
             "The mayor said the quay is safe, but not for heavy lorries.",
             Lang::En,
+        );
+        check(
+            "媒體報道，新碼頭的價格震驚了全市的漁民後，市府取消了工程。",
+            Lang::ZhHant,
         );
         check(
             "市長表示新碼頭三月動工並且年底完成，但前提不是增稅。",
