@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use super::Ledger;
 use crate::text::Article;
 
-/// Raised whenever reading or cleaning changes what becomes of the same bytes: older results are then made anew.
-const CLEANER_VERSION: u32 = 1;
+/// Raised whenever reading, cleaning or telling changes what becomes of the same bytes: older results are then made anew.
+const CLEANER_VERSION: u32 = 2;
 
 /// The result of one article, in the two forms that are kept.
 #[derive(Debug, Clone)]

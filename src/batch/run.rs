@@ -139,6 +139,10 @@ pub fn run<'a>(
             }
             worked => worked?,
         }
+        if work.is_interrupted() {
+            drawn.give_up_open();
+            drawn.tell(work, folder.as_deref_mut(), &mut tally)?;
+        }
     }
     tally.interrupted = true;
     Ok(tally)
@@ -187,6 +191,13 @@ impl Drawn {
             drawn.outcomes.push(outcome);
         }
         drawn
+    }
+
+    /// Passes over the jobs that nothing became of, so that what was finished behind them can be told.
+    fn give_up_open(&mut self) {
+        let mut is_open = self.outcomes.iter().map(Option::is_none);
+        self.paths.retain(|_| is_open.next() != Some(true));
+        self.outcomes.retain(Option::is_some);
     }
 
     /// Tells what has not been told, up to the first job that is still open.
@@ -345,6 +356,51 @@ mod tests {
             ("c".into(), "gone a b".into())
         );
         assert_eq!(work.n_prepared, 1, "nothing came behind the panic");
+    }
+
+    /// Finishes the last article first, and is interrupted then.
+    #[derive(Default)]
+    struct Backwards {
+        told: Vec<String>,
+        is_interrupted: bool,
+    }
+
+    impl Work for Backwards {
+        fn prepare(&mut self) -> Result<()> {
+            Ok(())
+        }
+
+        fn work(&mut self, pieces: &[Piece], done: Done<'_, Self>) -> Result<()> {
+            let rendered = Rendered {
+                content: "done".into(),
+                record: String::new(),
+            };
+            done(self, pieces.len() - 1, Ok(rendered))?;
+            self.is_interrupted = true;
+            done(self, 0, Err(anyhow::anyhow!("stopped")))
+        }
+
+        fn finished(&mut self, path: &str, _rendered: Option<&Rendered>) -> Result<()> {
+            self.told.push(path.to_owned());
+            Ok(())
+        }
+
+        fn failed(&mut self, _path: &str, _error: &anyhow::Error) -> Result<String> {
+            unreachable!("an interruption is no failure")
+        }
+
+        fn is_interrupted(&self) -> bool {
+            self.is_interrupted
+        }
+    }
+
+    #[test]
+    fn what_was_finished_before_an_interruption_is_told() {
+        let mut work = Backwards::default();
+        let jobs = [job("a", "one"), job("b", "two"), job("c", "three")];
+        let tally = run(jobs.into_iter(), None, &mut work).unwrap();
+        assert_eq!((work.told.join(" "), tally.done), ("c".to_owned(), 1));
+        assert!(tally.interrupted);
     }
 
     #[test]

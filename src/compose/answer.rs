@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use super::draft::{in_language, tidy};
 use super::evidence::{Evidence, Line};
 use super::faithful::with_bounds;
 use super::ground::{Ground, Support};
+use super::line::{in_language, tidy};
 use super::{Answer, AnswerPlan, Claim, Dropped, Turn};
 use crate::corpus::Hit;
 use crate::corpus::terms::terms;
@@ -46,7 +46,6 @@ pub fn answer(
     if overlap(question, &evidence.lines) < MIN_OVERLAP {
         return Ok(answer);
     }
-    lm.forget();
     let prompt = plan.prompts.render(
         "answer",
         lang,

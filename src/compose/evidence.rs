@@ -16,11 +16,11 @@ pub struct Evidence {
 /// One line of evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// What the model reads: a source sentence, or a checked condensation of several.
+    /// What the model reads: a source sentence.
     pub text: String,
     /// The source sentences that the line stands for, in order.
     pub cites: Vec<Cite>,
-    /// What the sentence is; a condensed line is a paragraph.
+    /// What the sentence is.
     pub kind: BlockKind,
     /// The number of the block that it stands in, counted over all articles of the evidence.
     pub block: usize,

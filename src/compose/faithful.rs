@@ -5,7 +5,7 @@
 //! made a plan of a fact. Both show when the two are laid side by side, word by word and in order.
 
 use super::Quote;
-use super::ground::words;
+use super::ground::{is_denial, words};
 use crate::text::figures::figures;
 use crate::text::script::is_han;
 
@@ -17,17 +17,16 @@ const MIN_IN_ORDER: f64 = 0.9;
 /// A word that limits what follows reaches this far.
 const REACH: usize = 6;
 
-/// Words that make less of what follows: a plan, a doubt, an accusation, a bound, a denial.
-const LIMITING: &str = "not no never neither nor without cannot may might could would should can if unless until except \
+/// Words that, beside denials, make less of what follows: a plan, a doubt, an accusation, a bound.
+const LIMITING: &str = "may might could would should can if unless until except \
     only almost nearly about roughly approximately least most more less fewer than over under up \
     plan plans planned planning hope hopes hoped aim aims aimed seek seeks sought look looks looking want wants wanted \
     expect expects expected propose proposes proposed consider considers considering intend intends \
     allege alleges alleged allegedly claim claims claimed accuse accused accuses argue argues argued suspect suspected \
     reportedly likely unlikely possible possibly potential potentially believe believes believed fear fears feared \
-    try tries tried trying attempt attempts attempted fail failed fails refuse refused refuses deny denied denies \
-    isnt arent wasnt werent dont doesnt didnt wont wouldnt cant couldnt shouldnt hasnt havent";
+    try tries tried trying attempt attempts attempted";
 /// In the folded form of [`words`].
-const HAN_LIMITING: &str = "不 没 未 无 非 可能 或许 也许 恐 若 如果 除非 将 拟 欲 计划 预计 预期 有望 约 近 逾 超过 至少 最多 \
+const HAN_LIMITING: &str = "可能 或许 也许 恐 若 如果 除非 将 拟 欲 计划 预计 预期 有望 约 近 逾 超过 至少 最多 \
     据传 疑 试图 希望 打算 考虑 建议";
 
 /// What is wrong with `draft` as a shortening of `source`; `None`: nothing that can be seen. `context` is the sentence
@@ -182,7 +181,7 @@ fn limiting_words(source: &[String]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     for first in 0..source.len() {
         let word = source[first].as_str();
-        if LIMITING.split_whitespace().any(|limiting| limiting == word) {
+        if is_denial(word) || LIMITING.split_whitespace().any(|limiting| limiting == word) {
             found.push((first, first));
         }
         let ends = |limiting: &str| {

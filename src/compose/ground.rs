@@ -209,25 +209,22 @@ impl Grounded {
     }
 }
 
-/// Whether a sentence denies something: a word of negation, or one that carries it.
+/// Whether a sentence denies something.
 fn negates(text: &str) -> bool {
-    const WORDS: [&str; 22] = [
-        "not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "without", "cannot",
-        "fail", "failed", "fails", "deny", "denied", "denies", "refuse", "refused", "refuses",
-        "reject", "rejected", "lack",
-    ];
-    const HAN: [char; 7] = ['不', '没', '未', '无', '非', '否', '拒'];
-    let words = words(text);
-    words.iter().any(|w| {
-        WORDS.contains(&w.as_str()) || CONTRACTIONS.contains(&w.as_str()) || w.contains(HAN)
-    })
+    words(text).iter().any(|word| is_denial(word))
 }
 
-/// Contractions as [`words`] writes them, without the apostrophe.
-const CONTRACTIONS: [&str; 14] = [
-    "isnt", "arent", "wasnt", "werent", "dont", "doesnt", "didnt", "wont", "wouldnt", "cant",
-    "couldnt", "shouldnt", "hasnt", "havent",
-];
+/// Whether one of [`words`] denies: a word of negation, or one that carries it.
+pub fn is_denial(word: &str) -> bool {
+    const WORDS: [&str; 36] = [
+        "not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "without", "cannot",
+        "fail", "failed", "fails", "deny", "denied", "denies", "refuse", "refused", "refuses",
+        "reject", "rejected", "lack", "isnt", "arent", "wasnt", "werent", "dont", "doesnt",
+        "didnt", "wont", "wouldnt", "cant", "couldnt", "shouldnt", "hasnt", "havent",
+    ];
+    const HAN: [char; 7] = ['不', '没', '未', '无', '非', '否', '拒'];
+    WORDS.contains(&word) || word.contains(HAN)
+}
 
 fn mostly_han(text: &str) -> bool {
     let letters = text.chars().filter(|c| c.is_alphabetic());

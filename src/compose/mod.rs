@@ -15,6 +15,7 @@ mod encoder;
 pub mod evidence;
 pub mod faithful;
 pub mod ground;
+pub mod line;
 pub mod names;
 pub mod prompt;
 pub mod salience;
@@ -116,12 +117,12 @@ pub struct Group {
     pub points: Vec<Claim>,
 }
 
-/// How much of an article took which road to the model. Tokens of the model's own.
+/// How much of an article took which road into the summary. Tokens of the model's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Reading {
     /// Tokens of the clean text.
     pub article_tokens: usize,
-    /// Tokens of the sentences that the model was shown.
+    /// Tokens of the sentences that lines were to be made of, those before them included where the model was shown them.
     pub read_tokens: usize,
     /// Tokens of the article that were weighed by the choice of salient sentences only.
     pub condensed_tokens: usize,

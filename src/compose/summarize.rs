@@ -76,11 +76,11 @@ pub fn summarize(
         lm,
         sources,
         dropped,
-        shown,
+        used,
         usage,
         ..
     } = drafting;
-    let read = sources.sources.iter().filter(|q| shown.contains(&q.cite));
+    let read = sources.sources.iter().filter(|q| used.contains(&q.cite));
     let read_tokens = read.map(|q| lm.count(&q.text)).sum::<usize>();
     Ok(Summary {
         style: plan.style,

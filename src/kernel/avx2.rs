@@ -9,11 +9,10 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::activations::{self, Bundle, MAX_BUNDLE_ROWS};
-use super::attention::{self, LANES, Softmax};
+use super::attention::{LANES, Softmax};
 use super::format::{Format, GROUP, Matrix};
 use super::pack::{self, COLUMNS, PANEL_GROUPS, Panel};
 use super::unpack::{for_format, half, quants, read_ahead, run_scales, scales, sum};
-use super::{encoder, exp, rows};
 
 /// Whether this processor has what the functions below are compiled for.
 pub(super) fn is_supported() -> bool {
@@ -436,32 +435,4 @@ unsafe fn tile_rows<const R: usize>(
     }
 }
 
-#[target_feature(enable = "avx2,f16c,fma")]
-pub(super) fn soften(
-    scores: &mut [[f32; LANES]],
-    first: usize,
-    softmax: &mut Softmax,
-    mixed: &mut [[f32; LANES]],
-) {
-    attention::soften(scores, first, softmax, mixed);
-}
-
-#[target_feature(enable = "avx2,f16c,fma")]
-pub(super) fn gate(x: &mut [f32], up: &[f32]) {
-    exp::gate(x, up);
-}
-
-#[target_feature(enable = "avx2,f16c,fma")]
-pub(super) fn norm(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
-    rows::norm(x, weight, eps, y);
-}
-
-#[target_feature(enable = "avx2,f16c,fma")]
-pub(super) fn activate(x: &mut [f32]) {
-    encoder::activate(x);
-}
-
-#[target_feature(enable = "avx2,f16c,fma")]
-pub(super) fn normalize(x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
-    encoder::normalize(x, weight, bias, epsilon);
-}
+super::isa::compiled_for!("avx2,f16c,fma");

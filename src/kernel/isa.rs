@@ -30,6 +30,45 @@ macro_rules! dispatch {
     };
 }
 
+/// The functions that are plain Rust, compiled once more for the features of an instruction set: closures and callees
+/// that are not inlined would not get them.
+#[cfg(target_arch = "x86_64")]
+macro_rules! compiled_for {
+    ($features:tt) => {
+        #[target_feature(enable = $features)]
+        pub(super) fn soften(
+            scores: &mut [[f32; LANES]],
+            first: usize,
+            softmax: &mut Softmax,
+            mixed: &mut [[f32; LANES]],
+        ) {
+            super::attention::soften(scores, first, softmax, mixed);
+        }
+
+        #[target_feature(enable = $features)]
+        pub(super) fn gate(x: &mut [f32], up: &[f32]) {
+            super::exp::gate(x, up);
+        }
+
+        #[target_feature(enable = $features)]
+        pub(super) fn norm(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
+            super::rows::norm(x, weight, eps, y);
+        }
+
+        #[target_feature(enable = $features)]
+        pub(super) fn activate(x: &mut [f32]) {
+            super::encoder::activate(x);
+        }
+
+        #[target_feature(enable = $features)]
+        pub(super) fn normalize(x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+            super::encoder::normalize(x, weight, bias, epsilon);
+        }
+    };
+}
+#[cfg(target_arch = "x86_64")]
+pub(super) use compiled_for;
+
 /// An instruction set that there are kernels for, and that this processor has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {

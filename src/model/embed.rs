@@ -12,7 +12,7 @@ use memmap2::Mmap;
 use super::Identity;
 use super::e5::{E5, Norm, Sizes};
 use super::unigram::Unigram;
-use crate::kernel::{QLinear, add_norm, attend_both_ways, gelu};
+use crate::kernel::{QLinear, add_norm, attend_both_ways, gelu, keep_memory};
 use crate::text::Lang;
 use crate::text::lang::detect;
 
@@ -67,9 +67,6 @@ const CHINESE_QUESTIONS: [&str; 16] = [
 /// Tokens that go through the layers at once: what bounds the memory of a batch.
 const CHUNK: usize = 512;
 
-/// Just below what glibc learns at most.
-const ALLOCATOR_LESSON: usize = (32 << 20) - (64 << 10);
-
 /// Fewer tokens are filled up: products of few rows are computed by another kernel, which rounds otherwise, and a text
 /// is to have the same vector alone and in any company.
 const LEAST_ROWS: usize = 32;
@@ -110,11 +107,7 @@ impl Embedder {
     /// # Errors
     /// What is wrong with the file.
     pub fn open(path: &Path, identity: Identity) -> Result<Embedder> {
-        // Each layer's states come and go. An allocator such as glibc's gives memory of this size back to the system
-        // at once, and asks for it again, until it has seen a larger piece returned: a sixth of all time.
-        drop(std::hint::black_box(Vec::<u8>::with_capacity(
-            ALLOCATOR_LESSON,
-        )));
+        keep_memory();
         let file =
             File::open(path).with_context(|| format!("failed to read `{}`", path.display()))?;
         // SAFETY: files of a store are replaced, never written to.

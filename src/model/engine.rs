@@ -154,6 +154,11 @@ impl Engine {
         &self.tokens
     }
 
+    /// Forgets what was read before. That changes no text, only [`Usage::reused_tokens`].
+    pub fn forget(&mut self) {
+        self.kept = None;
+    }
+
     fn check_fit(
         &self,
         prompt: &Prompt,
@@ -354,10 +359,6 @@ impl LanguageModel for Engine {
 
     fn count(&self, text: &str) -> usize {
         self.tokens.count(text)
-    }
-
-    fn forget(&mut self) {
-        self.kept = None;
     }
 
     fn guess_ahead(&mut self, allowed: bool) {

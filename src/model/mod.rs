@@ -129,12 +129,6 @@ pub trait LanguageModel {
     /// How many tokens of this model `text` is.
     fn count(&self, text: &str) -> usize;
 
-    /// Forgets what earlier prompts left in the cache.
-    ///
-    /// Texts do not depend on it; [`Usage::reused_tokens`] does. To be called where a new piece of work begins: then its
-    /// usage, too, is the same alone, in a batch and in a resumed run, and memory is given back.
-    fn forget(&mut self) {}
-
     /// Whether tokens may be guessed ahead. That changes no text, only the time that writing it takes.
     fn guess_ahead(&mut self, _allowed: bool) {}
 

@@ -100,7 +100,7 @@ pub(crate) fn receipt(article: &Article, summary: &Summary) -> String {
     )];
     if reading.condensed_tokens > 0 {
         parts.push(format!(
-            "the model saw {} of them, {} were condensed",
+            "the lines were made of {} of them, {} were weighed only",
             reading.read_tokens, reading.condensed_tokens
         ));
     }

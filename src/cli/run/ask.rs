@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -161,23 +162,40 @@ fn synced(corpus: &str, console: Console, interrupt: &Interrupt) -> Result<Optio
     Ok(Some(index))
 }
 
-/// Embeds what is new in the corpus. What an interruption leaves undone is done at the next call.
+/// The longest that a question waits for passages to be embedded.
+const EMBEDDING_TIME: Duration = Duration::from_secs(60);
+
+/// Embeds what is new in the corpus, for as long as somebody may be expected to wait. What is left is found by words
+/// until a later call has embedded it.
 fn embed(
     index: &mut Index,
     encoder: &mut Embedder,
     console: Console,
     interrupt: &Interrupt,
 ) -> Result<()> {
+    let began = Instant::now();
     let mut counts = progress::Counts::new(console);
+    let mut left = None;
     index
         .embed(encoder, &mut |done, total| {
             counts.at("passages embedded", done, total);
-            match interrupt.is_pressed() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
+            if interrupt.is_pressed() {
+                return ControlFlow::Break(());
             }
+            if began.elapsed() < EMBEDDING_TIME {
+                return ControlFlow::Continue(());
+            }
+            left = Some(total - done);
+            ControlFlow::Break(())
         })
-        .context("failed to embed the passages")
+        .context("failed to embed the passages")?;
+    drop(counts);
+    if let Some(left) = left {
+        console.note(&format!(
+            "{left} passages are found by words alone for now; later calls embed them, a minute's worth each"
+        ));
+    }
+    Ok(())
 }
 
 /// One question a line, each on its own; one that fails does not stop the others.

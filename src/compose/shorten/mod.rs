@@ -4,14 +4,17 @@
 use super::ground::n_words;
 use crate::text::Lang;
 
+mod chinese;
+mod english;
+
 /// `text` with at most `max_words` words, if leaving out asides and late clauses gets it there, else as short as that
 /// makes it. Datelines and opening connectives always go.
 pub fn shorten(text: &str, lang: Lang, max_words: usize) -> String {
     let mut short = without_opening(text.trim(), lang);
     while n_words(&short, lang) > max_words {
         let shorter = without_aside(&short).or_else(|| match lang {
-            Lang::En => without_inner_clause(&short).or_else(|| without_last_clause(&short)),
-            Lang::ZhHans | Lang::ZhHant => without_last_han_clause(&short),
+            Lang::En => english::without_clause(&short),
+            Lang::ZhHans | Lang::ZhHant => chinese::without_last_clause(&short),
         });
         match shorter {
             Some(shorter) => short = shorter,
@@ -157,140 +160,6 @@ fn without_aside(text: &str) -> Option<String> {
     None
 }
 
-/// What a clause may not hold if it is to go: it would take something back that then stands alone.
-const BINDING: [&str; 12] = [
-    "if", "unless", "until", "except", "only", "not", "no", "never", "but", "without", "although",
-    "though",
-];
-
-fn binds(clause: &str) -> bool {
-    let words = super::ground::words(clause);
-    let denies = ["n't", "n’t"].iter().any(|not| clause.contains(not));
-    denies || words.iter().any(|word| BINDING.contains(&word.as_str()))
-}
-
-/// What opens a clause behind a comma that only adds to what stands before it.
-const ADDITIONS: [&str; 31] = [
-    "which",
-    "who",
-    "whose",
-    "where",
-    "when",
-    "while",
-    "as",
-    "even as",
-    "now that",
-    "after",
-    "before",
-    "since",
-    "because",
-    "including",
-    "such as",
-    "with",
-    "amid",
-    "despite",
-    "instead of",
-    "rather than",
-    "in hopes of",
-    "in an effort to",
-    "just",
-    "along with",
-    "alongside",
-    "like",
-    "for example",
-    "or so",
-    "and",
-    "or",
-    "following",
-];
-/// What opens one without a comma.
-const TAILS: [&str; 9] = [
-    " even as ",
-    " after ",
-    " when ",
-    " while ",
-    " because ",
-    " since ",
-    " amid ",
-    " ahead of ",
-    " in hopes of ",
-];
-
-fn opens_with(clause: &str, openings: &[&str]) -> bool {
-    let clause = clause.trim_start().to_lowercase();
-    openings.iter().any(|opening| {
-        let rest = clause.strip_prefix(opening);
-        rest.is_some_and(|rest| rest.starts_with([' ', ',']))
-    })
-}
-
-/// Whether a clause opens with a participle: `saying that …`.
-fn is_participle(clause: &str) -> bool {
-    let first = clause.split_whitespace().next().unwrap_or_default();
-    first.len() > 5 && first.ends_with("ing")
-}
-
-/// Without `, which …,` and the like in the middle, or what stands between a name and `said`.
-fn without_inner_clause(text: &str) -> Option<String> {
-    const RELATIVES: [&str; 5] = ["which", "who", "whose", "where", "including"];
-    const SAYS: [&str; 7] = [
-        "said",
-        "says",
-        "told",
-        "announced",
-        "wrote",
-        "added",
-        "warned",
-    ];
-    let marks = clause_marks(text);
-    marks.windows(2).rev().find_map(|pair| {
-        let (clause, rest) = (&text[pair[0] + 1..pair[1]], &text[pair[1] + 1..]);
-        // What follows is to be the sentence going on, and not the last of a series.
-        let goes_on = !opens_with(rest, &ADDITIONS) && !is_participle(rest);
-        let first = clause.split_whitespace().next()?;
-        let describes =
-            ["a", "an", "the"].contains(&first) || ["'s", "’s"].iter().any(|s| first.ends_with(s));
-        let stands_between =
-            opens_with(clause, &RELATIVES) && goes_on || describes && opens_with(rest, &SAYS);
-        (stands_between && !binds(clause)).then(|| format!("{}{rest}", &text[..pair[0]]))
-    })
-}
-
-/// Without the last clause, where it only adds something.
-fn without_last_clause(text: &str) -> Option<String> {
-    let marks = clause_marks(text);
-    let is_series = |clause: &str| opens_with(clause, &["and", "or"]) && marks.len() > 1;
-    let late = |(number, at): (usize, &usize)| {
-        let clause = &text[at + 1..];
-        let is_last = number + 1 == marks.len();
-        // A clause with commas of its own may be one in the middle, unless it opens with a participle.
-        let adds = is_participle(clause) || is_last && opens_with(clause, &ADDITIONS);
-        (adds && !is_series(clause)).then_some(*at)
-    };
-    let late = marks
-        .iter()
-        .enumerate()
-        .filter_map(late)
-        .collect::<Vec<_>>();
-    let dash = [" — ", " – "].iter().filter_map(|dash| text.rfind(dash));
-    let tail = TAILS.iter().filter_map(|tail| text.rfind(tail));
-    let tail = tail.filter(|at| !text[..*at].ends_with(','));
-    let open = late.into_iter().chain(dash).chain(tail);
-    let fits = |at: &usize| {
-        let (before, clause) = (&text[..*at], &text[*at..]);
-        let whole = n_words(before, Lang::En) >= 8 && !dangles(before);
-        is_outside_quotes(text, *at) && !binds(clause) && whole
-    };
-    let at = open.filter(fits).max()?;
-    Some(format!("{}.", text[..at].trim_end()))
-}
-
-/// Where commas stand that are outside quotation marks and divide clauses.
-fn clause_marks(text: &str) -> Vec<usize> {
-    let marks = text.match_indices(", ").map(|(at, _)| at);
-    marks.filter(|&at| is_outside_quotes(text, at)).collect()
-}
-
 /// Whether as many quotation marks were closed as opened before `at`, and behind it none is closed that is not opened.
 fn is_outside_quotes(text: &str, at: usize) -> bool {
     let before = &text[..at];
@@ -302,36 +171,6 @@ fn is_outside_quotes(text: &str, at: usize) -> bool {
         && depth('『', '』')
         && depth('(', ')')
         && depth('（', '）')
-}
-
-/// Without the last clause of a Chinese sentence, where that leaves a sentence.
-fn without_last_han_clause(text: &str) -> Option<String> {
-    const BINDING: [&str; 18] = [
-        "但", "不", "没", "沒", "未", "無", "无", "非", "如果", "若", "除", "否", "却", "卻", "只",
-        "才", "仅", "僅",
-    ];
-    const OPEN: [&str; 20] = [
-        "虽", "雖", "如果", "若", "由于", "由於", "因", "当", "當", "尽管", "儘管", "除", "随着",
-        "隨著", "为了", "為了", "根据", "根據", "对于", "對於",
-    ];
-    const HANGING: [&str; 29] = [
-        "表示", "指出", "认为", "認為", "称", "稱", "说", "說", "指", "悉", "道", "到", "息", "示",
-        "露", "布", "佈", "看来", "看來", "是", "：", ":", "时", "時", "后", "後", "前", "中",
-        "下",
-    ];
-    const TIMES: [&str; 3] = ["日", "月", "年"];
-    let mut marks = text
-        .char_indices()
-        .filter(|(_, c)| matches!(c, '，' | ',' | '；' | ';'));
-    let (at, mark) = marks.rfind(|(at, _)| is_outside_quotes(text, *at))?;
-    let (before, clause) = (&text[..at], &text[at + mark.len_utf8()..]);
-    let first = before.split(['，', ',', '；', ';']).count() == 1;
-    let ends_with = |endings: &[&str]| endings.iter().any(|end| before.ends_with(end));
-    let opens = OPEN.iter().any(|open| before.starts_with(open));
-    let is_open = first && (opens || ends_with(&TIMES)) || ends_with(&HANGING);
-    let binds = BINDING.iter().any(|word| clause.contains(word));
-    let long_enough = before.chars().count() >= 14;
-    (long_enough && !is_open && !binds).then(|| format!("{before}。"))
 }
 
 #[cfg(test)]
