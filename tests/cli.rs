@@ -23,29 +23,29 @@ const LIBRARY: &str = "Library lends tools\n\n\
     A local shop gave most of the tools.\n";
 
 /// A user with an empty home, one tiny model and some articles.
-struct User {
+pub(crate) struct User {
     home: TempDir,
 }
 
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl User {
-    fn new() -> User {
+    pub(crate) fn new() -> User {
         let home = tempfile::tempdir().unwrap();
         let model = Tiny::new(TinyFamily::Qwen2, 1).gguf();
         fs::write(home.path().join("tiny.gguf"), model).unwrap();
         User { home }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
@@ -73,12 +73,12 @@ impl User {
         command
     }
 
-    fn run(&self, args: &[&str]) -> Ended {
+    pub(crate) fn run(&self, args: &[&str]) -> Ended {
         ended(self.command(args).output().unwrap())
     }
 
     /// The same with the tiny model.
-    fn run_tiny(&self, args: &[&str]) -> Ended {
+    pub(crate) fn run_tiny(&self, args: &[&str]) -> Ended {
         ended(
             self.command(args)
                 .env("PRECIS_MODEL", "tiny.gguf")
@@ -118,7 +118,7 @@ fn ended(output: Output) -> Ended {
 }
 
 /// The lines of standard output, each of which has to be a JSON object.
-fn objects(ended: &Ended) -> Vec<Value> {
+pub(crate) fn objects(ended: &Ended) -> Vec<Value> {
     let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
     ended.out.lines().map(parse).collect()
 }
@@ -832,48 +832,6 @@ fn the_doctor_asks_no_network_when_offline() {
         );
     }
     assert!(ended.out.contains("not asked: offline"));
-}
-
-#[test]
-fn eval_counts_the_questions_whose_article_was_found() {
-    let user = User::new();
-    let line = |value: Value| format!("{value}\n");
-    let docs = [("1", HARBOUR), ("2", LIBRARY)];
-    let docs = docs.map(|(id, text)| line(serde_json::json!({"id": id, "text": text})));
-    user.write("sets/own_docs.jsonl", docs.concat());
-    let questions = [
-        ("a", "How long did the repairs of the harbour take?", "1"),
-        ("b", "Who lends drills?", "2"),
-        ("c", "Where do ferries sail?", "2"),
-    ];
-    let questions = questions.map(|(id, question, gold)| {
-        line(serde_json::json!({"id": id, "question": question, "gold_docs": [gold]}))
-    });
-    user.write("sets/own_qa.jsonl", questions.concat());
-
-    let ended = user.run(&["eval", "retrieval", "own", "--data", "sets", "--lexical"]);
-    assert_eq!(ended.code, 0, "{}", ended.err);
-    let result: Value = serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
-    assert_eq!(result["schema"], "precis/eval/1");
-    assert_eq!((&result["n"], &result["n_docs"]), (&3.into(), &2.into()));
-    assert_eq!(result["misses"], serde_json::json!(["c"]));
-    let recall = result["metrics"]["recall_at_5"].as_f64().unwrap();
-    assert!((recall - 2.0 / 3.0).abs() < 1e-9);
-    let [low, high] = [0, 1].map(|i| result["ci95"]["recall_at_5"][i].as_f64().unwrap());
-    assert!(low < recall && recall < high);
-
-    let own = ["--docs", "sets/own_docs.jsonl", "--qa", "sets/own_qa.jsonl"];
-    let args = [&["eval", "retrieval", "--json", "--sample", "2"], &own[..]].concat();
-    let sampled = user.run(&args);
-    assert_eq!(objects(&sampled)[0]["n"], 2);
-    assert_eq!(objects(&sampled)[0]["settings"]["search"], "lexical");
-    assert!(sampled.err.contains("by words alone"), "{}", sampled.err);
-    assert_eq!(user.run(&["eval", "retrieval"]).code, 2);
-    assert_eq!(
-        user.run(&["eval", "retrieval", "other", "--data", "sets"])
-            .code,
-        2
-    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod cli;
 mod compose;
 mod corpus;
 mod floors;
+mod lab;
 mod model;
 mod real;
 mod store;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::compose::Style;
 use crate::kernel::DeviceChoice;
+use crate::lab::eval::Kind;
 use crate::text::Lang;
 
 /// Cited summaries of articles, and answers about a folder of them, from a small model on this machine.
@@ -177,6 +178,9 @@ pub(crate) struct SumArgs {
     pub(crate) model: ModelArgs,
 }
 
+/// Passages that the model reads for an answer.
+const PASSAGES: &str = "8";
+
 /// `precis ask`.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "\
@@ -199,7 +203,7 @@ pub(crate) struct AskArgs {
     )]
     pub(crate) lang: Option<LangChoice>,
     /// How many passages the model may read
-    #[arg(long, value_name = "N", default_value = "8")]
+    #[arg(long, value_name = "N", default_value = PASSAGES)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=50))]
     pub(crate) passages: u16,
     /// The form of the output [default: text]
@@ -302,10 +306,11 @@ pub(crate) struct BenchArgs {
 #[command(before_help = "\
 Examples:
   precis eval retrieval --docs docs.jsonl --qa questions.jsonl
-  precis eval retrieval drcd xquad --data evaluation/ --sample 500 --json")]
+  precis eval answers drcd squad2 --data evaluation/ --sample 100 --items before.jsonl
+  precis eval answers drcd squad2 --data evaluation/ --sample 100 --versus before.jsonl")]
 pub(crate) struct EvalArgs {
     /// What to measure
-    pub(crate) kind: EvalKind,
+    pub(crate) kind: Kind,
     /// Sets in the folder of --data: NAME_docs.jsonl and NAME_qa.jsonl each
     #[arg(required_unless_present = "docs", requires = "data")]
     pub(crate) set: Vec<String>,
@@ -315,26 +320,43 @@ pub(crate) struct EvalArgs {
     /// Documents of your own, one a line: {"id", "title", "text"}
     #[arg(long, value_name = "FILE", requires = "qa", conflicts_with = "set")]
     pub(crate) docs: Option<PathBuf>,
-    /// Questions about them, one a line: {"id", "question", "gold_docs": [id, …]}
+    /// Questions about them, one a line: {"id", "question", "gold_docs": [id, …], "answers": [text, …]}
     #[arg(long, value_name = "FILE", requires = "docs")]
     pub(crate) qa: Option<PathBuf>,
     /// Ask so many questions of each set, always the same ones
     #[arg(long, value_name = "N", default_value = "200")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) sample: u32,
+    /// Ask in each script and language, or as written alone [default: all for retrieval, else own]
+    #[arg(long)]
+    pub(crate) legs: Option<LegsChoice>,
+    /// How many passages the model may read
+    #[arg(long, value_name = "N", default_value = PASSAGES)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=50))]
+    pub(crate) passages: u16,
     /// Search by words alone, without the encoder
     #[arg(long)]
     pub(crate) lexical: bool,
-    /// JSON lines alone, without the table
+    /// Write what came of each item into this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) items: Option<PathBuf>,
+    /// Compare with such a file of an earlier run, item by item
+    #[arg(long, value_name = "FILE")]
+    pub(crate) versus: Option<PathBuf>,
+    /// The line of JSON alone, without the table
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
 }
 
-/// What `precis eval` measures.
+/// In which scripts and languages questions are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EvalKind {
-    /// How often the article with the answer is among the first hits
-    Retrieval,
+pub(crate) enum LegsChoice {
+    /// As they were written
+    Own,
+    /// Also in the other Chinese script, and in the other language where the set has it
+    All,
 }
 
 /// When to colour. Without a word on each value, the help of every command stays short.

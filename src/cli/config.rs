@@ -75,6 +75,7 @@ pub(crate) fn fill(args: &mut Args) -> Result<()> {
             fill_model(model, &file);
         }
         Command::Bench(bench) => fill_model(&mut bench.model, &file),
+        Command::Eval(eval) => fill_model(&mut eval.model, &file),
         _ => {}
     }
     Ok(())

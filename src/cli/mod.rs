@@ -89,6 +89,7 @@ fn set_threads(args: &Args) -> Result<()> {
         Command::Sum(sum) => &sum.model,
         Command::Ask(ask) => &ask.model,
         Command::Bench(bench) => &bench.model,
+        Command::Eval(eval) => &eval.model,
         _ => return Ok(()),
     };
     model

@@ -1,7 +1,9 @@
-//! Files of documents and questions in, questions with their expected articles out. Searches nothing.
+//! Files of documents and questions in, questions with what is expected of their answers out. Searches nothing.
 //!
-//! A document is `{"id", "lang", "title", "text"}`. A question is `{"id", "question", "gold_docs"}`, or is asked in
-//! several languages about several editions of the documents: `{"id", "en", "zh", "gold_en", "gold_zh"}`.
+//! A document is `{"id", "lang", "title", "text"}`. A question is `{"id", "question", "gold_docs", "answers"}`, where
+//! `answers` are the ways to put the answer, or is asked in several languages about several editions of the documents:
+//! `{"id", "en", "zh", "gold_en", "gold_zh", "answers_en", "answers_zh"}`. It may have `evidence` (sentences that hold
+//! the answer), `assertions` in place of `answers`, and `"answerable": false`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,8 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::text::Lang;
 use crate::text::lang::{detect, to_script};
 
-/// A question whose article is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A question whose article is known, or that no article answers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Case {
     /// The question's id, which decides whether a sample holds it.
     pub id: String,
@@ -22,6 +24,12 @@ pub struct Case {
     pub question: String,
     /// The ids of the documents that hold the answer.
     pub gold: Vec<String>,
+    /// The ways to put the answer; between languages, in either of them.
+    pub answers: Vec<String>,
+    /// Sentences of the documents that hold the answer, each enough by itself.
+    pub evidence: Vec<String>,
+    /// What an answer has to say, in sentences about it.
+    pub assertions: Vec<String>,
 }
 
 /// Cases of one kind, asked of one corpus.
@@ -31,74 +39,126 @@ pub struct Leg {
     pub name: String,
     /// The language that the documents are restricted to; `None` for all of them.
     pub docs_lang: Option<String>,
-    /// The cases.
+    /// Whether questions are asked as they were written, in the language of the documents.
+    pub is_own: bool,
+    /// The questions that have an answer.
     pub cases: Vec<Case>,
+    /// Those that have none.
+    pub unanswerable: Vec<Case>,
 }
 
-/// Reads a file of questions, of each leg the `n_sample` whose ids have the smallest SHA-256: the same ones each time.
+/// Reads a file of questions, of each leg the `n_sample` with an answer and the `n_sample` without whose ids have the
+/// smallest SHA-256: the same ones each time.
 ///
-/// Questions that no document answers are left out.
+/// Questions with an answer that stands in no document are left out.
 ///
 /// # Errors
 /// A line that is not such a question, by its number.
 pub fn legs(qa: &Path, n_sample: usize) -> Result<Vec<Leg>> {
     let mut legs: Vec<Leg> = Vec::new();
-    let mut add = |name: String, docs_lang: Option<&str>, case: Case| {
-        let idx = legs.iter().position(|leg| leg.name == name);
-        let idx = idx.unwrap_or_else(|| {
-            legs.push(Leg {
-                name,
-                docs_lang: docs_lang.map(str::to_owned),
-                cases: Vec::new(),
-            });
-            legs.len() - 1
-        });
-        legs[idx].cases.push(case);
-    };
     for (number, record) in records(qa)?.into_iter().enumerate() {
         let malformed = || format!("`{}`, line {}", qa.display(), number + 1);
-        let id = text(&record, "id").with_context(malformed)?;
-        let case = |question: String, gold| Case {
-            id: id.clone(),
-            question,
-            gold,
-        };
-        if !record.contains_key("question") {
-            let languages: Vec<&str> = record
-                .keys()
-                .filter_map(|name| name.strip_prefix("gold_"))
-                .collect();
-            ensure!(languages.len() > 1, "{}: it has no question", malformed());
-            for asked in &languages {
-                for held in &languages {
-                    let question = text(&record, asked).with_context(malformed)?;
-                    let gold = texts(&record, &format!("gold_{held}")).with_context(malformed)?;
-                    add(format!("{asked}-{held}"), Some(held), case(question, gold));
-                }
+        for (asked, case) in questions(&record).with_context(malformed)? {
+            let idx = legs.iter().position(|leg| leg.name == asked.leg);
+            let idx = idx.unwrap_or_else(|| {
+                legs.push(Leg {
+                    name: asked.leg,
+                    docs_lang: asked.docs_lang,
+                    is_own: asked.is_own,
+                    cases: Vec::new(),
+                    unanswerable: Vec::new(),
+                });
+                legs.len() - 1
+            });
+            match record.get("answerable") {
+                Some(Value::Bool(false)) => legs[idx].unanswerable.push(case),
+                _ if case.gold.is_empty() => {}
+                _ => legs[idx].cases.push(case),
             }
-            continue;
         }
-        let question = text(&record, "question").with_context(malformed)?;
-        let gold = texts(&record, "gold_docs").with_context(malformed)?;
-        if gold.is_empty() || record.get("answerable") == Some(&Value::Bool(false)) {
-            continue;
-        }
-        let other = match detect(&question) {
-            Lang::ZhHant => Some(to_script(&question, Lang::ZhHans).into_owned()),
-            Lang::ZhHans => Some(to_script(&question, Lang::ZhHant).into_owned()),
-            Lang::En => None,
-        };
-        if let Some(other) = other {
-            add("other-script".into(), None, case(other, gold.clone()));
-        }
-        add("same-script".into(), None, case(question, gold));
     }
     for leg in &mut legs {
-        leg.cases.sort_by_key(|case| Sha256::digest(&case.id));
-        leg.cases.truncate(n_sample);
+        leg.cases = sampled(std::mem::take(&mut leg.cases), n_sample, |case| &case.id);
+        leg.unanswerable = sampled(std::mem::take(&mut leg.unanswerable), n_sample, |case| {
+            &case.id
+        });
     }
+    legs.retain(|leg| !leg.cases.is_empty());
     legs.sort_by(|a, b| b.name.cmp(&a.name));
     Ok(legs)
+}
+
+/// The `n_sample` things whose ids have the smallest SHA-256.
+pub fn sampled<T>(mut things: Vec<T>, n_sample: usize, id: impl Fn(&T) -> &str) -> Vec<T> {
+    things.sort_by_cached_key(|thing| Sha256::digest(id(thing)));
+    things.truncate(n_sample);
+    things
+}
+
+/// How a question is put to which documents.
+struct Asked {
+    leg: String,
+    docs_lang: Option<String>,
+    is_own: bool,
+}
+
+/// The questions of a record, one for each leg that it belongs to.
+fn questions(record: &Map<String, Value>) -> Result<Vec<(Asked, Case)>> {
+    let case = |question: String, gold| -> Result<Case> {
+        Ok(Case {
+            id: id(record)?,
+            question,
+            gold,
+            evidence: texts(record, "evidence")?,
+            assertions: texts(record, "assertions")?,
+            answers: texts(record, "answers")?,
+        })
+    };
+    let mut found = Vec::new();
+    if !record.contains_key("question") {
+        let names = record.keys().filter_map(|name| name.strip_prefix("gold_"));
+        let languages: Vec<&str> = names.collect();
+        ensure!(languages.len() > 1, "it has no question");
+        for asked in &languages {
+            for held in &languages {
+                let gold = texts(record, &format!("gold_{held}"))?;
+                let mut case = case(text(record, asked)?, gold)?;
+                case.answers = texts(record, &format!("answers_{asked}"))?;
+                if asked != held {
+                    case.answers
+                        .extend(texts(record, &format!("answers_{held}"))?);
+                }
+                let asked = Asked {
+                    leg: format!("{asked}-{held}"),
+                    docs_lang: Some((*held).to_owned()),
+                    is_own: asked == held,
+                };
+                found.push((asked, case));
+            }
+        }
+        return Ok(found);
+    }
+    let question = text(record, "question")?;
+    ensure!(
+        record.contains_key("gold_docs"),
+        "there is no list `gold_docs`"
+    );
+    let gold = texts(record, "gold_docs")?;
+    let asked = |leg: &str| Asked {
+        leg: leg.to_owned(),
+        docs_lang: None,
+        is_own: leg == "same-script",
+    };
+    let other = match detect(&question) {
+        Lang::ZhHant => Some(to_script(&question, Lang::ZhHans).into_owned()),
+        Lang::ZhHans => Some(to_script(&question, Lang::ZhHant).into_owned()),
+        Lang::En => None,
+    };
+    if let Some(other) = other {
+        found.push((asked("other-script"), case(other, gold.clone())?));
+    }
+    found.push((asked("same-script"), case(question, gold)?));
+    Ok(found)
 }
 
 /// A file with the documents of one language, made of `docs` in the folder `cache`. Made anew only when it differs, so
@@ -133,7 +193,8 @@ pub fn docs_of(docs: &Path, lang: &str, cache: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn records(path: &Path) -> Result<Vec<Map<String, Value>>> {
+/// The objects of a file, one a line.
+pub(super) fn records(path: &Path) -> Result<Vec<Map<String, Value>>> {
     let file =
         fs::read_to_string(path).with_context(|| format!("failed to read `{}`", path.display()))?;
     let lines = file
@@ -152,16 +213,30 @@ fn records(path: &Path) -> Result<Vec<Map<String, Value>>> {
     lines.map(parse).collect()
 }
 
-fn text(record: &Map<String, Value>, name: &str) -> Result<String> {
+/// An id, which may be written as a number.
+pub(super) fn id(record: &Map<String, Value>) -> Result<String> {
+    match record.get("id") {
+        Some(Value::Number(number)) => Ok(number.to_string()),
+        _ => text(record, "id"),
+    }
+}
+
+/// A text that has to be there.
+pub(super) fn text(record: &Map<String, Value>, name: &str) -> Result<String> {
     let value = record.get(name).and_then(Value::as_str);
     Ok(value
         .with_context(|| format!("there is no text `{name}`"))?
         .to_owned())
 }
 
+/// A list of texts; none where there is no such list.
 fn texts(record: &Map<String, Value>, name: &str) -> Result<Vec<String>> {
-    let list = record.get(name).and_then(Value::as_array);
-    let list = list.with_context(|| format!("there is no list `{name}`"))?;
+    let Some(list) = record.get(name) else {
+        return Ok(Vec::new());
+    };
+    let list = list
+        .as_array()
+        .with_context(|| format!("`{name}` is not a list"))?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
     list.iter()
         .map(|value| text(value).with_context(|| format!("`{name}` is not a list of texts")))
@@ -229,12 +304,41 @@ mod tests {
     }
 
     #[test]
+    fn questions_bring_what_is_expected_of_their_answers() {
+        let legs = legs_of(
+            &[
+                r#"{"id":1,"question":"Who?","gold_docs":["a"],"answers":["Ada"],"evidence":["Ada did."]}"#,
+                r#"{"id":2,"question":"Why?","gold_docs":["a"],"answerable":false}"#,
+                r#"{"id":3,"question":"What?","gold_docs":[],"answers":["That"]}"#,
+            ],
+            10,
+        )
+        .unwrap();
+        let [leg] = &legs[..] else { panic!("{legs:?}") };
+        assert_eq!((leg.cases.len(), &*leg.cases[0].id), (1, "1"));
+        assert_eq!(leg.cases[0].answers, ["Ada"]);
+        assert_eq!(leg.cases[0].evidence, ["Ada did."]);
+        assert_eq!(leg.unanswerable[0].id, "2");
+
+        let pair = r#"{"id":"1","en":"Who?","zh":"谁？","gold_en":["e"],"gold_zh":["z"],"answers_en":["Ada"],"answers_zh":["艾达"]}"#;
+        let answers: Vec<(String, bool, Vec<String>)> = legs_of(&[pair], 10)
+            .unwrap()
+            .into_iter()
+            .map(|mut leg| (leg.name, leg.is_own, leg.cases.remove(0).answers))
+            .collect();
+        assert_eq!(answers[0], ("zh-zh".into(), true, vec!["艾达".into()]));
+        let either = vec!["艾达".to_owned(), "Ada".to_owned()];
+        assert_eq!(answers[1], ("zh-en".into(), false, either));
+    }
+
+    #[test]
     fn a_malformed_question_is_named_by_its_line() {
         for line in [
             "{}",
             "[]",
             r#"{"id":"1"}"#,
             r#"{"id":"1","question":"Who?"}"#,
+            r#"{"id":"1","question":"Who?","gold_docs":["a"],"answers":"Ada"}"#,
         ] {
             let good = r#"{"id":"1","question":"Who?","gold_docs":["a"]}"#;
             let error = format!("{:#}", legs_of(&[good, line], 10).unwrap_err());

@@ -4,4 +4,5 @@ pub mod bench;
 pub mod cases;
 pub mod eval;
 pub mod fidelity;
+pub mod items;
 pub mod score;

@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+pub mod paired;
+pub mod text;
+
 /// A figure and the interval that holds its true value in 95 of 100 samples.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Metric {
@@ -40,15 +43,13 @@ pub fn share(outcomes: impl IntoIterator<Item = bool>) -> Metric {
     }
 }
 
-/// The mean of values between 0 and 1, with the normal interval of a mean.
+/// The mean of values: of outcomes that are 0 or 1 their [`share`], of others the normal interval, which does not leave
+/// 0 to 1 when no value does.
 pub fn mean(values: &[f64]) -> Metric {
-    let n = values.len() as f64;
-    if values.is_empty() {
-        return Metric {
-            value: 0.0,
-            ci95: [0.0, 1.0],
-        };
+    if values.iter().all(|value| *value == 0.0 || *value == 1.0) {
+        return share(values.iter().map(|value| *value == 1.0));
     }
+    let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let variance = values
         .iter()
@@ -56,21 +57,29 @@ pub fn mean(values: &[f64]) -> Metric {
         .sum::<f64>()
         / (n - 1.0).max(1.0);
     let half = Z * (variance / n).sqrt();
+    let is_share = values.iter().all(|value| (0.0..=1.0).contains(value));
+    let most = if is_share { 1.0 } else { f64::INFINITY };
     Metric {
         value: mean,
-        ci95: [(mean - half).max(0.0), (mean + half).min(1.0)],
+        ci95: [(mean - half).max(0.0), (mean + half).min(most)],
     }
 }
 
-/// How often the article stands among the first `k`; `ranks` count from 0, and `None` was not found.
-pub fn recall_at(k: usize, ranks: &[Option<usize>]) -> Metric {
-    share(ranks.iter().map(|rank| rank.is_some_and(|rank| rank < k)))
-}
-
-/// Mean reciprocal rank.
-pub fn mrr(ranks: &[Option<usize>]) -> Metric {
-    let reciprocal = |rank: &Option<usize>| rank.map_or(0.0, |rank| 1.0 / (rank + 1) as f64);
-    mean(&ranks.iter().map(reciprocal).collect::<Vec<f64>>())
+/// The value that 95 of 100 values stay below; its interval is made of the values whose ranks chance could have put in
+/// its place. 0 for no value at all.
+pub fn p95(values: &[f64]) -> Metric {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let n = sorted.len() as f64;
+    let spread = Z * (n * 0.95 * 0.05).sqrt();
+    let at = |rank: f64| {
+        let idx = (rank.max(0.0) as usize).min(sorted.len().saturating_sub(1));
+        sorted.get(idx).copied().unwrap_or_default()
+    };
+    Metric {
+        value: at(0.95 * n),
+        ci95: [at(0.95 * n - spread), at(0.95 * n + spread)],
+    }
 }
 
 #[cfg(test)]
@@ -96,13 +105,19 @@ mod tests {
     }
 
     #[test]
-    fn ranks_count_from_the_first_hit() {
-        let ranks = [Some(0), Some(4), Some(5), None];
-        assert_eq!(recall_at(1, &ranks).value, 0.25);
-        assert_eq!(recall_at(5, &ranks).value, 0.5);
-        assert_eq!(recall_at(10, &ranks).value, 0.75);
-        let expected = (1.0 + 1.0 / 5.0 + 1.0 / 6.0) / 4.0;
-        assert!((mrr(&ranks).value - expected).abs() < 1e-12);
-        assert_eq!(mean(&[]).ci95, [0.0, 1.0]);
+    fn means_have_the_interval_of_what_they_are_means_of() {
+        check(mean(&[0.0, 1.0, 1.0, 1.0]), 0.75, [0.3006, 0.9544]);
+        // Variance 1/12 over 3.
+        check(mean(&[0.25, 0.5, 0.75]), 0.5, [0.5 - 0.2829, 0.5 + 0.2829]);
+        check(mean(&[1.0, 1.0, 0.5]), 0.8333, [0.5067, 1.0]);
+        check(mean(&[10.0, 30.0]), 20.0, [0.4004, 39.5996]);
+    }
+
+    #[test]
+    fn the_slow_end_is_the_value_that_95_of_100_stay_below() {
+        let values: Vec<f64> = (0..100).rev().map(f64::from).collect();
+        // Ranks 95 ± 4.27.
+        check(p95(&values), 95.0, [90.0, 99.0]);
+        check(p95(&[7.0]), 7.0, [7.0, 7.0]);
     }
 }
