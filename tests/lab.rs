@@ -27,7 +27,7 @@ fn set(folder: &Path, questions: &[Value]) -> Set {
     ];
     fs::write(folder.join("own_docs.jsonl"), lines(&docs)).unwrap();
     fs::write(folder.join("own_qa.jsonl"), lines(questions)).unwrap();
-    Set::named("own", folder).unwrap()
+    Set::named(Kind::Answers, "own", folder).unwrap()
 }
 
 fn measure(kind: Kind, set: &Set, folder: &Path, lm: &mut dyn LanguageModel) -> Vec<Outcome> {
@@ -270,4 +270,91 @@ fn several_sets_share_the_last_line() {
             .out
             .contains("own same-script: 3 items, 2 articles searched")
     );
+}
+
+fn one_line(folder: &Path, kind: Kind, name: &str, record: &Value) -> Set {
+    fs::write(folder.join(format!("{name}.jsonl")), format!("{record}\n")).unwrap();
+    Set::named(kind, name, folder).unwrap()
+}
+
+#[test]
+fn planted_passages_are_told_from_good_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = json!({"id": 7, "query": "How much did the council spend on the sea wall?",
+        "answer": "3.2 million", "fakeanswer": "9.7 million",
+        "positive": ["The council spent 3.2 million crowns on a new sea wall."],
+        "positive_wrong": ["The council spent 9.7 million crowns on a new sea wall."],
+        "negative": ["Ferries sail twice a day again, and the council is glad of the new sea wall."]});
+    let set = one_line(folder.path(), Kind::Noise, "planted", &record);
+    // Believes what it reads.
+    let mut lm = Scripted::new(|prompt: &Prompt| {
+        let mut lines = prompt.user.lines();
+        let line = lines.find(|line| line.contains("crowns on a new"));
+        let line = line.and_then(|line| line.split_once("] "));
+        line.map_or("Not found.".into(), |(_, sentence)| sentence.to_owned())
+    });
+    let outcomes = measure(Kind::Noise, &set, folder.path(), &mut lm);
+    let legs: Vec<(&str, f64, f64, f64)> = outcomes
+        .iter()
+        .map(|it| {
+            let [right, wrong, cited] =
+                ["contains", "contains_false", "citation_precision"].map(|name| metric(it, name));
+            (&*it.leg, right, wrong, cited)
+        })
+        .collect();
+    assert_eq!(
+        legs,
+        [
+            ("planted 0", 1.0, 0.0, 1.0),
+            ("planted half", 0.0, 1.0, 0.0),
+            ("planted all", 0.0, 1.0, 0.0)
+        ]
+    );
+}
+
+#[test]
+fn summaries_are_compared_with_those_of_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = json!({"id": 1, "title": "Harbour", "text": format!("{HARBOUR} {LIBRARY}"),
+        "summary": "The harbour of Corran reopened on Monday."});
+    let set = one_line(folder.path(), Kind::Summaries, "own", &record);
+    let mut lm = Scripted::new(|_: &Prompt| "The harbour of Corran reopened on Monday.".into());
+    let outcome = measure(Kind::Summaries, &set, folder.path(), &mut lm).remove(0);
+    let item = &outcome.items[0];
+    assert!(!item.said.is_empty());
+    // The reference's 7 words stand in a lead of 10, 11 and 11 words, `the` twice more.
+    assert_eq!(metric(&outcome, "readable"), 1.0);
+    for name in [
+        "rouge_1",
+        "rouge_2",
+        "rouge_l",
+        "length_ratio",
+        "coverage",
+        "name_support",
+    ] {
+        assert!(metric(&outcome, name) > 0.0, "{name}: {}", item.said);
+    }
+    assert_eq!(metric(&outcome, "figure_support"), 1.0, "{}", item.said);
+}
+
+#[test]
+fn the_check_of_facts_is_laid_beside_peoples_verdicts() {
+    let folder = tempfile::tempdir().unwrap();
+    let summary = |model: &str, summary: &str, factuality: f64| json!({"model": model, "summary": summary, "factuality": factuality});
+    let record = json!({"hash": "x", "dataset": "town", "article": HARBOUR, "system_summaries": [
+        summary("a", "The harbour of Corran reopened . The council spent 3.2 million crowns .", 1.0),
+        summary("b", "The council spent 9.7 million crowns on a new sea wall.", 0.0),
+        summary("c", "The harbour of Corran reopened . The sea wall costs 14 million .", 0.5),
+    ]});
+    let set = one_line(folder.path(), Kind::Faithful, "own", &record);
+    let mut lm = Scripted::new(|_: &Prompt| panic!("no model is needed"));
+    let outcome = measure(Kind::Faithful, &set, folder.path(), &mut lm).remove(0);
+    let support: Vec<f64> = outcome
+        .items
+        .iter()
+        .map(|it| it.metrics["support"])
+        .collect();
+    assert_eq!(support, [1.0, 0.0, 0.5]);
+    assert_eq!(metric(&outcome, "auc"), 1.0);
+    assert_eq!((outcome.n, &*outcome.leg), (3, "town"));
 }

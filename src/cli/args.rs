@@ -311,14 +311,14 @@ Examples:
 pub(crate) struct EvalArgs {
     /// What to measure
     pub(crate) kind: Kind,
-    /// Sets in the folder of --data: NAME_docs.jsonl and NAME_qa.jsonl each
+    /// Sets in the folder of --data: NAME_docs.jsonl and NAME_qa.jsonl each, or NAME.jsonl where no questions are asked
     #[arg(required_unless_present = "docs", requires = "data")]
     pub(crate) set: Vec<String>,
     /// The folder of the sets
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// Documents of your own, one a line: {"id", "title", "text"}
-    #[arg(long, value_name = "FILE", requires = "qa", conflicts_with = "set")]
+    /// Documents of your own, one a line: {"id", "title", "text"}, with "summary" to compare with
+    #[arg(long, value_name = "FILE", conflicts_with = "set")]
     pub(crate) docs: Option<PathBuf>,
     /// Questions about them, one a line: {"id", "question", "gold_docs": [id, …], "answers": [text, …]}
     #[arg(long, value_name = "FILE", requires = "docs")]
@@ -337,6 +337,13 @@ pub(crate) struct EvalArgs {
     /// Search by words alone, without the encoder
     #[arg(long)]
     pub(crate) lexical: bool,
+    /// The shape of summaries [default: points]
+    #[arg(long)]
+    pub(crate) style: Option<Style>,
+    /// About how many words a summary may have [default: the style's own]
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u16).range(5..=2000))]
+    pub(crate) words: Option<u16>,
     /// Write what came of each item into this file
     #[arg(long, value_name = "FILE")]
     pub(crate) items: Option<PathBuf>,

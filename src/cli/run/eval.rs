@@ -2,7 +2,7 @@
 
 use std::time::{Instant, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
 use super::super::args::{Common, EvalArgs, LegsChoice};
@@ -70,8 +70,8 @@ pub(super) fn run(
     let settings = Settings {
         search,
         passages: args.passages.into(),
-        style: Style::Points,
-        words: None,
+        style: args.style.unwrap_or(Style::Points),
+        words: args.words.map(usize::from),
         sampling: format!("{:?}", plan.sampling),
         model_sha256: identity.map(|identity| identity.sha256.clone()),
         encoder_sha256: encoder.as_ref().map(|encoder| encoder.sha256().to_owned()),
@@ -135,22 +135,27 @@ pub(super) fn run(
 }
 
 fn sets(args: &EvalArgs) -> Result<Vec<Set>> {
-    match (&args.docs, &args.qa, &args.data) {
-        (Some(docs), Some(qa), _) => Ok(vec![Set {
-            name: qa
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
-            docs: docs.clone(),
-            qa: qa.clone(),
-        }]),
-        (_, _, Some(data)) => {
-            let names = args.set.iter();
-            names.map(|name| Set::named(name, data)).collect()
+    let kind = args.kind;
+    let Some(docs) = &args.docs else {
+        let Some(data) = &args.data else {
+            bail!("name sets with --data, or files with --docs and --qa");
+        };
+        let names = args.set.iter();
+        return names.map(|name| Set::named(kind, name, data)).collect();
+    };
+    ensure!(
+        kind.has_questions() == args.qa.is_some(),
+        match &args.qa {
+            None => "questions about the documents are needed too: --qa",
+            Some(_) => "no questions are asked: --qa has no meaning here",
         }
-        _ => bail!("name sets with --data, or files with --docs and --qa"),
-    }
+    );
+    let name = args.qa.as_ref().unwrap_or(docs).file_stem();
+    Ok(vec![Set {
+        name: name.unwrap_or_default().to_string_lossy().into_owned(),
+        docs: docs.clone(),
+        qa: args.qa.clone(),
+    }])
 }
 
 /// The commit and, where the sources differ from it, when the program was built: outcomes of another program are not

@@ -27,7 +27,7 @@ pub(super) fn each_leg(
     mut work: impl FnMut(&mut Lab<'_>, &Part<'_>, &Leg, &Corpus) -> Result<Outcome>,
 ) -> Result<Vec<Outcome>> {
     let legs = own_legs(set, lab)?;
-    let data = digest_of(&[&set.docs, &set.qa])?;
+    let data = digest_of(&[&set.docs, set.questions()?])?;
     let mut outcomes = Vec::new();
     for leg in legs {
         let docs = match &leg.docs_lang {
@@ -47,12 +47,12 @@ pub(super) fn each_leg(
 }
 
 fn own_legs(set: &Set, lab: &Lab<'_>) -> Result<Vec<Leg>> {
-    let mut legs = legs(&set.qa, lab.n_sample)?;
+    let mut legs = legs(set.questions()?, lab.n_sample)?;
     legs.retain(|leg| lab.all_legs || leg.is_own);
     ensure!(
         !legs.is_empty(),
         "`{}` has no question that could be searched for",
-        set.qa.display()
+        set.name
     );
     Ok(legs)
 }
@@ -117,7 +117,7 @@ pub(super) fn abstain(set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
 
 /// What the model says by itself.
 pub(super) fn no_context(set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
-    let data = digest_of(&[&set.qa])?;
+    let data = digest_of(&[set.questions()?])?;
     let mut outcomes = Vec::new();
     for leg in own_legs(set, lab)? {
         let part = Part {
@@ -231,7 +231,7 @@ fn without_gold(hits: Vec<Hit>, case: &Case, corpus: &Corpus, n: usize) -> Vec<H
 }
 
 /// What holds for every answer: whether there is one, what it says, what it cost.
-pub(super) fn judge_answer(found: &mut Found, answer: &Answer, case: &Case) {
+fn judge_answer(found: &mut Found, answer: &Answer, case: &Case) {
     let said: Vec<&str> = answer.claims.iter().map(|claim| &*claim.text).collect();
     judge_text(found, &said.join(" "), case);
     found.said = shown(answer);
@@ -287,7 +287,7 @@ fn judge_cites(found: &mut Found, answer: &Answer, case: &Case, corpus: &Corpus)
 }
 
 /// An answer with its sources, or why there is none.
-fn shown(answer: &Answer) -> String {
+pub(super) fn shown(answer: &Answer) -> String {
     let mut text = String::new();
     for claim in &answer.claims {
         text += &claim.text;

@@ -23,7 +23,10 @@ use crate::model::LanguageModel;
 use crate::text::hex;
 
 mod answers;
+mod faithful;
+mod noise;
 mod retrieval;
+mod summaries;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -37,17 +40,28 @@ pub enum Kind {
     Abstain,
     /// What the model says to the same questions without reading anything
     NoContext,
+    /// Answers from passages most of which do not hold the answer, or hold a false one
+    Noise,
+    /// How summaries compare with those that people wrote
+    Summaries,
+    /// How well the check of facts agrees with people's verdicts
+    Faithful,
 }
 
 impl Kind {
     /// Whether it needs a language model.
     pub fn asks_a_model(self) -> bool {
-        self != Kind::Retrieval
+        !matches!(self, Kind::Retrieval | Kind::Faithful)
     }
 
     /// Whether it searches.
     pub fn searches(self) -> bool {
         matches!(self, Kind::Retrieval | Kind::Answers | Kind::Abstain)
+    }
+
+    /// Whether its sets have a file of questions.
+    pub fn has_questions(self) -> bool {
+        self.searches() || self == Kind::NoContext
     }
 }
 
@@ -56,29 +70,38 @@ impl Kind {
 pub struct Set {
     /// What people call it.
     pub name: String,
-    /// The documents, one JSON object a line.
+    /// The documents, or all that there is, one JSON object a line.
     pub docs: PathBuf,
-    /// The questions, one JSON object a line.
-    pub qa: PathBuf,
+    /// The questions, one JSON object a line, where the kind has some.
+    pub qa: Option<PathBuf>,
 }
 
 impl Set {
-    /// The set called `name` in a folder: `NAME_qa.jsonl`, with `NAME_docs.jsonl` or `NAME_articles.jsonl`.
+    /// The set called `name` in a folder: `NAME_docs.jsonl` or `NAME_articles.jsonl`, with `NAME_qa.jsonl` for
+    /// questions; for the other kinds also `NAME.jsonl`, `NAME_test.jsonl` or `NAME_valid.jsonl`.
     ///
     /// # Errors
     /// One of the files is not there.
-    pub fn named(name: &str, folder: &Path) -> Result<Set> {
-        let file = |ending: &str| {
-            Some(folder.join(format!("{name}_{ending}.jsonl"))).filter(|path| path.is_file())
+    pub fn named(kind: Kind, name: &str, folder: &Path) -> Result<Set> {
+        let file = |endings: &[&str]| {
+            let paths = endings
+                .iter()
+                .map(|end| folder.join(format!("{name}{end}.jsonl")));
+            let found = paths.clone().find(|path| path.is_file());
+            let place = folder.display();
+            found.with_context(|| format!("there is no `{name}{}.jsonl` in `{place}`", endings[0]))
         };
-        let place = || format!("in `{}`", folder.display());
-        Ok(Set {
-            docs: file("docs")
-                .or_else(|| file("articles"))
-                .with_context(|| format!("there is no `{name}_docs.jsonl` {}", place()))?,
-            qa: file("qa").with_context(|| format!("there is no `{name}_qa.jsonl` {}", place()))?,
-            name: name.to_owned(),
-        })
+        let (docs, qa) = match kind.has_questions() {
+            true => (file(&["_docs", "_articles"])?, Some(file(&["_qa"])?)),
+            false => (file(&["", "_articles", "_test", "_valid"])?, None),
+        };
+        let name = name.to_owned();
+        Ok(Set { name, docs, qa })
+    }
+
+    fn questions(&self) -> Result<&Path> {
+        let missing = || format!("`{}` has no file of questions", self.name);
+        self.qa.as_deref().with_context(missing)
     }
 }
 
@@ -228,6 +251,9 @@ pub fn eval(kind: Kind, set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
         Kind::Answers => answers::answers(set, lab),
         Kind::Abstain => answers::abstain(set, lab),
         Kind::NoContext => answers::no_context(set, lab),
+        Kind::Noise => noise::noise(set, lab),
+        Kind::Summaries => summaries::summaries(set, lab),
+        Kind::Faithful => faithful::faithful(set, lab),
     }
 }
 

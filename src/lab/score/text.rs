@@ -10,6 +10,8 @@ use ferrous_opencc::OpenCC;
 use ferrous_opencc::config::BuiltinConfig;
 use unicode_normalization::UnicodeNormalization;
 
+use super::summary::capitalised;
+
 /// An answer is judged by so many words: one that quotes a whole passage does not win by its length.
 const ANSWER_WORDS: usize = 64;
 
@@ -74,29 +76,21 @@ pub fn holds_evidence(cited: &str, golds: &[String]) -> bool {
 /// sentence. What the question says already does not count. `None` when nothing is left to look for.
 pub fn assertion_recall(answer: &str, question: &str, assertions: &[String]) -> Option<f64> {
     let asked: HashSet<String> = words(question).into_iter().collect();
+    let has_digit = |word: &String| word.contains(|c: char| c.is_ascii_digit());
+    let named_in = |assertion: &String| -> Vec<String> {
+        let figures = words(assertion).into_iter().filter(has_digit);
+        let names = capitalised(assertion);
+        figures
+            .chain(names.iter().flat_map(|name| words(name)))
+            .collect()
+    };
     let wanted: HashSet<String> = assertions
         .iter()
-        .flat_map(|assertion| names_and_figures(assertion))
+        .flat_map(named_in)
         .filter(|word| !asked.contains(word))
         .collect();
     let said: HashSet<String> = clipped(answer).into_iter().collect();
     (!wanted.is_empty()).then(|| wanted.intersection(&said).count() as f64 / wanted.len() as f64)
-}
-
-/// Words with a digit, and words with a capital letter that open no sentence.
-fn names_and_figures(text: &str) -> Vec<String> {
-    let text: String = text.nfkc().collect();
-    let mut found = Vec::new();
-    let mut opens = true;
-    for piece in text.split_whitespace() {
-        let bare = piece.trim_matches(|c: char| !c.is_alphanumeric());
-        let named = bare.starts_with(char::is_uppercase) && !opens;
-        if named || bare.contains(|c: char| c.is_ascii_digit()) {
-            found.extend(words(bare));
-        }
-        opens = piece.ends_with(['.', '!', '?', ':', '”', '"']);
-    }
-    found
 }
 
 fn clipped(answer: &str) -> Vec<String> {
@@ -110,24 +104,24 @@ fn stands_in(part: &[String], whole: &[String]) -> bool {
 }
 
 /// What two lists have in common.
-struct Overlap {
+pub(super) struct Overlap {
     common: f64,
     n_ours: f64,
     n_theirs: f64,
 }
 
 impl Overlap {
-    fn recall(&self) -> f64 {
+    pub(super) fn recall(&self) -> f64 {
         self.common / self.n_theirs.max(1.0)
     }
 
-    fn f1(&self) -> f64 {
+    pub(super) fn f1(&self) -> f64 {
         2.0 * self.common / (self.n_ours + self.n_theirs).max(1.0)
     }
 }
 
 /// Things in common, each as often as it stands in both.
-fn overlap<T: std::hash::Hash + Eq>(
+pub(super) fn overlap<T: std::hash::Hash + Eq>(
     ours: impl IntoIterator<Item = T>,
     theirs: impl IntoIterator<Item = T>,
 ) -> Overlap {
