@@ -61,6 +61,7 @@ fn tiny() -> Manifest {
             member: "tiny_part{n}/data/part{nn}.bin".into(),
             count: 3,
         }),
+        judgement: None,
     }
 }
 

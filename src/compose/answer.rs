@@ -1,33 +1,38 @@
 //! A question and the passages that may hold its answer in, a checked answer or "not found" out.
 //!
-//! The question itself is the first check: passages that share too little with it are not read at all. What the model
-//! then says counts only as far as `ground` backs it, with sentences that speak of what was asked.
+//! The model is never asked whether it knows: it points at the shortest words of the sentences that bear on the
+//! question, whatever they are. Whether these words are an answer is decided afterwards, by a verdict on the sentence
+//! that they stand in and by `ground`. So a model that likes to refuse, and one that never does, are judged alike.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use anyhow::Result;
 
-use super::evidence::{Evidence, Line};
+use super::evidence::Line;
 use super::faithful::with_bounds;
-use super::ground::{Ground, Support};
+use super::ground::{Ground, Support, words};
 use super::line::{in_language, tidy};
+use super::relevant::{Relevant, is_foreign};
+use super::shorten::shorten;
+use super::verdict::{Verdict, verdict};
 use super::{Answer, AnswerPlan, Claim, Dropped, Turn};
 use crate::corpus::Hit;
 use crate::corpus::terms::terms;
 use crate::model::{LanguageModel, Limits, Usage};
+use crate::text::Lang;
+use crate::text::figures::figures;
 use crate::text::lang::detect;
-use crate::text::{Cite, Lang};
+use crate::text::script::is_han;
 
-/// Tokens of evidence that the model reads at the most.
-const EVIDENCE_TOKENS: usize = 1536;
 /// Tokens of an answer at the most.
-const ANSWER_TOKENS: usize = 96;
-/// The passages together must hold this share of the question's terms.
-const MIN_OVERLAP: f64 = 0.3;
-/// What the templates tell the model to write when it finds no answer.
-const REFUSALS: [&str; 4] = ["not found", "没有找到", "沒有找到", "未找到"];
+const ANSWER_TOKENS: usize = 64;
+/// Words of a source sentence that is told instead of an answer that cannot be checked.
+const SENTENCE_WORDS: usize = 40;
+/// Another article is asked for a different answer when a sentence of it bears on the question this much, of what the
+/// sentence with the first answer does.
+const SAME_SUBJECT: f64 = 0.9;
 
-/// Answers `question` from `hits` alone.
+/// Answers `question` from `hits` alone. Where two articles answer it differently, both answers are given.
 pub fn answer(
     question: &str,
     hits: Vec<Hit>,
@@ -35,49 +40,255 @@ pub fn answer(
     plan: &AnswerPlan,
 ) -> Result<Answer> {
     let lang = plan.lang.unwrap_or_else(|| detect(question));
-    let evidence = within_budget(Evidence::from_hits(&hits), lm);
-    let mut answer = Answer {
-        claims: Vec::new(),
+    let relevant = Relevant::choose(question, &hits, lm);
+    let mut asked = Asked {
+        question,
         lang,
-        passages: hits,
-        dropped: Vec::new(),
+        plan,
+        lm,
+        ground: Ground::new(&relevant.evidence.sources),
         usage: Usage::default(),
     };
-    if overlap(question, &evidence.lines) < MIN_OVERLAP {
-        return Ok(answer);
-    }
-    let prompt = plan.prompts.render(
-        "answer",
-        lang,
-        &[
-            ("text", &numbered(&evidence, &answer.passages)),
-            ("question", question),
-        ],
-    )?;
-    let limits = Limits {
-        max_tokens: ANSWER_TOKENS,
-        one_line: true,
-        sampling: plan.sampling,
-    };
-    let completion = lm.complete(&[prompt], &limits)?.remove(0);
-    answer.usage = completion.usage;
-    let text = in_language(tidy(&completion.text), lang);
-    if text.is_empty() || refuses(&text) {
-        return Ok(answer);
-    }
-    let ground = Ground::new(&evidence.sources);
-    match ground.check(&text, &best_lines(question, &evidence)) {
-        Support::Backed(cites) => {
-            let cites = evidence.quotes(&cites);
-            let mut text = in_language(with_bounds(&text, &cites), lang);
-            if text.ends_with(|c: char| c.is_alphanumeric() || c == ')' || c == '）') {
-                text.push(if lang == Lang::En { '.' } else { '。' });
-            }
-            answer.claims.push(Claim { text, cites });
+    let (mut claims, mut dropped) = (Vec::new(), Vec::new());
+    if let Some(finding) = asked.find(&relevant, &hits)?
+        && let Some(claim) = asked.claim(&finding, &relevant, &hits, &mut dropped)?
+    {
+        claims.push(claim);
+        if let Some(other) = finding.another_view(&relevant, &hits)
+            && let Some(opposed) = asked.find(&other, &hits)?
+            && finding.contradicts(&opposed)
+        {
+            claims.extend(asked.claim(&opposed, &other, &hits, &mut dropped)?);
         }
-        Support::Unbacked(why) => answer.dropped.push(Dropped { text, why }),
     }
-    Ok(answer)
+    Ok(Answer {
+        claims,
+        lang,
+        usage: asked.usage,
+        passages: hits,
+        dropped,
+    })
+}
+
+/// A question that is being answered.
+struct Asked<'a> {
+    question: &'a str,
+    lang: Lang,
+    plan: &'a AnswerPlan,
+    lm: &'a mut dyn LanguageModel,
+    ground: Ground,
+    usage: Usage,
+}
+
+/// What the model points at.
+struct Finding {
+    /// The words, in the language of the article.
+    text: String,
+    /// The line that they stand in.
+    home: Line,
+    /// How far the line bears on the question.
+    share: f64,
+    verdict: Verdict,
+}
+
+impl Asked<'_> {
+    /// Has the model point at the answer, and weighs it; `None` where there is nothing to point at.
+    fn find(&mut self, relevant: &Relevant, hits: &[Hit]) -> Result<Option<Finding>> {
+        let Some(first) = relevant.evidence.lines.first() else {
+            return Ok(None);
+        };
+        let source_lang = hits[first.block].passage.lang;
+        let shown = shown(&relevant.evidence.lines, hits);
+        let values = [("text", &*shown), ("question", self.question)];
+        let mut prompt = self.plan.prompts.render("answer", source_lang, &values)?;
+        // What stands in a text can be said in its own words; the mask keeps the model from saying it in others.
+        prompt.only = Some(shown);
+        let completion = self.lm.complete(&[prompt], &self.limits())?.remove(0);
+        self.usage += completion.usage;
+        let text = tidy(&completion.text);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let (home, share) = home(&text, relevant);
+        let (verdict, cost) = verdict(
+            self.question,
+            &focus(home, hits),
+            source_lang,
+            hits[0].score,
+            self.lm,
+            &self.plan.prompts,
+        )?;
+        self.usage += cost;
+        Ok(Some(Finding {
+            text,
+            home: home.clone(),
+            share,
+            verdict,
+        }))
+    }
+
+    /// The claim that a finding is good for; `None` when it is not good enough, and then it is among the dropped.
+    fn claim(
+        &mut self,
+        finding: &Finding,
+        relevant: &Relevant,
+        hits: &[Hit],
+        dropped: &mut Vec<Dropped>,
+    ) -> Result<Option<Claim>> {
+        let passage = &hits[finding.home.block].passage;
+        let mut drop = |text: &str, why: String| {
+            let text = text.to_owned();
+            dropped.push(Dropped { text, why });
+        };
+        if !finding.verdict.holds {
+            let percent = 100.0 * finding.verdict.confidence;
+            drop(
+                &finding.text,
+                format!("its sentence hardly answers the question ({percent:.0} % sure)"),
+            );
+            return Ok(None);
+        }
+        let (text, cites) = match self.ground.check(&finding.text, &finding.home.cites) {
+            Support::Backed(cites) => (finding.text.clone(), cites),
+            Support::Unbacked(why) => {
+                drop(&finding.text, why);
+                let sentence = shorten(&finding.home.text, passage.lang, SENTENCE_WORDS);
+                (sentence, finding.home.cites.clone())
+            }
+        };
+        let cites = relevant.evidence.quotes(&cites);
+        let mut text = with_bounds(&text, &cites);
+        if is_foreign(&hits[finding.home.block], self.question) || self.is_other_language(&text) {
+            text = self.translated(text)?;
+        }
+        let mut text = in_language(capitalized(&text), self.lang);
+        if text.ends_with(|c: char| c.is_alphanumeric() || c == ')' || c == '）') {
+            text.push(if self.lang == Lang::En { '.' } else { '。' });
+        }
+        Ok(Some(Claim { text, cites }))
+    }
+
+    /// Whether `text` is in a language that was not asked for.
+    fn is_other_language(&self, text: &str) -> bool {
+        let letters: Vec<char> = text.chars().filter(|c| c.is_alphabetic()).collect();
+        let n_han = letters.iter().filter(|c| is_han(**c)).count();
+        match self.lang {
+            Lang::En => 2 * n_han > letters.len(),
+            Lang::ZhHans | Lang::ZhHant => n_han == 0 && words(text).len() > 3,
+        }
+    }
+
+    /// `text` in the language of the answer, with its own words behind; as it is, where it has no words to be
+    /// translated or the translation does not keep its figures.
+    fn translated(&mut self, text: String) -> Result<String> {
+        let prompts = &self.plan.prompts;
+        let prompt = prompts.render("translation", self.lang, &[("text", &text)])?;
+        let completion = self.lm.complete(&[prompt], &self.limits())?.remove(0);
+        self.usage += completion.usage;
+        let translated = tidy(&completion.text);
+        let translated = translated.trim_end_matches(['.', '。']);
+        let original = text.trim_end_matches(['.', '。']);
+        let (own, theirs) = (figures(original), figures(translated));
+        let keeps_figures = own.len() == theirs.len()
+            && theirs
+                .iter()
+                .all(|figure| own.iter().any(|own| figure.agrees(own)));
+        Ok(match () {
+            () if translated.is_empty() || !keeps_figures => text,
+            () if self.is_other_language(translated) || words(translated) == words(original) => {
+                text
+            }
+            () if self.lang == Lang::En => format!("{translated} ({original})"),
+            () => format!("{translated}（{original}）"),
+        })
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            max_tokens: ANSWER_TOKENS,
+            one_line: true,
+            sampling: self.plan.sampling,
+        }
+    }
+}
+
+impl Finding {
+    /// The lines of another article that speak of the same as this finding's, but hold other words; the best of them
+    /// decides which article. `None`: no article does.
+    fn another_view(&self, relevant: &Relevant, hits: &[Hit]) -> Option<Relevant> {
+        let article = |line: &Line| &hits[line.block].passage.path;
+        let own = words(&self.text).concat();
+        let lines = relevant.evidence.lines.iter().zip(&relevant.shares);
+        let others = lines.filter(|(line, share)| {
+            article(line) != article(&self.home)
+                && **share >= SAME_SUBJECT * self.share
+                && !words(&line.text).concat().contains(&own)
+        });
+        let (best, _) = others.max_by(|a, b| a.1.total_cmp(b.1))?;
+        Some(relevant.of_block(best.block))
+    }
+
+    /// Whether two answers exclude each other, as far as words and figures can tell.
+    fn contradicts(&self, other: &Finding) -> bool {
+        let (own, theirs) = (figures(&self.text), figures(&other.text));
+        if !own.is_empty() && !theirs.is_empty() {
+            return !own.iter().any(|a| theirs.iter().any(|b| a.agrees(b)));
+        }
+        let own: HashSet<String> = terms(&self.text).into_iter().collect();
+        !terms(&other.text).iter().any(|term| own.contains(term))
+    }
+}
+
+/// The line that an answer stands in, of several the one that bears most on the question; and how far it does.
+fn home<'a>(text: &str, relevant: &'a Relevant) -> (&'a Line, f64) {
+    let whole = words(text).concat();
+    let wanted: HashSet<String> = terms(text).into_iter().collect();
+    let held = |line: &Line| {
+        let own: HashSet<String> = terms(&line.text).into_iter().collect();
+        let n_held = wanted.intersection(&own).count() as f64;
+        let in_one_piece = words(&line.text).concat().contains(&whole);
+        n_held / wanted.len().max(1) as f64 + f64::from(u8::from(in_one_piece))
+    };
+    let lines = relevant.evidence.lines.iter().zip(&relevant.shares);
+    let rated = lines.map(|(line, share)| (line, *share, held(line) + share));
+    // Of equals the first.
+    let best = rated.reduce(|best, next| if next.2 > best.2 { next } else { best });
+    let (line, share, _) = best.expect("there is a line");
+    (line, share)
+}
+
+/// What the verdict is about: the line with the sentence before it, under the title of its article.
+fn focus(line: &Line, hits: &[Hit]) -> String {
+    let passage = &hits[line.block].passage;
+    let number = line.cites.first().map_or(0, |cite| cite.sentence);
+    let before = (number - passage.first_sentence).checked_sub(1);
+    let before = before.map_or("", |idx| &*passage.sentences[idx].text);
+    let title = passage.title.as_deref().unwrap_or_default();
+    let focus = format!("({title}) {before} {}", line.text);
+    focus.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The lines as the model reads them, under the title and date of their article.
+fn shown(lines: &[Line], hits: &[Hit]) -> String {
+    let mut text = String::new();
+    let mut block = None;
+    for line in lines {
+        if block.replace(line.block) != Some(line.block) {
+            let passage = &hits[line.block].passage;
+            let head = [passage.title.as_deref(), passage.date.as_deref()];
+            let head: Vec<&str> = head.into_iter().flatten().collect();
+            text.push_str(&format!("({})\n", head.join(", ")));
+        }
+        text.push_str(&format!("{}\n", line.text));
+    }
+    text
+}
+
+/// `text` with a capital letter first.
+fn capitalized(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().map(|c| c.to_uppercase().to_string());
+    first.unwrap_or_default() + rest.as_str()
 }
 
 /// The question that stands on its own: a follow-up question with what it leaves out filled in from the turns before.
@@ -112,59 +323,4 @@ pub fn standalone(
     } else {
         rewritten
     })
-}
-
-/// Keeps whole passages, best first, as long as they fit.
-fn within_budget(evidence: Evidence, lm: &dyn LanguageModel) -> Evidence {
-    let budget = EVIDENCE_TOKENS.min(lm.room() / 2);
-    let mut kept = Evidence::default();
-    let mut tokens = 0;
-    for (line, source) in evidence.lines.into_iter().zip(evidence.sources) {
-        tokens += lm.count(&line.text) + 6;
-        if tokens > budget {
-            break;
-        }
-        kept.lines.push(line);
-        kept.sources.push(source);
-    }
-    kept
-}
-
-/// The lines as the model reads them: numbered from 1, under the title and date of their article.
-fn numbered(evidence: &Evidence, hits: &[Hit]) -> String {
-    let mut text = String::new();
-    let mut block = None;
-    for (number, line) in evidence.lines.iter().enumerate() {
-        if block.replace(line.block) != Some(line.block) {
-            let passage = &hits[line.block].passage;
-            let head = [passage.title.as_deref(), passage.date.as_deref()];
-            let head: Vec<&str> = head.into_iter().flatten().collect();
-            text.push_str(&format!("({})\n", head.join(", ")));
-        }
-        text.push_str(&format!("[{}] {}\n", number + 1, line.text));
-    }
-    text.trim_end().to_owned()
-}
-
-/// The share of the question's terms that stand somewhere in `lines`, 0 to 1.
-fn overlap(question: &str, lines: &[Line]) -> f64 {
-    let asked: BTreeSet<String> = terms(question).into_iter().collect();
-    let held: BTreeSet<String> = lines.iter().flat_map(|l| terms(&l.text)).collect();
-    asked.intersection(&held).count() as f64 / asked.len().max(1) as f64
-}
-
-/// The source sentences that share most with the question: where an answer is expected.
-fn best_lines(question: &str, evidence: &Evidence) -> Vec<Cite> {
-    let share = |line: &Line| overlap(question, std::slice::from_ref(line));
-    let best = evidence.lines.iter().map(share).fold(0.0, f64::max);
-    let near = evidence
-        .lines
-        .iter()
-        .filter(|l| best > 0.0 && share(l) >= 0.8 * best);
-    near.flat_map(|l| l.cites.clone()).take(2).collect()
-}
-
-fn refuses(text: &str) -> bool {
-    let text = text.to_lowercase();
-    REFUSALS.iter().any(|r| text.contains(r))
 }

@@ -18,11 +18,13 @@ pub mod ground;
 pub mod line;
 pub mod names;
 pub mod prompt;
+pub mod relevant;
 pub mod salience;
 pub mod shorten;
 pub mod summarize;
 pub mod tags;
 pub mod together;
+pub mod verdict;
 
 pub use answer::answer;
 pub use prompt::Prompts;

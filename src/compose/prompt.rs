@@ -36,6 +36,10 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "title.zh",
     "answer.en",
     "answer.zh",
+    "verdict.en",
+    "verdict.zh",
+    "translation.en",
+    "translation.zh",
     "standalone.en",
     "standalone.zh",
 ];
@@ -149,7 +153,14 @@ mod tests {
     #[test]
     fn every_template_is_complete_in_both_languages() {
         let prompts = Prompts::default();
-        for task in ["line", "title", "answer", "standalone"] {
+        for task in [
+            "line",
+            "title",
+            "answer",
+            "verdict",
+            "translation",
+            "standalone",
+        ] {
             for lang in [Lang::En, Lang::ZhHans, Lang::ZhHant] {
                 let values = [
                     ("title", "T"),

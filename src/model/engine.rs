@@ -51,6 +51,9 @@ pub struct EngineSettings {
 /// Qwen's small models read no better beyond this, and the cache of a longer prompt would outgrow the weights.
 const DEFAULT_CONTEXT: usize = 8_192;
 
+/// Prompts that are kept for what follows: one of each kind that a question needs.
+const N_KEPT: usize = 4;
+
 /// Reading the weights costs the same for any number of sequences, computing with them costs more for each. The kernels
 /// take six at a time: on two cores six are written at three times the speed of one, and twelve no faster than six;
 /// more cores compute faster, but hardly read faster.
@@ -96,8 +99,8 @@ pub struct Engine {
     stop: Arc<AtomicBool>,
     group: usize,
     lookup: bool,
-    /// The last prompt whose text ended.
-    kept: Option<Read>,
+    /// The last prompts whose texts ended, the latest last.
+    kept: Vec<Read>,
 }
 
 /// A prompt whose keys and values a cache begins with.
@@ -146,7 +149,7 @@ impl Engine {
             stop: settings.stop,
             group,
             lookup: settings.lookup,
-            kept: None,
+            kept: Vec::new(),
         })
     }
 
@@ -157,7 +160,7 @@ impl Engine {
 
     /// Forgets what was read before. That changes no text, only [`Usage::reused_tokens`].
     pub fn forget(&mut self) {
-        self.kept = None;
+        self.kept.clear();
     }
 
     fn check_fit(
@@ -240,25 +243,33 @@ impl Engine {
             }
             false => 0,
         };
-        let kept = self.kept.take();
-        let n_kept = kept.as_ref().map_or(0, n_shared);
         let others = live.iter().map(|other| &other.prompt);
-        if let Some(other) = others.max_by_key(|other| n_shared(other))
-            && n_shared(other) > n_kept
-        {
-            drop(kept);
-            return other.cache.fork(n_shared(other));
-        }
-        match kept {
-            Some(mut kept) if n_kept > 0 => {
-                kept.cache.truncate(n_kept);
+        let alive = others.max_by_key(|other| n_shared(other));
+        let n_alive = alive.map_or(0, n_shared);
+        let numbered = self.kept.iter().map(n_shared).enumerate();
+        let (best, n_kept) = numbered.max_by_key(|(_, n)| *n).unwrap_or_default();
+        let cache = match alive {
+            Some(other) if n_alive > n_kept => other.cache.fork(n_alive),
+            _ if n_kept > 0 => {
+                let mut kept = self.kept.remove(best).cache;
+                kept.truncate(n_kept);
                 // What a long prompt needed is not to be held for a short one.
-                match kept.cache.capacity() / 2 > ids.len() + max_tokens {
-                    true => kept.cache.fork(n_kept),
-                    false => Ok(kept.cache),
+                match kept.capacity() / 2 > ids.len() + max_tokens {
+                    true => kept.fork(n_kept),
+                    false => Ok(kept),
                 }
             }
             _ => Ok(self.model.cache()),
+        };
+        self.keep_within(self.model.max_len().saturating_sub(ids.len() + max_tokens));
+        cache
+    }
+
+    /// Forgets the oldest of the prompts that are kept, until the others hold no more than `n_tokens`.
+    fn keep_within(&mut self, n_tokens: usize) {
+        let held = |kept: &[Read]| kept.iter().map(|read| read.cache.capacity()).sum::<usize>();
+        while self.kept.len() > N_KEPT || held(&self.kept) > n_tokens {
+            self.kept.remove(0);
         }
     }
 
@@ -311,7 +322,8 @@ impl Engine {
             prefill_ms: sequence.prefill_ms,
             decode_ms: sequence.decode_time.as_millis() as u64,
         };
-        self.kept = Some(sequence.prompt);
+        self.kept.push(sequence.prompt);
+        self.keep_within(self.model.max_len());
         Some(Completion {
             text: sequence.writer.into_text(stop, &self.tokens),
             stop,
@@ -383,7 +395,8 @@ impl LanguageModel for Engine {
         self.check_fit(prompt, ids.len(), 0)?;
         let prompt_tokens = ids.len();
         let (read, logits, reused_tokens) = self.read(ids, 0, &[])?;
-        self.kept = Some(read);
+        self.kept.push(read);
+        self.keep_within(self.model.max_len());
         let first = |word: &&str| -> Result<u32> {
             let ids = self.tokens.encode(word)?;
             ids.first().copied().context("a word without a token")

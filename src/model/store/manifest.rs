@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+use crate::model::Identity;
+
 /// The model that the commands use when none is named.
 pub const DEFAULT: &str = "qwen2.5-coder-1.5b-instruct";
 
@@ -13,7 +15,7 @@ pub const DEFAULT: &str = "qwen2.5-coder-1.5b-instruct";
 pub const FAST: &str = "qwen2.5-coder-0.5b-instruct";
 
 /// What is known of a model before its weights are here. `models/qwen2.5-coder-0.5b-instruct.toml` describes the fields.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// What `--model` takes.
@@ -39,6 +41,32 @@ pub struct Manifest {
     pub hub: Option<HubSource>,
     /// The Python packages that carry it in pieces.
     pub parts: Option<PartsSource>,
+    /// How far its word on an answer is to be trusted; of a model without, what the default model has.
+    pub judgement: Option<Judgement>,
+}
+
+/// What makes a probability of what speaks for an answer, by logistic regression, for each language.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judgement {
+    /// For English.
+    pub en: Weights,
+    /// For Chinese.
+    pub zh: Weights,
+}
+
+/// What each sign weighs, what there is without any, and how much is enough.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weights {
+    /// The log odds without any sign.
+    pub bias: f64,
+    /// The weight of the log odds, by the model's own word, that a text holds an answer.
+    pub held: f64,
+    /// The weight of the score of the best passage that the search found.
+    pub search: f64,
+    /// An answer is given from this probability on.
+    pub enough: f64,
 }
 
 /// The architectures that there is a forward pass for.
@@ -110,6 +138,18 @@ pub fn manifest(name: &str) -> Result<&'static Manifest, UnknownModel> {
         .iter()
         .find(|manifest| manifest.name == name)
         .ok_or_else(|| UnknownModel::new(name, known.iter().map(|known| known.name.as_str())))
+}
+
+/// How far the word of the model of that name and digest is to be trusted.
+pub fn judgement_of(identity: &Identity) -> Judgement {
+    let known = manifests();
+    let own = known
+        .iter()
+        .find(|known| known.sha256 == identity.sha256)
+        .and_then(|known| known.judgement);
+    let default = known.iter().find_map(|known| known.judgement);
+    own.or(default)
+        .expect("the default model's manifest has one, as a test says")
 }
 
 impl PartsSource {

@@ -26,7 +26,8 @@ mod transfer;
 pub use error::StoreError;
 pub use hub::{HubSettings, Patience};
 pub use manifest::{
-    DEFAULT, FAST, Family, HubSource, Manifest, PartsSource, UnknownModel, manifest, manifests,
+    DEFAULT, FAST, Family, HubSource, Judgement, Manifest, PartsSource, UnknownModel, Weights,
+    judgement_of, manifest, manifests,
 };
 
 use added::Added;
@@ -88,7 +89,7 @@ impl Progress for () {
 }
 
 /// A model as [`Store::list`] shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// What `--model` takes.
     pub name: String,
