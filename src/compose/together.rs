@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 use anyhow::{Context, Result};
 
-use crate::model::{Completion, Identity, LanguageModel, Limits, Prompt};
+use crate::model::{Completion, Identity, LanguageModel, Limits, Prompt, Usage};
 
 /// Does `work` for every number below `n`, for at most `n_workers` of them at a time, and hands each result to `done`.
 /// The numbers are taken in order; the results come when they are ready.
@@ -57,6 +57,7 @@ pub fn together<T: Send>(
 enum Message<T> {
     Ask(Question),
     Count(String, Sender<usize>),
+    Weigh(Prompt, Vec<String>, Sender<Result<(Vec<f64>, Usage)>>),
     Done(usize, T),
     Left,
 }
@@ -81,6 +82,10 @@ fn serve<T>(
         match receiver.recv().expect("this side holds no sender") {
             Message::Ask(question) => waiting.push(question),
             Message::Count(text, reply) => drop(reply.send(lm.count(&text))),
+            Message::Weigh(prompt, words, reply) => {
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                let _ = reply.send(lm.weigh(&prompt, &words));
+            }
             Message::Done(number, result) => done(number, result),
             Message::Left => n_workers -= 1,
         }
@@ -135,6 +140,15 @@ impl<T> LanguageModel for Desk<T> {
         let _ = self.sender.send(Message::Count(text.to_owned(), reply));
         // No answer comes when the serving side panicked; a token a byte is then the safe side.
         answer.recv().unwrap_or(text.len())
+    }
+
+    fn weigh(&mut self, prompt: &Prompt, words: &[&str]) -> Result<(Vec<f64>, Usage)> {
+        let (reply, answer) = mpsc::channel();
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        let _ = self
+            .sender
+            .send(Message::Weigh(prompt.clone(), words, reply));
+        answer.recv().context("the model is gone")?
     }
 
     fn complete(&mut self, prompts: &[Prompt], limits: &Limits) -> Result<Vec<Completion>> {

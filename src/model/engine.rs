@@ -25,6 +25,7 @@ use super::cache::Cache;
 use super::gguf::Gguf;
 use super::lookup::Lookup;
 use super::qwen::{Part, Qwen};
+use super::sample::shares;
 use super::tokens::Tokens;
 use super::write::{Next, Writer};
 use super::{Completion, Identity, LanguageModel, Limits, Prompt, Sampling, Stop, Usage};
@@ -193,16 +194,10 @@ impl Engine {
         live: &[Sequence],
     ) -> Result<Sequence> {
         let started = Instant::now();
-        let mut cache = self.prefix(&ids, limits.max_tokens, live)?;
-        let reused_tokens = cache.len();
-        cache.reserve(ids.len() - reused_tokens + limits.max_tokens)?;
-        let logits = self
-            .model
-            .forward(&ids[reused_tokens..], &mut cache, &self.stop)?;
-        let logits: Vec<f32> = logits.to_vec1()?;
+        let (prompt, logits, reused_tokens) = self.read(ids, limits.max_tokens, live)?;
         let mut sequence = Sequence {
             number,
-            prompt: Read { ids, cache },
+            prompt,
             prompt_logits: logits.clone(),
             writer,
             last: 0,
@@ -216,6 +211,23 @@ impl Engine {
         sequence.write(&logits, &self.tokens)?;
         sequence.decode_time = started.elapsed();
         Ok(sequence)
+    }
+
+    /// Reads a prompt that `n_more` tokens may follow. Returns the logits behind it too, and how many of its tokens had
+    /// been read before.
+    fn read(
+        &mut self,
+        ids: Vec<u32>,
+        n_more: usize,
+        live: &[Sequence],
+    ) -> Result<(Read, Vec<f32>, usize)> {
+        let mut cache = self.prefix(&ids, n_more, live)?;
+        let n_reused = cache.len();
+        cache.reserve(ids.len() - n_reused + n_more)?;
+        let logits = self
+            .model
+            .forward(&ids[n_reused..], &mut cache, &self.stop)?;
+        Ok((Read { ids, cache }, logits.to_vec1()?, n_reused))
     }
 
     /// A cache with the longest beginning of a prompt that was read before.
@@ -363,6 +375,28 @@ impl LanguageModel for Engine {
 
     fn guess_ahead(&mut self, allowed: bool) {
         self.lookup = allowed;
+    }
+
+    fn weigh(&mut self, prompt: &Prompt, words: &[&str]) -> Result<(Vec<f64>, Usage)> {
+        let started = Instant::now();
+        let ids = self.tokens.frame(prompt)?;
+        self.check_fit(prompt, ids.len(), 0)?;
+        let prompt_tokens = ids.len();
+        let (read, logits, reused_tokens) = self.read(ids, 0, &[])?;
+        self.kept = Some(read);
+        let first = |word: &&str| -> Result<u32> {
+            let ids = self.tokens.encode(word)?;
+            ids.first().copied().context("a word without a token")
+        };
+        let firsts: Vec<u32> = words.iter().map(first).collect::<Result<_>>()?;
+        let shares = shares(&logits, &firsts)?;
+        let usage = Usage {
+            prompt_tokens,
+            reused_tokens,
+            prefill_ms: started.elapsed().as_millis() as u64,
+            ..Usage::default()
+        };
+        Ok((shares, usage))
     }
 
     fn complete(&mut self, prompts: &[Prompt], limits: &Limits) -> Result<Vec<Completion>> {

@@ -132,6 +132,12 @@ pub trait LanguageModel {
     /// Whether tokens may be guessed ahead. That changes no text, only the time that writing it takes.
     fn guess_ahead(&mut self, _allowed: bool) {}
 
+    /// How probable each of `words` is to begin the answer to a prompt, 0 to 1, by its first token; and what it cost.
+    ///
+    /// # Errors
+    /// As for [`LanguageModel::complete`].
+    fn weigh(&mut self, prompt: &Prompt, words: &[&str]) -> anyhow::Result<(Vec<f64>, Usage)>;
+
     /// One completion a prompt, in order. Several prompts in one call cost much less than one after the other.
     ///
     /// A prompt's text depends on the prompt and the limits alone: not on the prompts beside it, nor on those before.
@@ -172,6 +178,13 @@ impl<F: FnMut(&Prompt) -> String> LanguageModel for Scripted<F> {
 
     fn count(&self, text: &str) -> usize {
         text.split_whitespace().count()
+    }
+
+    /// Sure of the word that the script begins with.
+    fn weigh(&mut self, prompt: &Prompt, words: &[&str]) -> anyhow::Result<(Vec<f64>, Usage)> {
+        let text = (self.answer)(prompt);
+        let share = |word: &&str| if text.starts_with(word) { 1.0 } else { 0.0 };
+        Ok((words.iter().map(share).collect(), Usage::default()))
     }
 
     fn complete(&mut self, prompts: &[Prompt], limits: &Limits) -> anyhow::Result<Vec<Completion>> {

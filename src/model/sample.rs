@@ -74,6 +74,23 @@ impl Sampler {
     }
 }
 
+/// The probability of each of `ids` as the next token, 0 to 1.
+///
+/// # Errors
+/// [`NotFinite`] when a logit is not a finite number.
+pub fn shares(logits: &[f32], ids: &[u32]) -> Result<Vec<f64>> {
+    if logits.is_empty() || !is_finite(logits) {
+        return Err(NotFinite.into());
+    }
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weight = |logit: f32| f64::from(logit - max).exp();
+    let total: f64 = logits.iter().copied().map(weight).sum();
+    Ok(ids
+        .iter()
+        .map(|id| logits.get(*id as usize).copied().map_or(0.0, weight) / total)
+        .collect())
+}
+
 /// The repetition penalty of CTRL, <https://arxiv.org/abs/1909.05858>, section 4.1; plain tokens only, so that the
 /// end of the turn never gets less likely.
 fn penalize(candidates: &mut [(u32, f32)], written: &[u32], n_plain: usize, penalty: f32) {
