@@ -132,6 +132,7 @@ fn refusals_are_counted_with_the_article_and_without_it() {
         1.0,
         "the article was read"
     );
+    assert_eq!(metric(&outcome, "twin_contains"), 0.0);
     assert_eq!(outcome.counts["refusal"], 1);
     assert_eq!(outcome.n, 3);
 }
