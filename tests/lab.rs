@@ -132,6 +132,7 @@ fn refusals_are_counted_with_the_article_and_without_it() {
         1.0,
         "the article was read"
     );
+    assert_eq!(metric(&outcome, "twin_contains"), 0.0);
     assert_eq!(outcome.counts["refusal"], 1);
     assert_eq!(outcome.n, 3);
 }
@@ -322,8 +323,16 @@ fn summaries_are_compared_with_those_of_people() {
     let outcome = measure(Kind::Summaries, &set, folder.path(), &mut lm).remove(0);
     let item = &outcome.items[0];
     assert!(!item.said.is_empty());
-    // The reference's 7 words stand in a lead of 10, 11 and 11 words, `the` twice more.
     assert_eq!(metric(&outcome, "readable"), 1.0);
+    // All 7 words of the reference, in their order, in the 13, 11 and 11 of the lead.
+    for (name, expected) in [
+        ("lead_rouge_1", 14.0 / 42.0),
+        ("lead_rouge_2", 12.0 / 40.0),
+        ("lead_rouge_l", 14.0 / 42.0),
+    ] {
+        let found = metric(&outcome, name);
+        assert!((found - expected).abs() < 1e-9, "{name}: {found}");
+    }
     for name in [
         "rouge_1",
         "rouge_2",

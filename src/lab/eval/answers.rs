@@ -197,12 +197,15 @@ pub(super) fn ask(lab: &mut Lab<'_>, question: &str, hits: Vec<Hit>) -> Result<A
 
 fn refusal(lab: &mut Lab<'_>, case: &Case, hits: Vec<Hit>, name: &str) -> Result<Found> {
     let answer = ask(lab, &case.question, hits)?;
-    let mut found = Found {
-        asked: case.question.clone(),
-        said: shown(&answer),
-        ..Found::default()
-    };
+    let mut found = Found::default();
+    if name == "twin_refusal" && !case.answers.is_empty() {
+        // Other documents may say the same: a twin that is answered rightly is no invention.
+        found.put("twin_contains", contains(&told(&answer), &case.answers));
+    }
     found.put(name, !answer.found());
+    found.asked = case.question.clone();
+    found.expected = case.answers.join(" | ");
+    found.said = shown(&answer);
     Ok(found)
 }
 
@@ -232,8 +235,7 @@ fn without_gold(hits: Vec<Hit>, case: &Case, corpus: &Corpus, n: usize) -> Vec<H
 
 /// What holds for every answer: whether there is one, what it says, what it cost.
 fn judge_answer(found: &mut Found, answer: &Answer, case: &Case) {
-    let said: Vec<&str> = answer.claims.iter().map(|claim| &*claim.text).collect();
-    judge_text(found, &said.join(" "), case);
+    judge_text(found, &told(answer), case);
     found.said = shown(answer);
     found.put("false_refusal", !answer.found());
     let usage = &answer.usage;
@@ -284,6 +286,12 @@ fn judge_cites(found: &mut Found, answer: &Answer, case: &Case, corpus: &Corpus)
         let cited: Vec<&str> = cites.iter().map(|quote| &*quote.text).collect();
         found.put("evidence", holds_evidence(&cited.join(" "), &case.evidence));
     }
+}
+
+/// The words of an answer.
+pub(super) fn told(answer: &Answer) -> String {
+    let claims: Vec<&str> = answer.claims.iter().map(|claim| &*claim.text).collect();
+    claims.join(" ")
 }
 
 /// An answer with its sources, or why there is none.

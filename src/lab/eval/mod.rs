@@ -353,10 +353,8 @@ impl Lab<'_> {
 
     /// At most `top_k` hits for a question.
     fn search(&mut self, corpus: &Corpus, question: &str, top_k: usize) -> Result<Vec<Hit>> {
-        let encoder = match &mut self.encoder {
-            Some(encoder) => Some(&mut **encoder as &mut dyn Encoder),
-            None => None,
-        };
+        let encoder = self.encoder.as_mut();
+        let encoder = encoder.map(|encoder| &mut **encoder as &mut dyn Encoder);
         corpus.index.search(question, encoder, top_k)
     }
 

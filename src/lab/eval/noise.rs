@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::answers::{ask, shown};
+use super::answers::{ask, shown, told};
 use super::{Found, Lab, Outcome, Part, Set, digest_of};
 use crate::corpus::{Hit, Passage, PassageSentence};
 use crate::lab::cases::{id, records, sampled, text};
@@ -89,8 +89,7 @@ fn judge(lab: &mut Lab<'_>, query: &Query, given: Vec<Given<'_>>) -> Result<Foun
         said: shown(&answer),
         ..Found::default()
     };
-    let said: Vec<&str> = answer.claims.iter().map(|claim| &*claim.text).collect();
-    let said = said.join(" ");
+    let said = told(&answer);
     let holds = |facts: &[Vec<String>]| facts.iter().filter(|fact| contains(&said, fact)).count();
     let n_said = holds(&query.facts);
     found.put("contains", n_said == query.facts.len());
