@@ -5,6 +5,7 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
 use tantivy::collector::TopNComputer;
+use tantivy::collector::sort_key::NaturalComparator;
 use tantivy::query::{BooleanQuery, BoostQuery, EnableScoring, Occur, Query, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption, Value};
 use tantivy::{
@@ -111,7 +112,7 @@ impl Index {
     ) -> Result<Vec<(Score, DocAddress)>> {
         let weight = query.weight(EnableScoring::enabled_from_searcher(searcher))?;
         let of_segment = |(segment_ord, segment): &(usize, &SegmentReader)| {
-            let mut best = TopNComputer::new(n);
+            let mut best = TopNComputer::new_with_comparator(n, NaturalComparator);
             let mut scorer = weight.scorer(segment, 1.0)?;
             while scorer.doc() != TERMINATED {
                 let (doc, score) = (scorer.doc(), scorer.score());
