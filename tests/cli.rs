@@ -724,6 +724,55 @@ fn what_the_folder_does_not_tell_is_not_found() {
 }
 
 #[test]
+fn a_search_may_be_narrowed_and_says_what_that_leaves_out() {
+    let user = User::new();
+    user.write("news/a.txt", HARBOUR);
+    user.write("news/b.md", LIBRARY);
+    user.write(
+        "news/c.json",
+        r#"{"date": "2024-05-17", "text": "The mill was sold on Friday."}"#,
+    );
+    let ask = |filter: &[&str]| {
+        user.run_tiny(
+            &[
+                &["ask", "news", "Who won the 2022 World Cup?", "--json"],
+                filter,
+            ]
+            .concat(),
+        )
+    };
+    let dated = ask(&["--since", "2024-05"]);
+    assert!(
+        dated
+            .err
+            .contains("2 articles are not searched, because they have no date"),
+        "{}",
+        dated.err
+    );
+    for (filter, message) in [
+        (&["--since", "May"][..], "2024-05-17"),
+        (&["--until", "2024-02-30"], "no such day"),
+        (&["--path", "[a"], "unclosed character class"),
+        (&["--lang", "fr"], "zh-hant"),
+        (
+            &["--since", "2024-05", "--until", "2024-04"],
+            "later than --until",
+        ),
+        (&["--path", "*.html"], "no article of the corpus"),
+        (&["--since", "2025"], "2 would be, but have no date"),
+        (&["--lang", "zh"], "leave out one of"),
+    ] {
+        let refused = ask(filter);
+        assert_eq!(refused.code, 2, "{filter:?}: {}", refused.err);
+        assert!(
+            refused.err.contains(message) && refused.out.is_empty(),
+            "{filter:?}: {}",
+            refused.err
+        );
+    }
+}
+
+#[test]
 fn the_file_of_the_configuration_stands_behind_environment_and_flags() {
     let user = User::new();
     user.write("a.txt", HARBOUR);

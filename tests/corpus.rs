@@ -12,12 +12,13 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use precis::corpus::filter::{Filter, PathPattern};
 use precis::corpus::index::{Index, Rebuilt, folder_of};
 use precis::corpus::records::{Articles, MAX_ARTICLE_BYTES};
 use precis::corpus::source::{Found, Problem, Skipped, find};
 use precis::corpus::sync::SyncReport;
 use precis::corpus::{Encoder, Hit};
-use precis::text::{Format, RawArticle};
+use precis::text::{Format, Lang, RawArticle};
 use tempfile::TempDir;
 
 /// A folder of files, and a folder for its index.
@@ -674,6 +675,190 @@ fn a_damaged_index_is_made_anew() {
     }
 }
 
+// -------------------------------------------------------------------------------------------------- filters
+
+/// Twelve articles about lamps that rank above the two of them that a filter lets pass.
+fn lamps() -> Corpus {
+    let corpus = Corpus::of(&[]);
+    for i in 0..12 {
+        let text = format!("The lamp boat lamp boat lamp {i}.");
+        let record = format!(
+            r#"{{"id": "{i}", "date": "2020-01-0{}", "text": "{text}"}}"#,
+            i % 9 + 1
+        );
+        corpus.write(&format!("old/{i}.json"), record);
+    }
+    let dated = [
+        (
+            "a",
+            "2024-05-17",
+            "Far in the north a lamp and a boat were seen by many people on that day.",
+        ),
+        (
+            "b",
+            "17 May 2024, 9:00",
+            "Nobody knows who left the boat at the bridge, or why its lamp still burned.",
+        ),
+        (
+            "c",
+            "May 2024",
+            "For the feast each boat of the village carries one lamp and a wreath of leaves.",
+        ),
+    ];
+    let lines = dated
+        .map(|(id, date, text)| format!(r#"{{"id": "{id}", "date": "{date}", "text": "{text}"}}"#));
+    corpus.write("new/2024.jsonl", lines.join("\n"));
+    corpus.write(
+        "new/notes.txt",
+        "The committee could not say whether the lamp or the boat should be paid for first.",
+    );
+    corpus.write("new/zh.md", "山上的一盞燈和一條船，很多人都看見了。");
+    corpus.write("new/hans.md", "山下的一盏灯和一条船，几个孩子说没看见。");
+    corpus
+}
+
+#[test]
+fn filters_come_before_ranking_by_words_and_by_meaning() {
+    let corpus = lamps();
+    let (mut index, report) = corpus.sync();
+    assert_eq!(report.articles, 18);
+    embed(&mut index, "ab");
+    let mut check = |filter: Filter, counts: (usize, usize), question: &str, expected: &[&str]| {
+        let label = format!("{:?} {:?} {:?}", filter.langs, filter.since, filter.until);
+        let narrowed = index.narrow(filter).unwrap();
+        assert_eq!((narrowed.articles, narrowed.undated), counts, "{label}");
+        for by_meaning in [false, true] {
+            let mut topics = Topics::default();
+            let encoder = by_meaning.then_some(&mut topics as &mut dyn Encoder);
+            let hits = index.search(question, encoder, 3).unwrap();
+            let mut found = paths(&hits);
+            found.sort();
+            assert_eq!(found, expected, "{label}, by meaning: {by_meaning}");
+        }
+    };
+    let date = |word: &str| Some(word.parse().unwrap());
+    let path = |pattern: &str| Filter {
+        paths: vec![pattern.parse().unwrap()],
+        ..Filter::default()
+    };
+    let jsonl = ["2024.jsonl#a", "2024.jsonl#b", "2024.jsonl#c"];
+    let since = |since, until| Filter {
+        since,
+        until,
+        ..Filter::default()
+    };
+    check(path("new/*.jsonl"), (3, 0), "lamp boat", &jsonl);
+    check(since(date("2024"), None), (3, 3), "lamp boat", &jsonl);
+    check(
+        since(date("2024-05-18"), None),
+        (1, 3),
+        "lamp boat",
+        &jsonl[2..],
+    );
+    check(
+        since(date("2023-12"), date("2024-05-17")),
+        (3, 3),
+        "lamp boat",
+        &jsonl,
+    );
+    check(since(date("2025"), None), (0, 3), "lamp boat", &[]);
+    let zh = Filter {
+        langs: vec![Lang::ZhHans, Lang::ZhHant],
+        ..Filter::default()
+    };
+    check(zh, (2, 0), "一条船", &["hans.md", "zh.md"]);
+    let hant = Filter {
+        langs: vec![Lang::ZhHant],
+        since: None,
+        ..path("new")
+    };
+    check(hant.clone(), (1, 0), "一条船", &["zh.md"]);
+    check(
+        Filter {
+            until: date("2024"),
+            ..hant
+        },
+        (0, 1),
+        "一条船",
+        &[],
+    );
+    check(path("nowhere"), (0, 0), "lamp boat", &[]);
+    assert_eq!(index.narrow(Filter::default()).unwrap().articles, 18);
+    assert_eq!(index.search("lamp", None, 5).unwrap().len(), 5);
+}
+
+#[test]
+fn a_filter_holds_when_the_index_changes() {
+    let corpus = lamps();
+    let (mut index, _) = corpus.sync();
+    let until = Filter {
+        until: Some("2020-01-03".parse().unwrap()),
+        ..Filter::default()
+    };
+    assert_eq!(index.narrow(until).unwrap().articles, 6);
+    corpus.write(
+        "old/0.json",
+        r#"{"date": "2019", "text": "Only the oldest lamp was kept."}"#,
+    );
+    fs::remove_file(corpus.file("old/1.json")).unwrap();
+    corpus.sync();
+    for _ in 0..2 {
+        index.sync(&corpus.found().items, &mut go_on).unwrap();
+        let hits = index.search("lamp", None, 10).unwrap();
+        let mut found = paths(&hits);
+        found.sort();
+        assert_eq!(found, ["0.json", "10.json", "11.json", "2.json", "9.json"]);
+        corpus.write("old/12.json", r#"{"date": "2021", "text": "A new lamp."}"#);
+    }
+}
+
+#[test]
+fn a_pattern_fits_the_end_of_a_path_and_what_is_in_a_folder() {
+    let corpus = Corpus::of(&[]);
+    for name in [
+        "a.md",
+        "b.txt",
+        "news/a.md",
+        "news/2024/c.txt",
+        "old news/d.txt",
+    ] {
+        corpus.write(name, format!("A lamp in {name}."));
+    }
+    let (mut index, _) = corpus.sync();
+    let mut check = |patterns: &[&str], expected: &[&str]| {
+        let paths = patterns.iter().map(|it| it.parse().unwrap()).collect();
+        index
+            .narrow(Filter {
+                paths,
+                ..Filter::default()
+            })
+            .unwrap();
+        let prefix = format!("{}/", corpus.path("in").display());
+        let hits = index.search("lamp", None, 10).unwrap();
+        let mut found: Vec<_> = hits
+            .iter()
+            .map(|hit| hit.passage.path.trim_start_matches(&prefix))
+            .collect();
+        found.sort();
+        assert_eq!(found, expected, "{patterns:?}");
+    };
+    check(&["*.md"], &["a.md", "news/a.md"]);
+    check(&["a.md"], &["a.md", "news/a.md"]);
+    check(&["news/*.md"], &["news/a.md"]);
+    check(&["news"], &["news/2024/c.txt", "news/a.md"]);
+    check(&["./news/"], &["news/2024/c.txt", "news/a.md"]);
+    check(
+        &["*news"],
+        &["news/2024/c.txt", "news/a.md", "old news/d.txt"],
+    );
+    check(&["b.txt", "2024"], &["b.txt", "news/2024/c.txt"]);
+    check(&["in/*.txt"], &["b.txt"]);
+    check(&["ews"], &[]);
+    for bad in ["", "./", "[a", "{a", "a**["] {
+        assert!(bad.parse::<PathPattern>().is_err(), "{bad}");
+    }
+}
+
 fn files_in(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let paths = fs::read_dir(folder)
         .unwrap()
@@ -733,6 +918,28 @@ fn an_interrupted_sync_keeps_what_it_did_and_goes_on_later() {
     let (index, rest) = corpus.sync();
     assert_eq!((rest.added, rest.articles), (40 - report.added, 40));
     assert_eq!(index.search("lamp", None, 100).unwrap().len(), 40);
+}
+
+#[test]
+fn a_file_is_indexed_whole_or_not_at_all() {
+    let n_articles = 5_000;
+    let line = |i| format!("{{\"text\": \"Lamp number {i} was repaired by the keeper.\"}}\n");
+    let corpus = Corpus::of(&[("a.jsonl", &(0..n_articles).map(line).collect::<String>())]);
+    let mut stop = |_: usize, _: usize| ControlFlow::Break(());
+    let report = corpus
+        .open()
+        .sync(&corpus.found().items, &mut stop)
+        .unwrap();
+    assert!(report.interrupted);
+    let (index, rest) = corpus.sync();
+    assert_eq!((report.added + rest.added, rest.articles), (1, n_articles));
+    let question = format!("lamp {}", n_articles - 7);
+    let first = &index.search(&question, None, 1).unwrap()[0].passage;
+    assert!(
+        first.path.ends_with(&format!("#{}", n_articles - 6)),
+        "{}",
+        first.path
+    );
 }
 
 #[test]

@@ -7,6 +7,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
 use crate::compose::Style;
+use crate::corpus::date::Date;
+use crate::corpus::filter::PathPattern;
 use crate::kernel::DeviceChoice;
 use crate::lab::eval::Kind;
 use crate::text::Lang;
@@ -187,7 +189,8 @@ const PASSAGES: &str = "8";
 Examples:
   precis ask clippings/ \"How much will it cost?\"
   precis ask clippings/                      keep asking; Ctrl-D leaves
-  precis ask clippings/ --json < questions.txt")]
+  precis ask clippings/ --json < questions.txt
+  precis ask clippings/ \"Who pays?\" --path 'news/**' --lang zh --since 2024-05")]
 pub(crate) struct AskArgs {
     /// A folder, a file or a glob
     pub(crate) corpus: String,
@@ -195,13 +198,13 @@ pub(crate) struct AskArgs {
     pub(crate) question: Option<String>,
     /// The language to answer in [default: auto, the question's own]
     #[arg(
-        short,
         long,
         env = "PRECIS_LANG",
         hide_env_values = true,
-        ignore_case = true
+        ignore_case = true,
+        value_name = "LANG"
     )]
-    pub(crate) lang: Option<LangChoice>,
+    pub(crate) answer_lang: Option<LangChoice>,
     /// How many passages the model may read
     #[arg(long, value_name = "N", default_value = PASSAGES)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=50))]
@@ -213,7 +216,27 @@ pub(crate) struct AskArgs {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+    #[command(flatten)]
     pub(crate) model: ModelArgs,
+}
+
+/// Which articles are searched.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What is searched")]
+pub(crate) struct FilterArgs {
+    /// Only files whose path ends so, and what is in such folders: '*.md', news/2024; may be given again
+    #[arg(long, value_name = "GLOB", value_parser = str::parse::<PathPattern>)]
+    pub(crate) path: Vec<PathPattern>,
+    /// Only articles in this language
+    #[arg(long, ignore_case = true)]
+    pub(crate) lang: Option<LangGroup>,
+    /// Only articles of this day, month or year or later: 2024-05-17, 2024-05, 2024
+    #[arg(long, value_name = "DATE", value_parser = str::parse::<Date>)]
+    pub(crate) since: Option<Date>,
+    /// Only articles of this day, month or year or earlier
+    #[arg(long, value_name = "DATE", value_parser = str::parse::<Date>)]
+    pub(crate) until: Option<Date>,
 }
 
 /// `precis show`.
@@ -422,6 +445,33 @@ impl LangChoice {
             LangChoice::En => Some(Lang::En),
             LangChoice::ZhHans => Some(Lang::ZhHans),
             LangChoice::ZhHant => Some(Lang::ZhHant),
+        }
+    }
+}
+
+/// Languages of articles; unlike a [`LangChoice`], Chinese in any script is one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LangGroup {
+    /// English, and others in Latin letters
+    En,
+    /// Chinese
+    Zh,
+    /// Simplified Chinese
+    #[value(aliases = ["zh-cn", "zh-sg"])]
+    ZhHans,
+    /// Traditional Chinese
+    #[value(aliases = ["zh-tw", "zh-hk", "zh-mo"])]
+    ZhHant,
+}
+
+impl LangGroup {
+    /// The languages meant.
+    pub(crate) fn langs(self) -> Vec<Lang> {
+        match self {
+            LangGroup::En => vec![Lang::En],
+            LangGroup::Zh => vec![Lang::ZhHans, Lang::ZhHant],
+            LangGroup::ZhHans => vec![Lang::ZhHans],
+            LangGroup::ZhHant => vec![Lang::ZhHant],
         }
     }
 }

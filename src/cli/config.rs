@@ -60,13 +60,13 @@ pub(crate) fn fill(args: &mut Args) -> Result<()> {
             fill_model(&mut sum.model, &file);
         }
         Command::Ask(AskArgs {
-            lang,
+            answer_lang,
             format,
             json,
             model,
             ..
         }) => {
-            *lang = lang.or(file.lang);
+            *answer_lang = answer_lang.or(file.lang);
             *format = if *json {
                 Some(Format::Json)
             } else {

@@ -33,6 +33,13 @@ pub(crate) enum CallError {
     EmptyQuestion,
     #[error("standard input cannot be searched")]
     CorpusIsStdin,
+    #[error("--since is later than --until: no day is left")]
+    NoDayLeft,
+    #[error("no article of the corpus is among those to be searched{}", without_date(*undated))]
+    NothingToSearch {
+        /// Articles left out because they have no date.
+        undated: usize,
+    },
     #[error("model file `{0}` does not exist")]
     NoModelFile(String),
     #[error("failed to use the device")]
@@ -118,12 +125,15 @@ fn of_call(error: &CallError) -> Option<String> {
         }
         CallError::EmptyQuestion => "put it in quotes: `precis ask FOLDER \"What happened?\"`".into(),
         CallError::CorpusIsStdin => "give a folder, a file or a pattern; standard input holds the questions".into(),
+        CallError::NothingToSearch { .. } => {
+            "leave out one of --path, --lang, --since and --until; a path is compared from its end".into()
+        }
         CallError::NoModelFile(_) => "`precis model list` shows the models that have a name".into(),
         CallError::Device(DeviceChoice::Cuda(_)) => "use `--device cpu`, or build with `--features cuda`".into(),
         CallError::NoModelOffline => {
             "run `precis model pull` while online, or bring a GGUF file and run `precis model add FILE`".into()
         }
-        CallError::Device(_) | CallError::NoFolder(_) => return None,
+        CallError::Device(_) | CallError::NoDayLeft | CallError::NoFolder(_) => return None,
     })
 }
 
@@ -143,6 +153,13 @@ fn of_store(error: &StoreError) -> Option<String> {
         }
         StoreError::Cancelled => "run the same again: it goes on where it stopped".into(),
     })
+}
+
+fn without_date(articles: usize) -> String {
+    match articles {
+        0 => String::new(),
+        n => format!("; {n} would be, but have no date"),
+    }
 }
 
 fn besides(others: usize) -> String {

@@ -74,7 +74,9 @@ impl Index {
                     .map(|address| (*key, *address)),
             );
         }
-        missing.sort_by_key(|(_, address)| *address);
+        // What is searched now is embedded first.
+        let is_searched = |passage| self.scope.as_ref().is_none_or(|scope| scope.has(passage));
+        missing.sort_by_key(|(_, address)| (!is_searched(*address), *address));
         let mut n_done = 0;
         for chunk in missing.chunks(PASSAGES_PER_APPEND) {
             if progress(n_done, missing.len()).is_break() {
@@ -107,8 +109,12 @@ impl Index {
         let mut found = Vec::new();
         let vectors = self.vectors.as_ref();
         if let Some(vectors) = vectors.filter(|vectors| vectors.n_dims() == question.len()) {
-            for (rank, (key, _)) in vectors.nearest(question, n).into_iter().enumerate() {
-                let passages = self.passages_of(searcher, key)?;
+            let scope = self.scope.as_ref();
+            let is_searched = |key| scope.is_none_or(|scope| scope.has_key(key));
+            let nearest = vectors.nearest(question, n, &is_searched);
+            for (rank, (key, _)) in nearest.into_iter().enumerate() {
+                let mut passages = self.passages_of(searcher, key)?;
+                passages.retain(|passage| scope.is_none_or(|scope| scope.has(*passage)));
                 found.extend(passages.into_iter().map(|what| Ranked {
                     what,
                     rank,

@@ -16,12 +16,13 @@ use tantivy::schema::{
 use tantivy::{IndexReader, IndexWriter, ReloadPolicy};
 
 use super::Passage;
+use super::filter::Scope;
 use super::source::hex_sha256;
 use super::table::{self, Table};
 use super::vectors::Vectors;
 
 /// To be raised whenever the same files would give another index: terms, passages, cleaning, fields.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// A searchable index of a set of inputs.
 pub struct Index {
@@ -31,6 +32,8 @@ pub struct Index {
     pub(super) table: Table,
     /// The vectors of its passages, once [`Index::embed`] was called.
     pub(super) vectors: Option<Vectors>,
+    /// What is searched, if not everything.
+    pub(super) scope: Option<Scope>,
     pub(super) index: tantivy::Index,
     /// The bytes of the list of segments, which tell whether another process has committed since.
     segments: Vec<u8>,
@@ -56,6 +59,8 @@ pub(super) struct Fields {
     pub(super) title: Field,
     pub(super) words: Field,
     pub(super) pairs: Field,
+    /// Its [`facts`](super::filter::facts).
+    pub(super) facts: Field,
     /// The [`key_of`](super::dense::key_of) of its vector.
     pub(super) key: Field,
     /// A [`Stored`] as JSON; the only field that can be read back.
@@ -108,10 +113,10 @@ impl Index {
     pub(super) fn lock_and_refresh(&mut self) -> Result<File> {
         let lock = lock(&self.folder, "lock")?;
         if read_segments(&self.folder).ok().as_ref() != Some(&self.segments) {
-            let (rebuilt, vectors) = (self.rebuilt.take(), self.vectors.take());
-            *self = Index::open_locked(&self.folder)?;
-            self.vectors = vectors;
-            self.rebuilt = self.rebuilt.take().or(rebuilt);
+            let opened = Index::open_locked(&self.folder)?;
+            let old = std::mem::replace(self, opened);
+            (self.vectors, self.rebuilt) = (old.vectors, self.rebuilt.take().or(old.rebuilt));
+            self.narrow_again(old.scope)?;
         }
         Ok(lock)
     }
@@ -137,7 +142,8 @@ impl Index {
     pub(super) fn reload(&mut self) -> Result<()> {
         self.segments = read_segments(&self.folder)?;
         self.reader.reload()?;
-        Ok(())
+        let scope = self.scope.take();
+        self.narrow_again(scope)
     }
 
     fn open_locked(folder: &Path) -> Result<Index> {
@@ -157,6 +163,7 @@ impl Index {
             reader,
             table,
             vectors: None,
+            scope: None,
             index,
             segments,
             rebuilt,
@@ -270,6 +277,7 @@ fn schema() -> (Schema, Fields) {
         title: builder.add_text_field("title", terms.clone()),
         words: builder.add_text_field("words", terms.clone()),
         pairs: builder.add_text_field("pairs", terms),
+        facts: builder.add_text_field("facts", STRING),
         key: builder.add_bytes_field("key", INDEXED),
         stored: builder.add_text_field("stored", STORED),
     };

@@ -4,8 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::Lang;
 
+mod analyse;
 mod bytes;
+pub mod date;
 mod dense;
+pub mod filter;
 mod fuse;
 pub mod index;
 mod layout;

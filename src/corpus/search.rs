@@ -1,13 +1,18 @@
 //! A question in, the passages that share its rarest words or its meaning out. Knows the index; knows no language model.
 
 use std::collections::HashSet;
+use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
-use tantivy::collector::TopDocs;
-use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query, TermQuery};
+use tantivy::collector::TopNComputer;
+use tantivy::collector::sort_key::NaturalComparator;
+use tantivy::query::{BooleanQuery, BoostQuery, EnableScoring, Occur, Query, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption, Value};
-use tantivy::{DocAddress, Score, Searcher, TantivyDocument, Term};
+use tantivy::{
+    DocAddress, DocSet, Score, Searcher, SegmentReader, TERMINATED, TantivyDocument, Term,
+};
 
+use super::analyse::in_parallel;
 use super::dense::question_of;
 use super::fuse::{Ranked, fuse, select};
 use super::index::{Index, Stored};
@@ -25,6 +30,9 @@ const BM25_CEILING: Score = 2.2;
 const WORDS_TRUST: Score = 4.0;
 /// Passages that are taken from each ranking.
 const N_CANDIDATES: usize = 100;
+
+/// Fewer passages are not worth a second thread.
+const PASSAGES_A_THREAD: u64 = 20_000;
 
 type Clause = (Occur, Box<dyn Query>);
 
@@ -84,8 +92,7 @@ impl Index {
         if clauses.is_empty() {
             return Ok(Vec::new());
         }
-        let query = BooleanQuery::new(clauses);
-        let found = searcher.search(&query, &TopDocs::with_limit(n).order_by_score())?;
+        let found = self.best(searcher, BooleanQuery::new(clauses), n)?;
         let rank = |score: Score| found.iter().filter(|(other, _)| *other > score).count();
         let ranked = |&(score, what)| Ranked {
             what,
@@ -93,6 +100,45 @@ impl Index {
             weight: WORDS_TRUST * score / best_score,
         };
         Ok(found.iter().map(ranked).collect())
+    }
+
+    /// The `n` searched passages that score highest, the best first. Each with any of the terms is scored: to leave out
+    /// those that cannot be among the best takes longer where questions have forty terms.
+    fn best(
+        &self,
+        searcher: &Searcher,
+        query: BooleanQuery,
+        n: usize,
+    ) -> Result<Vec<(Score, DocAddress)>> {
+        let weight = query.weight(EnableScoring::enabled_from_searcher(searcher))?;
+        let of_segment = |(segment_ord, segment): &(usize, &SegmentReader)| {
+            let mut best = TopNComputer::new_with_comparator(n, NaturalComparator);
+            let mut scorer = weight.scorer(segment, 1.0)?;
+            while scorer.doc() != TERMINATED {
+                let (doc, score) = (scorer.doc(), scorer.score());
+                let passage = DocAddress::new(*segment_ord as u32, doc);
+                let is_searched = || self.scope.as_ref().is_none_or(|it| it.has(passage));
+                let is_good = best.threshold.is_none_or(|least| score > least);
+                if is_good && is_searched() && !segment.is_deleted(doc) {
+                    best.push(score, passage);
+                }
+                scorer.advance();
+            }
+            let found = best.into_sorted_vec().into_iter();
+            Ok(found.map(|found| (found.sort_key, found.doc)).collect())
+        };
+        let segments: Vec<_> = searcher.segment_readers().iter().enumerate().collect();
+        let n_threads = match searcher.num_docs() {
+            0..PASSAGES_A_THREAD => 1,
+            _ => available_parallelism().map_or(1, usize::from),
+        };
+        let found: Result<Vec<Vec<_>>> = in_parallel(&segments, n_threads, of_segment)
+            .into_iter()
+            .collect();
+        let mut best = found?.concat();
+        best.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        best.truncate(n);
+        Ok(best)
     }
 
     /// A passage as it was stored.

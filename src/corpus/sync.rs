@@ -3,32 +3,25 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use anyhow::Result;
 use tantivy::indexer::LogMergePolicy;
-use tantivy::{IndexWriter, TantivyDocument, Term};
+use tantivy::{IndexWriter, Term};
 
-use super::bytes::Stamp;
-use super::dense::key_of;
-use super::index::{Fields, Index, Rebuilt, Stored};
-use super::passage::passages;
-use super::source::{Item, SourceError};
-use super::table::FileRecord;
-use super::terms::Terms;
-use crate::text::{Article, RawArticle};
+use super::analyse::{Outcome, Sink};
+use super::index::{Index, Rebuilt};
+use super::source::Item;
 
 /// Bytes of postings that are held before they are written out.
 const WRITER_BYTES: usize = 64 << 20;
 /// A kill loses at most the work on so many files.
-const FILES_PER_COMMIT: usize = 2048;
+const FILES_PER_COMMIT: usize = 8192;
+/// How often somebody is asked whether to go on while one file takes long.
+const PATIENCE: Duration = Duration::from_millis(200);
 /// More threads would wait for the one that writes.
 const MAX_THREADS: usize = 8;
-/// A file changed this shortly before it was read may change again without a new stamp: clocks are coarse.
-const SETTLED_NS: i64 = 2_000_000_000;
-/// Of a file with many bad records, so many are named.
-const MAX_REFUSED_NAMED: usize = 20;
 
 /// What bringing an index up to date came to. Counts are files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -147,10 +140,8 @@ impl Index {
         report: &mut SyncReport,
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<()> {
-        let n_threads = std::thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(MAX_THREADS)
-            .min(chunk.len());
+        let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let n_threads = n_cores.min(MAX_THREADS).min(chunk.len());
         let next_item = AtomicUsize::new(0);
         let stopped = AtomicBool::new(false);
         let old_hashes: Vec<Option<String>> = chunk
@@ -161,21 +152,24 @@ impl Index {
                     .map(|record| record.sha256.clone())
             })
             .collect();
-        let fields = self.fields;
+        let sink = &Sink {
+            writer,
+            fields: self.fields,
+            n_threads: n_cores.min(MAX_THREADS) / n_threads,
+            stopped: &stopped,
+        };
         std::thread::scope(|scope| {
             // Bounded, so that the workers stop soon after they are told to.
             let (sender, receiver) = mpsc::sync_channel(n_threads);
             for _ in 0..n_threads {
-                let (sender, next_item, stopped, old_hashes) =
-                    (sender.clone(), &next_item, &stopped, &old_hashes);
+                let (sender, next_item, old_hashes) = (sender.clone(), &next_item, &old_hashes);
                 scope.spawn(move || {
-                    while !stopped.load(Ordering::Relaxed) {
+                    while !sink.stopped.load(Ordering::Relaxed) {
                         let item_idx = next_item.fetch_add(1, Ordering::Relaxed);
                         let Some(item) = chunk.get(item_idx) else {
                             break;
                         };
-                        let outcome =
-                            update_item(item, old_hashes[item_idx].as_deref(), fields, writer);
+                        let outcome = sink.update(item, old_hashes[item_idx].as_deref());
                         if sender.send((item_idx, outcome)).is_err() {
                             break;
                         }
@@ -183,15 +177,23 @@ impl Index {
                 });
             }
             drop(sender);
-            for (n_received, (item_idx, outcome)) in receiver.into_iter().enumerate() {
-                let outcome = outcome.inspect_err(|_| stopped.store(true, Ordering::Relaxed))?;
-                self.note(chunk[item_idx], outcome, report);
-                if progress(n_received + 1).is_break() {
+            let mut n_received = 0;
+            loop {
+                match receiver.recv_timeout(PATIENCE) {
+                    Ok((item_idx, outcome)) => {
+                        let outcome =
+                            outcome.inspect_err(|_| stopped.store(true, Ordering::Relaxed))?;
+                        self.note(chunk[item_idx], outcome, report);
+                        n_received += 1;
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                }
+                if progress(n_received).is_break() {
                     stopped.store(true, Ordering::Relaxed);
                     report.interrupted = true;
                 }
             }
-            Ok(())
         })
     }
 
@@ -210,136 +212,11 @@ impl Index {
                 Some(_) => report.changed += 1,
                 None => report.added += 1,
             },
+            Outcome::Stopped => drop(self.table.remove(&key)),
             Outcome::Failed(error) => {
                 report.removed += usize::from(self.table.remove(&key).is_some());
                 report.failed.push((error.path, error.problem.to_string()));
             }
         }
     }
-}
-
-enum Outcome {
-    /// The bytes are those indexed; the stamp is new.
-    Same(Option<Stamp>),
-    Indexed(FileRecord),
-    Failed(SourceError),
-}
-
-/// Indexes one item unless its bytes have the hash `old`. An error is the index's own, not the item's.
-fn update_item(
-    item: &Item,
-    old: Option<&str>,
-    fields: Fields,
-    writer: &IndexWriter,
-) -> Result<Outcome> {
-    let stamp = match item.stamp() {
-        Ok(stamp) => stamp.filter(is_settled),
-        Err(error) => return Ok(forget(item, error, fields, writer)),
-    };
-    // Standard input has no second reading: it is indexed each time.
-    if old.is_some() && item.path.is_some() {
-        match item.sha256() {
-            Ok(sha256) if old == Some(&sha256) => return Ok(Outcome::Same(stamp)),
-            Ok(_) => {}
-            Err(error) => return Ok(forget(item, error, fields, writer)),
-        }
-    }
-    let mut articles = match item.open() {
-        Ok(articles) => articles,
-        Err(error) => return Ok(forget(item, error, fields, writer)),
-    };
-    writer.delete_term(Term::from_field_text(fields.file, &item.key()));
-    let mut record = FileRecord {
-        shown: item.shown.clone(),
-        stamp,
-        sha256: String::new(),
-        n_articles: 0,
-        n_passages: 0,
-        refused: Vec::new(),
-    };
-    let mut n_refused = 0;
-    for raw in &mut articles {
-        let (path, why) = match raw {
-            Ok(raw) => match add_article(&raw, item, fields, writer)? {
-                Ok(n_passages) => {
-                    record.n_articles += 1;
-                    record.n_passages += n_passages;
-                    continue;
-                }
-                Err(why) => (raw.path, why),
-            },
-            Err(error) if error.is_one_record() => (error.path, error.problem.to_string()),
-            Err(error) => return Ok(forget(item, error, fields, writer)),
-        };
-        n_refused += 1;
-        if n_refused <= MAX_REFUSED_NAMED {
-            record
-                .refused
-                .push((suffix_of(&path, item).to_owned(), why));
-        }
-    }
-    if n_refused > MAX_REFUSED_NAMED {
-        record.refused.push((
-            String::new(),
-            format!("holds {} more bad records", n_refused - MAX_REFUSED_NAMED),
-        ));
-    }
-    record.sha256 = articles.sha256();
-    Ok(Outcome::Indexed(record))
-}
-
-/// Takes out what the index holds of an item that cannot be read, old and half new.
-fn forget(item: &Item, error: SourceError, fields: Fields, writer: &IndexWriter) -> Outcome {
-    writer.delete_term(Term::from_field_text(fields.file, &item.key()));
-    Outcome::Failed(error)
-}
-
-/// Adds the passages of one article and counts them; the inner error says why there is none.
-fn add_article(
-    raw: &RawArticle,
-    item: &Item,
-    fields: Fields,
-    writer: &IndexWriter,
-) -> Result<std::result::Result<usize, String>> {
-    let article = match Article::read(raw) {
-        Ok(article) => article,
-        Err(refusal) => return Ok(Err(refusal.to_string())),
-    };
-    let title = Terms::of(article.title.as_deref().unwrap_or_default());
-    let title = [title.words, title.pairs].concat().join(" ");
-    let passages = passages(&article);
-    let n_passages = passages.len();
-    for mut passage in passages {
-        passage.path = suffix_of(&raw.path, item).to_owned();
-        let mut terms = Terms::default();
-        for sentence in &passage.sentences {
-            terms.append(Terms::of(&sentence.text));
-        }
-        let key = key_of(&passage);
-        let stored = serde_json::to_string(&Stored {
-            file: item.key(),
-            passage,
-        })?;
-        let mut document = TantivyDocument::default();
-        document.add_text(fields.file, item.key());
-        document.add_text(fields.title, &title);
-        document.add_text(fields.words, terms.words.join(" "));
-        document.add_text(fields.pairs, terms.pairs.join(" "));
-        document.add_bytes(fields.key, &key.0);
-        document.add_text(fields.stored, stored);
-        writer.add_document(document)?;
-    }
-    Ok(Ok(n_passages))
-}
-
-fn suffix_of<'a>(path: &'a str, item: &Item) -> &'a str {
-    path.strip_prefix(&item.shown).unwrap_or(path)
-}
-
-fn is_settled(stamp: &Stamp) -> bool {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now_ns = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
-    stamp.ctime_ns.saturating_add(SETTLED_NS) < now_ns
 }

@@ -89,7 +89,7 @@ enum Run<'a> {
 fn runs(text: &str) -> impl Iterator<Item = Run<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let start = rest.find(char::is_alphanumeric)?;
+        let start = rest.find(|c| is_unspaced(c) || c.is_alphanumeric())?;
         rest = &rest[start..];
         let first = rest.chars().next()?;
         let end = if is_unspaced(first) {
@@ -142,7 +142,7 @@ fn is_letter(c: char) -> bool {
 }
 
 fn is_word_char(c: char) -> bool {
-    (c.is_alphanumeric() || is_combining_mark(c)) && !is_unspaced(c)
+    !is_unspaced(c) && (c.is_alphanumeric() || is_combining_mark(c))
 }
 
 /// Han, kana and hangul: scripts whose words have no spaces between them, or whose spaces are no guide.

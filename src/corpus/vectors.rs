@@ -124,8 +124,14 @@ impl Vectors {
         self.map()
     }
 
-    /// The `n` vectors of each group that are closest to `question`, by the cosine of vectors of length 1.
-    pub(super) fn nearest(&self, question: &[f32], n: usize) -> Vec<(Key, f32)> {
+    /// Of those that are `wanted`, the `n` vectors of each group that are closest to `question`, by the cosine of vectors
+    /// of length 1.
+    pub(super) fn nearest(
+        &self,
+        question: &[f32],
+        n: usize,
+        wanted: &(dyn Fn(Key) -> bool + Sync),
+    ) -> Vec<(Key, f32)> {
         const RECORDS_A_THREAD: usize = 1 << 14;
         let (scale, question) = quantize(question);
         let scan = |records: &[u8]| {
@@ -141,12 +147,14 @@ impl Vectors {
                     key: key(record),
                 };
                 let heap = &mut best[usize::from(near.key.group()) % N_GROUPS];
-                if heap.len() < n {
-                    heap.push(near);
-                } else if heap.peek().is_some_and(|worst| near < *worst) {
-                    heap.pop();
-                    heap.push(near);
+                let is_full = heap.len() == n;
+                if is_full && heap.peek().is_none_or(|worst| near >= *worst) || !wanted(near.key) {
+                    continue;
                 }
+                if is_full {
+                    heap.pop();
+                }
+                heap.push(near);
             }
             best.map(BinaryHeap::into_vec).concat()
         };
@@ -320,7 +328,7 @@ mod tests {
                 .map(|(a, b)| a * b)
                 .sum::<f32>()
         };
-        let found = vectors.nearest(&question, 5);
+        let found = vectors.nearest(&question, 5, &|_| true);
         for group in 0..2 {
             let mut expected: Vec<usize> = (0..200).filter(|seed| seed % 2 == group).collect();
             expected.sort_by(|a, b| cosine(*b).total_cmp(&cosine(*a)));
@@ -340,7 +348,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("v");
         let mut vectors = Vectors::open(&path, "ab", 64).unwrap();
-        assert!(vectors.nearest(&vector(1), 3).is_empty());
+        assert!(vectors.nearest(&vector(1), 3, &|_| true).is_empty());
         vectors.append(&[keyed(1), keyed(2), keyed(3)]).unwrap();
         let whole = fs::read(&path).unwrap();
         for cut in [0, 5, HEADER, HEADER + 7, whole.len() - 1, whole.len()] {
@@ -365,10 +373,10 @@ mod tests {
         vectors.append(&[keyed(1), keyed(2), keyed(3)]).unwrap();
         let before = Vectors::open(&path, "ab", 64).unwrap();
         vectors.retain(&[keyed(1).0, keyed(3).0].into()).unwrap();
-        assert_eq!(seeds(&vectors.nearest(&vector(3), 1))[0], 3);
+        assert_eq!(seeds(&vectors.nearest(&vector(3), 1, &|_| true))[0], 3);
         assert_eq!(vectors.len(), 2);
         assert_eq!(
-            before.nearest(&vector(2), 1)[0].0,
+            before.nearest(&vector(2), 1, &|_| true)[0].0,
             keyed(2).0,
             "an open file stays as it was"
         );

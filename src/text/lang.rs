@@ -18,9 +18,10 @@ pub fn detect(text: &str) -> Lang {
     let mut traditional = 0usize;
     let mut in_word = false;
     for c in text.chars() {
-        let in_word_before = std::mem::replace(&mut in_word, c.is_alphabetic() && !is_han(c));
+        let is_han = is_han(c);
+        let in_word_before = std::mem::replace(&mut in_word, !is_han && c.is_alphabetic());
         latin_words += usize::from(in_word && !in_word_before);
-        if is_han(c) {
+        if is_han {
             han += 1;
             match script_of(c) {
                 Script::Simplified => simplified += 1,

@@ -10,6 +10,7 @@ use serde_json::ser::{CharEscape, Formatter, Serializer};
 use super::{Fingerprint, Sources, gap, sanitize, text};
 use crate::batch::Place;
 use crate::compose::{Answer, Claim, Dropped, Reading, Style, Summary};
+use crate::corpus::Hit;
 use crate::model::Usage;
 use crate::text::{Article, Lang, SetAside};
 
@@ -51,11 +52,12 @@ pub(crate) fn summary(
 pub(crate) fn answer(question: &str, answer: &Answer, fingerprint: &Fingerprint) -> String {
     let claim = |claim| ClaimObject::with_paths(claim, answer);
     let sources = Sources::of(answer);
-    let passage = |hit: &crate::corpus::Hit| {
+    let passage = |hit: &Hit| {
         let passage = &hit.passage;
         let words: Vec<&str> = passage.sentences.iter().map(|s| s.text.as_str()).collect();
         PassageObject {
             path: passage.path.clone(),
+            also: hit.also.clone(),
             start: passage.sentences.first().map_or(0, |s| s.start),
             end: passage.sentences.last().map_or(0, |s| s.end),
             score: hit.score,
@@ -246,6 +248,8 @@ struct AnswerLine<'a> {
 #[derive(Serialize)]
 struct PassageObject {
     path: String,
+    /// The paths of other articles with nearly the same text.
+    also: Vec<String>,
     start: usize,
     end: usize,
     score: f32,

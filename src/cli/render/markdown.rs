@@ -1,6 +1,6 @@
 //! Results in, Markdown out, in which the result's own words are only words: no markup, no links, no images.
 
-use super::text::{N_NEAREST, receipt};
+use super::text::{N_NEAREST, place, receipt};
 use super::{Sources, gap, marks, sanitize};
 use crate::compose::{Answer, Summary};
 use crate::text::Article;
@@ -44,11 +44,8 @@ pub(crate) fn answer(question: &str, answer: &Answer) -> String {
             let passage = &hit.passage;
             let text: Vec<&str> = passage.sentences.iter().map(|s| s.text.as_str()).collect();
             let text = words(&text.join(gap(passage.lang)));
-            let number = passage.first_sentence + 1;
-            out += &format!(
-                "\n> {text}\n>\n> {}, sentence {number}\n",
-                words(&passage.path)
-            );
+            let place = place(hit, passage.first_sentence);
+            out += &format!("\n> {text}\n>\n> {}\n", words(&place));
         }
         return out;
     }
@@ -61,13 +58,8 @@ pub(crate) fn answer(question: &str, answer: &Answer) -> String {
         );
     }
     for (idx, quote) in sources.quotes.iter().enumerate() {
-        let path = words(&answer.passages[quote.cite.article].passage.path);
-        let number = quote.cite.sentence + 1;
-        out += &format!(
-            "\n{}. {path}, sentence {number}: {}",
-            idx + 1,
-            words(&quote.text)
-        );
+        let place = place(&answer.passages[quote.cite.article], quote.cite.sentence);
+        out += &format!("\n{}. {}: {}", idx + 1, words(&place), words(&quote.text));
     }
     out + "\n"
 }

@@ -242,6 +242,7 @@ mod tests {
             sentences: sentences.to_vec(),
         };
         let hits = ["x.txt", "y.txt", "z.txt", "far.txt"];
+        let also = ["copy.txt", "a\n.txt", "b.txt", "c.txt", "d.txt"];
         Answer {
             claims,
             lang: Lang::En,
@@ -249,7 +250,11 @@ mod tests {
                 .map(|path| Hit {
                     passage: passage(path),
                     score: 1.5,
-                    also: Vec::new(),
+                    also: match path {
+                        "y.txt" => also[..1].iter().map(|name| (*name).to_owned()).collect(),
+                        "z.txt" => also[1..].iter().map(|name| (*name).to_owned()).collect(),
+                        _ => Vec::new(),
+                    },
                 })
                 .to_vec(),
             dropped: Vec::new(),
@@ -297,15 +302,22 @@ mod tests {
         let look = text::Look::default();
         let render = |format| super::answer("Why?", &answer, &fingerprint(), format, look);
         let expected = "It cost 3. [1]\nSo it opened. [2,1]\n\n\
-            [1] y.txt, sentence 2\n    It cost 3.\n[2] x.txt, sentence 1\n    It opened.\n";
+            [1] y.txt, sentence 2 (also in copy.txt)\n    It cost 3.\n[2] x.txt, sentence 1\n    It opened.\n";
         assert_eq!(render(Format::Text), expected);
-        assert!(render(Format::Md).contains("\n2. x.txt, sentence 1: It opened."));
+        let md = render(Format::Md);
+        assert!(
+            md.contains("\n1. y.txt, sentence 2 (also in copy.txt): It cost 3."),
+            "{md}"
+        );
+        assert!(md.contains("\n2. x.txt, sentence 1: It opened."), "{md}");
         let json: Value = serde_json::from_str(&render(Format::Json)).unwrap();
         assert_eq!(
             (&json["status"], &json["claims"][0]["path"]),
             (&"answered".into(), &"y.txt".into())
         );
         assert_eq!(json["claims"][1]["cites"][0]["path"], "x.txt");
+        assert_eq!(json["passages"][1]["also"], serde_json::json!(["copy.txt"]));
+        assert_eq!(json["passages"][0]["also"], serde_json::json!([]));
         assert_eq!(json["text"], "It cost 3. [1] So it opened. [2,1]");
     }
 
@@ -327,6 +339,8 @@ mod tests {
                 shown.contains("Not found.") && shown.contains("z.txt"),
                 "{shown}"
             );
+            assert!(shown.contains(".txt, b.txt, c.txt and 1 more)"), "{shown}");
+            assert!(!shown.contains("a\n.txt"), "{shown}");
             assert!(!shown.contains("far.txt"), "{shown}");
         }
         let json: Value = serde_json::from_str(&render(Format::Json)).unwrap();

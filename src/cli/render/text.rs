@@ -3,7 +3,7 @@
 use super::sanitize::line;
 use super::{Sources, gap, marks, name};
 use crate::compose::{Answer, Claim, Dropped, Summary};
-use crate::corpus::Passage;
+use crate::corpus::{Hit, Passage};
 use crate::text::{Article, Reason};
 
 /// How text is to look.
@@ -177,15 +177,11 @@ pub(crate) fn answer(answer: &Answer, look: Look) -> String {
     }
     out.push('\n');
     for (idx, quote) in sources.quotes.iter().enumerate() {
-        let place = format!(
-            "{}, sentence {}",
-            line(&answer.passages[quote.cite.article].passage.path),
-            quote.cite.sentence + 1
-        );
+        let place = place(&answer.passages[quote.cite.article], quote.cite.sentence);
         out += &format!(
             "[{}] {}\n    {}\n",
             idx + 1,
-            look.dim(&place),
+            look.dim(&line(&place)),
             line(&quote.text)
         );
     }
@@ -217,18 +213,26 @@ fn not_found(answer: &Answer, look: Look) -> String {
     }
     out += " The nearest passages:\n";
     for hit in answer.passages.iter().take(N_NEAREST) {
-        let passage = &hit.passage;
-        let place = format!(
-            "{}, sentence {}",
-            line(&passage.path),
-            passage.first_sentence + 1
-        );
-        out += &format!("\n{}\n    {}\n", look.dim(&place), opening(passage));
+        let place = place(hit, hit.passage.first_sentence);
+        let opening = opening(&hit.passage);
+        out += &format!("\n{}\n    {opening}\n", look.dim(&line(&place)));
     }
     if look.verbose {
         out += &dropped(&answer.dropped, look);
     }
     out
+}
+
+/// Where a sentence of a hit stands, and a few of the other places where the same text does; not sanitized yet.
+pub(super) fn place(hit: &Hit, sentence: usize) -> String {
+    const N_NAMED: usize = 3;
+    let (named, rest) = hit.also.split_at(hit.also.len().min(N_NAMED));
+    let also = match (named, rest.len()) {
+        ([], _) => String::new(),
+        (named, 0) => format!(" (also in {})", named.join(", ")),
+        (named, more) => format!(" (also in {} and {more} more)", named.join(", ")),
+    };
+    format!("{}, sentence {}{also}", hit.passage.path, sentence + 1)
 }
 
 /// The first whole sentences of a passage, about three lines of a terminal, and how many more there are.

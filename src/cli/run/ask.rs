@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::super::args::{AskArgs, Common, Format, LangChoice};
+use super::super::args::{AskArgs, Common, FilterArgs, Format, LangChoice, LangGroup};
 use super::super::console::Console;
 use super::super::error::{CallError, explain};
 use super::super::interrupt::Interrupt;
@@ -17,6 +17,7 @@ use super::find_articles;
 use crate::compose::answer::{answer, standalone};
 use crate::compose::{Answer, AnswerPlan, Turn};
 use crate::corpus::Encoder;
+use crate::corpus::filter::{Filter, Narrowed};
 use crate::corpus::index::{Index, folder_of};
 use crate::model::embed::Embedder;
 use crate::model::engine::Engine;
@@ -37,9 +38,11 @@ pub(super) fn run(
     {
         return Err(CallError::EmptyQuestion.into());
     }
+    let filter = filter(args.filter)?;
     let Some(mut index) = synced(&args.corpus, console, interrupt)? else {
         return Ok(Exit::Interrupted);
     };
+    narrow(&mut index, filter, console)?;
     let mut encoder = parts::encoder(common, console, interrupt)?;
     if let Some(encoder) = &mut encoder {
         embed(&mut index, encoder, console, interrupt)?;
@@ -48,7 +51,7 @@ pub(super) fn run(
         }
     }
     let plan = AnswerPlan {
-        lang: args.lang.and_then(LangChoice::lang),
+        lang: args.answer_lang.and_then(LangChoice::lang),
         sampling: parts::sampling(&args.model),
         prompts: config::prompts()?,
     };
@@ -160,6 +163,37 @@ fn synced(corpus: &str, console: Console, interrupt: &Interrupt) -> Result<Optio
         .into());
     }
     Ok(Some(index))
+}
+
+fn filter(args: FilterArgs) -> Result<Filter> {
+    if let (Some(since), Some(until)) = (args.since, args.until)
+        && !until.may_be_since(since)
+    {
+        return Err(CallError::NoDayLeft.into());
+    }
+    Ok(Filter {
+        paths: args.path,
+        langs: args.lang.map_or(Vec::new(), LangGroup::langs),
+        since: args.since,
+        until: args.until,
+    })
+}
+
+/// Lets searches see only what was asked for, and says what is left out for having no date.
+fn narrow(index: &mut Index, filter: Filter, console: Console) -> Result<()> {
+    if filter.is_empty() {
+        return Ok(());
+    }
+    let Narrowed { articles, undated } = index.narrow(filter)?;
+    match (articles, undated) {
+        (0, undated) => return Err(CallError::NothingToSearch { undated }.into()),
+        (_, 0) => {}
+        (_, 1) => console.note("1 article is not searched, because it has no date"),
+        (_, n) => console.note(&format!(
+            "{n} articles are not searched, because they have no date"
+        )),
+    }
+    Ok(())
 }
 
 /// The longest that a question waits for passages to be embedded.
