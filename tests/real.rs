@@ -22,6 +22,11 @@ fn model_path() -> PathBuf {
     PATH.clone()
 }
 
+/// The small model, loaded.
+pub(super) fn small_engine() -> Engine {
+    open(&model_path(), 1, true)
+}
+
 fn pull(name: &str) -> PathBuf {
     let own = || {
         dirs::data_dir()

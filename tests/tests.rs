@@ -1,9 +1,11 @@
 //! One test binary. Each module tests one subject; `support` holds what they share.
 
+mod answer;
 mod cli;
 mod compose;
 mod corpus;
 mod floors;
+mod hostile;
 mod lab;
 mod model;
 mod real;

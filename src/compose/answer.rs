@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use super::evidence::Line;
 use super::faithful::with_bounds;
-use super::ground::{Ground, Support, words};
+use super::ground::{Ground, Support, n_words, words};
 use super::line::{in_language, tidy};
 use super::relevant::{Relevant, is_foreign};
 use super::shorten::shorten;
@@ -28,6 +28,8 @@ use crate::text::script::is_han;
 const ANSWER_TOKENS: usize = 64;
 /// Words of a source sentence that is told instead of an answer that cannot be checked.
 const SENTENCE_WORDS: usize = 40;
+/// So many words may be a sentence, and get its full stop.
+const WORDS_OF_SENTENCE: usize = 5;
 /// Another article is asked for a different answer when a sentence of it bears on the question this much, of what the
 /// sentence with the first answer does.
 const SAME_SUBJECT: f64 = 0.9;
@@ -50,8 +52,9 @@ pub fn answer(
         usage: Usage::default(),
     };
     let (mut claims, mut dropped) = (Vec::new(), Vec::new());
-    if let Some(finding) = asked.find(&relevant, &hits)?
-        && let Some(claim) = asked.claim(&finding, &relevant, &hits, &mut dropped)?
+    let finding = asked.find(&relevant, &hits)?;
+    if let Some(finding) = &finding
+        && let Some(claim) = asked.claim(finding, &relevant, &hits, &mut dropped)?
     {
         claims.push(claim);
         if let Some(other) = finding.another_view(&relevant, &hits)
@@ -67,6 +70,7 @@ pub fn answer(
         usage: asked.usage,
         passages: hits,
         dropped,
+        verdict: finding.map(|finding| finding.verdict),
     })
 }
 
@@ -162,7 +166,7 @@ impl Asked<'_> {
             text = self.translated(text)?;
         }
         let mut text = in_language(capitalized(&text), self.lang);
-        if text.ends_with(|c: char| c.is_alphanumeric() || c == ')' || c == '）') {
+        if n_words(&text, self.lang) >= WORDS_OF_SENTENCE && text.ends_with(char::is_alphanumeric) {
             text.push(if self.lang == Lang::En { '.' } else { '。' });
         }
         Ok(Some(Claim { text, cites }))

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use super::evidence::{Evidence, Line};
-use super::faithful::distortion;
+use super::faithful::{distortion, with_articles};
 use super::ground::{Ground, HAN_PER_WORD, Support, longest_copy, n_words, words};
 use super::line::{in_language, tidy, whole_line};
 use super::prompt::Prompts;
@@ -148,6 +148,10 @@ impl<'a> Drafting<'a> {
                 let claim = Claim { text, cites };
                 match self.distorted(task, &claim) {
                     Some(why) => Err(refused(why)),
+                    None if self.lang == Lang::En => Ok(Claim {
+                        text: with_articles(&claim.text, &task.line.text),
+                        ..claim
+                    }),
                     None => Ok(claim),
                 }
             }

@@ -118,6 +118,57 @@ pub fn with_bounds(draft: &str, sources: &[Quote]) -> String {
     bounded
 }
 
+/// `draft` with the articles back that a shortening of `source` lost: “council paid bill” of “the council paid the bill”.
+/// English only, and not before a title: “Mayor Vandro” of “the mayor, Ilse Vandro”.
+pub fn with_articles(draft: &str, source: &str) -> String {
+    const DETERMINERS: [&str; 16] = [
+        "the", "a", "an", "its", "his", "her", "their", "our", "this", "that", "these", "those",
+        "no", "every", "each", "any",
+    ];
+    let tokens: Vec<&str> = draft.split_whitespace().collect();
+    let source: Vec<&str> = source.split_whitespace().collect();
+    let folded = |tokens: &[&str]| -> Vec<String> {
+        let word = |token: &&str| words(token).concat();
+        tokens.iter().map(word).collect()
+    };
+    let (draft_words, source_words) = (folded(&tokens), folded(&source));
+    let aligned = align(&draft_words, &source_words);
+    let is_article = |word: &str| matches!(word, "the" | "a" | "an");
+    let is_name = |token: &str| token.starts_with(char::is_uppercase);
+    let lost = |idx: usize| -> Option<&str> {
+        let at = aligned[idx]?;
+        let article = source[at.checked_sub(1)?];
+        let has_one = idx > 0 && DETERMINERS.contains(&&*draft_words[idx - 1]);
+        let is_title = tokens.get(idx + 1).is_some_and(|next| is_name(next));
+        let fits = is_article(&article.to_lowercase()) && !has_one && !is_title;
+        (fits && !is_name(source[at])).then_some(article)
+    };
+    let mut told: Vec<String> = Vec::with_capacity(tokens.len());
+    for (idx, token) in tokens.iter().enumerate() {
+        match lost(idx) {
+            Some(article) if idx == 0 => {
+                let mut letters = article.to_lowercase();
+                letters[..1].make_ascii_uppercase();
+                told.push(letters);
+                told.push(source_case(token));
+            }
+            Some(article) => {
+                told.push(article.to_lowercase());
+                told.push((*token).to_owned());
+            }
+            None => told.push((*token).to_owned()),
+        }
+    }
+    told.join(" ")
+}
+
+/// A word that opened a sentence and does so no longer.
+fn source_case(token: &str) -> String {
+    let mut rest = token.chars();
+    let first = rest.next().map(|c| c.to_lowercase().to_string());
+    first.unwrap_or_default() + rest.as_str()
+}
+
 /// Short words that still carry meaning: figures and Han characters.
 fn has_weight(word: &str) -> bool {
     word.chars().any(|c| c.is_numeric() || is_han(c))
@@ -261,6 +312,35 @@ mod tests {
             "市府預計將投入四億元興建渡輪碼頭。",
             "市府預計將投入四億元,在北岸興建渡輪碼頭。",
             None,
+        );
+    }
+
+    #[test]
+    fn articles_that_a_shortening_lost_come_back() {
+        let check = |draft: &str, source: &str, expected: &str| {
+            assert_eq!(with_articles(draft, source), expected);
+        };
+        let paid = "The regional council paid 60 percent of the bill, an insurance pool of fishing towns 25.";
+        check(
+            "Regional council paid 60 percent of bill.",
+            paid,
+            "The regional council paid 60 percent of the bill.",
+        );
+        check(
+            "The regional council paid 60 percent of the bill.",
+            paid,
+            "The regional council paid 60 percent of the bill.",
+        );
+        check(
+            "Insurance pool of towns paid 25.",
+            paid,
+            "An insurance pool of towns paid 25.",
+        );
+        let mayor = "On Monday the mayor, Ilse Vandro, opened a quay.";
+        check(
+            "Mayor Ilse Vandro opened a quay.",
+            mayor,
+            "Mayor Ilse Vandro opened a quay.",
         );
     }
 

@@ -30,6 +30,7 @@ pub use answer::answer;
 pub use prompt::Prompts;
 pub use summarize::summarize;
 pub use together::together;
+pub use verdict::Verdict;
 
 /// A sentence of the output, with the source sentences that support it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,6 +165,8 @@ pub struct Answer {
     pub passages: Vec<Hit>,
     /// What was written and not let through.
     pub dropped: Vec<Dropped>,
+    /// Whether the best sentence answers the question; `None` where there was nothing to read.
+    pub verdict: Option<Verdict>,
     /// What it cost.
     pub usage: Usage,
 }

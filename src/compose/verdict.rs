@@ -5,6 +5,7 @@
 //! model's manifest.
 
 use anyhow::Result;
+use serde::Serialize;
 
 use super::prompt::Prompts;
 use crate::model::store::judgement_of;
@@ -12,8 +13,12 @@ use crate::model::{LanguageModel, Usage};
 use crate::text::Lang;
 
 /// What came of it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Verdict {
+    /// The log odds that the text holds an answer, by the model's own word.
+    pub held: f64,
+    /// The score of the best passage that the search found.
+    pub search: f32,
     /// How probable it is that the text answers the question, 0 to 1.
     pub confidence: f64,
     /// Whether that is enough.
@@ -23,12 +28,12 @@ pub struct Verdict {
 /// A model that is sure gives probabilities of 0 and 1, whose log odds would outweigh everything else.
 const MAX_ODDS: f64 = 7.0;
 
-/// Whether `text`, in the language `lang`, answers `question`. `found` is the score of the search's best passage.
+/// Whether `text`, in the language `lang`, answers `question`. `search` is the score of the best passage.
 pub fn verdict(
     question: &str,
     text: &str,
     lang: Lang,
-    found: f32,
+    search: f32,
     lm: &mut dyn LanguageModel,
     prompts: &Prompts,
 ) -> Result<(Verdict, Usage)> {
@@ -46,8 +51,14 @@ pub fn verdict(
         Lang::En => judgement.en,
         Lang::ZhHans | Lang::ZhHant => judgement.zh,
     };
-    let odds = weights.bias + weights.held * held + weights.search * f64::from(found);
+    let odds = weights.bias + weights.held * held + weights.search * f64::from(search);
     let confidence = 1.0 / (1.0 + (-odds).exp());
     let holds = confidence >= weights.enough;
-    Ok((Verdict { confidence, holds }, usage))
+    let verdict = Verdict {
+        held,
+        search,
+        confidence,
+        holds,
+    };
+    Ok((verdict, usage))
 }

@@ -9,7 +9,7 @@ use serde_json::ser::{CharEscape, Formatter, Serializer};
 
 use super::{Fingerprint, Sources, gap, sanitize, text};
 use crate::batch::Place;
-use crate::compose::{Answer, Claim, Dropped, Reading, Style, Summary};
+use crate::compose::{Answer, Claim, Dropped, Reading, Style, Summary, Verdict};
 use crate::corpus::Hit;
 use crate::model::Usage;
 use crate::text::{Article, Lang, SetAside};
@@ -83,6 +83,7 @@ pub(crate) fn answer(question: &str, answer: &Answer, fingerprint: &Fingerprint)
         claims: answer.claims.iter().map(claim).collect(),
         passages: answer.passages.iter().take(n_shown).map(passage).collect(),
         dropped: &answer.dropped,
+        verdict: answer.verdict,
         usage: answer.usage,
         fingerprint,
     })
@@ -241,6 +242,7 @@ struct AnswerLine<'a> {
     claims: Vec<ClaimObject<'a>>,
     passages: Vec<PassageObject>,
     dropped: &'a [Dropped],
+    verdict: Option<Verdict>,
     usage: Usage,
     fingerprint: &'a Fingerprint,
 }

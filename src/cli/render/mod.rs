@@ -258,6 +258,7 @@ mod tests {
                 })
                 .to_vec(),
             dropped: Vec::new(),
+            verdict: None,
             usage: Usage::default(),
         }
     }

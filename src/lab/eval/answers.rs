@@ -307,5 +307,11 @@ pub(super) fn shown(answer: &Answer) -> String {
     for dropped in &answer.dropped {
         text += &format!("(dropped: {}) {}", dropped.why, dropped.text);
     }
+    if let Some(verdict) = answer.verdict {
+        text += &format!(
+            "\n(held {:.3}, search {:.4}, sure {:.3})",
+            verdict.held, verdict.search, verdict.confidence
+        );
+    }
     text
 }

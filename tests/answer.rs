@@ -1,0 +1,194 @@
+//! `compose::answer` with a scripted model: what it is shown, what is let through, what is refused.
+
+use std::cell::RefCell;
+
+use precis::compose::{Answer, AnswerPlan, Prompts, answer};
+use precis::corpus::passage::passages;
+use precis::corpus::{Hit, Passage};
+use precis::model::{Prompt, Sampling, Scripted};
+use precis::text::{Article, Format, RawArticle};
+
+const QUAY: &str = "Ostrel will spend 4.2 million euros on a new ferry quay. Work begins in March and should last \
+    eleven months. Fishermen fear that the quay will push them out of the harbour. The bakery in Mill Street sells \
+    rye bread.";
+
+fn hit(path: &str, text: &str) -> Hit {
+    let raw = RawArticle {
+        path: path.into(),
+        bytes: text.as_bytes().to_vec(),
+        format: Format::Plain,
+        title: Some("Town news".into()),
+        date: None,
+    };
+    let article = Article::read(&raw).unwrap();
+    let passage: Passage = passages(&article).remove(0);
+    Hit {
+        passage,
+        score: 0.3,
+        also: Vec::new(),
+    }
+}
+
+fn plan() -> AnswerPlan {
+    AnswerPlan {
+        lang: None,
+        sampling: Sampling::Greedy,
+        prompts: Prompts::default(),
+    }
+}
+
+/// Whether a prompt asks for the verdict.
+fn is_verdict(prompt: &Prompt) -> bool {
+    prompt.system.contains("YES") || prompt.system.contains("否则") || prompt.system.ends_with('否')
+}
+
+fn ask(question: &str, hits: Vec<Hit>, said: impl Fn(&Prompt) -> &'static str) -> Answer {
+    let mut lm = Scripted::new(|prompt: &Prompt| said(prompt).to_owned());
+    answer(question, hits, &mut lm, &plan()).unwrap()
+}
+
+#[test]
+fn the_words_that_answer_are_told_with_the_sentence_that_they_stand_in() {
+    let said = |prompt: &Prompt| match is_verdict(prompt) {
+        true => "YES",
+        false => "eleven months",
+    };
+    let found = ask(
+        "How long should the work on the quay last?",
+        vec![hit("a.txt", QUAY)],
+        said,
+    );
+    assert_eq!(found.claims.len(), 1);
+    assert_eq!(found.claims[0].text, "Eleven months");
+    let cited: Vec<&str> = found.claims[0].cites.iter().map(|q| &*q.text).collect();
+    assert_eq!(
+        cited,
+        ["Work begins in March and should last eleven months."]
+    );
+}
+
+#[test]
+fn what_the_sentence_does_not_answer_is_refused_with_the_reason() {
+    let said = |prompt: &Prompt| match is_verdict(prompt) {
+        true => "NO",
+        false => "eleven months",
+    };
+    let found = ask(
+        "How long did the mayor of Ostrel hold office?",
+        vec![hit("a.txt", QUAY)],
+        said,
+    );
+    assert!(!found.found());
+    assert!(
+        found.dropped[0].why.contains("hardly answers"),
+        "{:?}",
+        found.dropped
+    );
+    assert_eq!(found.passages.len(), 1, "the nearest passages stay");
+}
+
+#[test]
+fn words_that_nothing_supports_give_way_to_the_sentence_itself() {
+    let said = |prompt: &Prompt| match is_verdict(prompt) {
+        true => "YES",
+        false => "Yes, 5.6 million euros",
+    };
+    let found = ask(
+        "Will Ostrel spend 4.2 million euros on the quay?",
+        vec![hit("a.txt", QUAY)],
+        said,
+    );
+    assert_eq!(
+        found.claims[0].text,
+        "Ostrel will spend 4.2 million euros on a new ferry quay."
+    );
+    assert!(found.dropped[0].why.contains("5.6"), "{:?}", found.dropped);
+}
+
+#[test]
+fn articles_that_answer_differently_are_both_heard() {
+    let other = "Ostrel will spend 6.5 million euros on a new ferry quay, the harbour master said.";
+    let said = |prompt: &Prompt| match (is_verdict(prompt), prompt.user.contains("Fishermen")) {
+        (true, _) => "YES",
+        (false, _) if !prompt.user.contains("4.2") => "6.5 million euros",
+        (false, _) => "4.2 million euros",
+    };
+    let question = "How many euros will Ostrel spend on the ferry quay?";
+    let hits = vec![hit("a.txt", QUAY), hit("b.txt", other)];
+    let found = ask(question, hits, said);
+    let told: Vec<(&str, &str)> = found
+        .claims
+        .iter()
+        .map(|claim| {
+            let path = &found.passages[claim.cites[0].cite.article].passage.path;
+            (&*claim.text, &**path)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("4.2 million euros", "a.txt"),
+            ("6.5 million euros", "b.txt")
+        ]
+    );
+
+    let same = "The council decided that Ostrel will spend 4,200,000 euros on a new ferry quay.";
+    let hits = vec![hit("a.txt", QUAY), hit("b.txt", same)];
+    assert_eq!(
+        ask(question, hits, |prompt| match is_verdict(prompt) {
+            true => "YES",
+            false => "4.2 million euros",
+        })
+        .claims
+        .len(),
+        1
+    );
+}
+
+#[test]
+fn an_answer_is_in_the_language_of_the_question_beside_the_words_of_the_article() {
+    let said = |prompt: &Prompt| match prompt.user.contains("译成") {
+        true => "十一个月",
+        false if is_verdict(prompt) => "YES",
+        false => "eleven months",
+    };
+    let found = ask("工程要多久?", vec![hit("a.txt", QUAY)], said);
+    assert_eq!(found.claims[0].text, "十一个月（eleven months）");
+}
+
+#[test]
+fn only_sentences_that_bear_on_the_question_are_read_and_only_their_words_may_be_written() {
+    let long: String = (0..60)
+        .map(|i| {
+            format!("The bakery number {i} in Mill Street sells rye bread and cake to {i} people. ")
+        })
+        .collect();
+    let prompts = RefCell::new(Vec::new());
+    let mut lm = Scripted::new(|prompt: &Prompt| {
+        prompts.borrow_mut().push(prompt.clone());
+        "eleven months".to_owned()
+    });
+    let hits = vec![hit("b.txt", &long), hit("a.txt", QUAY)];
+    answer(
+        "How long should the work on the quay last?",
+        hits,
+        &mut lm,
+        &plan(),
+    )
+    .unwrap();
+    let prompts = prompts.borrow();
+    let only = prompts[0].only.as_deref().unwrap();
+    assert!(only.contains("eleven months") && prompts[0].user.contains("eleven months"));
+    let n_bakeries = prompts[0].user.matches("bakery number").count();
+    assert!(n_bakeries < 40, "{n_bakeries}");
+}
+
+#[test]
+fn no_passage_is_no_answer_and_asks_no_model() {
+    let mut lm = Scripted::new(|_: &Prompt| unreachable!("there is nothing to read"));
+    assert!(
+        !answer("Who?", Vec::new(), &mut lm, &plan())
+            .unwrap()
+            .found()
+    );
+}
