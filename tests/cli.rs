@@ -739,7 +739,7 @@ fn an_index_that_is_of_no_use_is_made_anew_and_that_is_said() {
     let index = index.join(&files_in(&index)[0]);
     let meta = index.join("passages/meta.json");
     let text = fs::read_to_string(&meta).unwrap();
-    let older = text.replacen(r#"{\"format\":"#, r#"{\"format\":0"#, 1);
+    let older = text.replacen(r#"{\"format\":"#, r#"{\"format\":1"#, 1);
     for (damaged, said) in [(older.as_str(), "of another version"), ("{", "was damaged")] {
         fs::write(&meta, damaged).unwrap();
         let again = ask();
