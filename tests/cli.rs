@@ -724,6 +724,74 @@ fn what_the_folder_does_not_tell_is_not_found() {
 }
 
 #[test]
+fn an_index_that_is_of_no_use_is_made_anew_and_that_is_said() {
+    let user = User::new();
+    user.write("news/a.txt", HARBOUR);
+    let ask = || {
+        user.run_tiny(&[
+            "ask",
+            "news",
+            "How long did the repairs of the harbour take?",
+        ])
+    };
+    let first = ask();
+    let index = user.path("cache/precis/index");
+    let index = index.join(&files_in(&index)[0]);
+    let meta = index.join("passages/meta.json");
+    let text = fs::read_to_string(&meta).unwrap();
+    let older = text.replacen(r#"{\"format\":"#, r#"{\"format\":1"#, 1);
+    for (damaged, said) in [(older.as_str(), "of another version"), ("{", "was damaged")] {
+        fs::write(&meta, damaged).unwrap();
+        let again = ask();
+        assert!(
+            again.err.contains(said) && again.err.contains("made anew"),
+            "{}",
+            again.err
+        );
+        assert_eq!((again.code, &again.out), (first.code, &first.out));
+        let third = ask();
+        assert!(!third.err.contains("made anew"), "{}", third.err);
+    }
+}
+
+#[test]
+fn several_processes_share_an_index() {
+    let user = User::new();
+    for i in 0..40 {
+        user.write(
+            &format!("news/{i}.txt"),
+            format!("{HARBOUR} It was day {i}."),
+        );
+    }
+    let question = "How long did the repairs of the harbour take?";
+    let mut children: Vec<_> = (0..4)
+        .map(|_| {
+            user.command(&["ask", "news", question, "--json"])
+                .env("PRECIS_MODEL", "tiny.gguf")
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    // One is killed while it works or waits; the others do not notice.
+    let mut killed = children.pop().unwrap();
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let all: Vec<Ended> = children
+        .into_iter()
+        .map(|child| ended(child.wait_with_output().unwrap()))
+        .collect();
+    for one in &all {
+        assert_eq!(
+            objects(one)[0]["passages"],
+            objects(&all[0])[0]["passages"],
+            "{}",
+            one.err
+        );
+        assert!(!one.err.contains("made anew"), "{}", one.err);
+    }
+}
+
+#[test]
 fn a_search_may_be_narrowed_and_says_what_that_leaves_out() {
     let user = User::new();
     user.write("news/a.txt", HARBOUR);

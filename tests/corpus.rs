@@ -675,6 +675,89 @@ fn a_damaged_index_is_made_anew() {
     }
 }
 
+#[test]
+fn damage_to_any_file_of_an_index_is_noticed_or_does_no_harm() {
+    let corpus = Corpus::of(&[("a.txt", LIGHTHOUSE), ("b.txt", ORCHARD)]);
+    corpus.sync();
+    let listed = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
+    let whole: Vec<(PathBuf, Vec<u8>)> = listed(corpus.path("index"))
+        .chain(listed(corpus.path("index/passages")))
+        .filter(|path| path.is_file())
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect();
+    assert!(whole.len() > 6);
+    for (damaged, bytes) in &whole {
+        let flipped = |at: usize| {
+            let mut bytes = bytes.clone();
+            bytes
+                .iter_mut()
+                .skip(at)
+                .take(1)
+                .for_each(|byte| *byte ^= 0x11);
+            bytes
+        };
+        let middle = bytes.len() / 2;
+        for damage in [
+            flipped(0),
+            flipped(middle),
+            bytes[..middle].to_vec(),
+            Vec::new(),
+        ] {
+            fs::remove_dir_all(corpus.path("index")).unwrap();
+            fs::create_dir_all(corpus.path("index/passages")).unwrap();
+            for (path, bytes) in &whole {
+                fs::write(path, if path == damaged { &damage } else { bytes }).unwrap();
+            }
+            let (index, report) = corpus.sync();
+            let name = damaged.file_name().unwrap().to_string_lossy();
+            assert_eq!(
+                paths(&index.search("lamp", None, 5).unwrap()),
+                ["a.txt"],
+                "{name}"
+            );
+            assert_eq!(report.articles, 2, "{name}");
+            let is_data = !name.starts_with("lock") && !name.starts_with('.') && !bytes.is_empty();
+            if is_data && damage != *bytes && name != "meta.json" {
+                let is_noticed = matches!(report.rebuilt, Some(Rebuilt::Damaged(_)));
+                assert!(
+                    is_noticed,
+                    "{name}: {} of {} bytes",
+                    damage.len(),
+                    bytes.len()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn files_that_change_and_vanish_while_others_are_indexed_are_caught_up_with() {
+    let corpus = Corpus::of(&[]);
+    let name = |i| format!("{i:03}.txt");
+    for i in 0..300 {
+        corpus.write(&name(i), format!("Lamp number {i} was repaired."));
+    }
+    let found = corpus.found();
+    let mut is_done = false;
+    let mut meddle = |_: usize, _: usize| {
+        if !std::mem::replace(&mut is_done, true) {
+            for i in 100..200 {
+                fs::remove_file(corpus.file(&name(i))).unwrap();
+            }
+            for i in 200..300 {
+                corpus.write(&name(i), format!("The organ, pipe {i}, was tuned."));
+            }
+        }
+        ControlFlow::Continue(())
+    };
+    let report = corpus.open().sync(&found.items, &mut meddle).unwrap();
+    assert_eq!(report.articles + report.failed.len(), 300);
+    let (index, report) = corpus.sync();
+    assert_eq!((report.articles, report.failed.len()), (200, 0));
+    assert_eq!(index.search("lamp", None, 300).unwrap().len(), 100);
+    assert_eq!(index.search("organ", None, 300).unwrap().len(), 100);
+}
+
 // -------------------------------------------------------------------------------------------------- filters
 
 /// Twelve articles about lamps that rank above the two of them that a filter lets pass.
@@ -1136,6 +1219,13 @@ fn an_interrupted_embedding_goes_on_and_a_damaged_one_is_mended() {
         .set_len(whole - 1)
         .unwrap();
     assert_eq!(embed(&mut corpus.open(), "ab"), 1);
+    let mut flipped = fs::read(&path).unwrap();
+    flipped[whole as usize / 2] ^= 1;
+    fs::write(&path, flipped).unwrap();
+    assert!(
+        (40..60).contains(&embed(&mut corpus.open(), "ab")),
+        "what stands behind it is made again"
+    );
     fs::write(&path, "nothing").unwrap();
     assert_eq!(embed(&mut corpus.open(), "ab"), 100);
 }

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use memmap2::Mmap;
 
+use crate::kernel::byte_products;
+
 /// The first bytes of the hash of an embedded text, and its [`group`](Key::group).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Key(pub(super) [u8; KEY_BYTES]);
@@ -133,28 +135,33 @@ impl Vectors {
         wanted: &(dyn Fn(Key) -> bool + Sync),
     ) -> Vec<(Key, f32)> {
         const RECORDS_A_THREAD: usize = 1 << 14;
+        const RECORDS_A_RUN: usize = 256;
         let (scale, question) = quantize(question);
+        let question: Vec<i16> = question.into_iter().map(i16::from).collect();
+        let n_bytes = self.record_bytes();
         let scan = |records: &[u8]| {
             let mut best: [BinaryHeap<Near>; N_GROUPS] = Default::default();
-            for record in records.chunks_exact(self.record_bytes()) {
-                let own_scale = f32::from_le_bytes(
-                    *record[KEY_BYTES + 4..]
-                        .first_chunk()
-                        .expect("a record has a scale"),
-                );
-                let near = Near {
-                    cosine: dot(&question, &record[RECORD_HEAD..]) as f32 * own_scale * scale,
-                    key: key(record),
-                };
-                let heap = &mut best[usize::from(near.key.group()) % N_GROUPS];
-                let is_full = heap.len() == n;
-                if is_full && heap.peek().is_none_or(|worst| near >= *worst) || !wanted(near.key) {
-                    continue;
+            let mut products = Vec::new();
+            for run in records.chunks(RECORDS_A_RUN * n_bytes) {
+                byte_products(&question, run, n_bytes, &mut products);
+                for (record, product) in run.chunks_exact(n_bytes).zip(&products) {
+                    let (_, own_scale) = record.split_at(KEY_BYTES + 4);
+                    let own_scale = own_scale.first_chunk().expect("a record has a scale");
+                    let near = Near {
+                        cosine: *product as f32 * f32::from_le_bytes(*own_scale) * scale,
+                        key: key(record),
+                    };
+                    let heap = &mut best[usize::from(near.key.group()) % N_GROUPS];
+                    let is_full = heap.len() == n;
+                    let is_too_far = is_full && heap.peek().is_none_or(|worst| near >= *worst);
+                    if is_too_far || !wanted(near.key) {
+                        continue;
+                    }
+                    if is_full {
+                        heap.pop();
+                    }
+                    heap.push(near);
                 }
-                if is_full {
-                    heap.pop();
-                }
-                heap.push(near);
             }
             best.map(BinaryHeap::into_vec).concat()
         };
@@ -280,12 +287,6 @@ fn quantize(vector: &[f32]) -> (f32, Vec<i8>) {
         scale,
         vector.iter().map(|x| (x * inverse).round() as i8).collect(),
     )
-}
-
-/// Becomes vector code: products of bytes fit in 16 bits, and pairs of them are summed in 32.
-fn dot(a: &[i8], b: &[u8]) -> i32 {
-    let product = |(a, b): (&i8, &u8)| i32::from(i16::from(*a) * i16::from(*b as i8));
-    a.iter().zip(b).map(product).sum()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What an encoder of the BERT family needs beside products: the activation GELU and layer normalization. Plain Rust
-//! that becomes vector code in each instruction set.
+//! What an encoder of the BERT family needs beside products: the activation GELU and layer normalization, and what its
+//! vectors are compared by. Plain Rust that becomes vector code in each instruction set.
 
 use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor};
@@ -44,6 +44,15 @@ pub fn add_norm(
     Ok(Tensor::from_vec(normal, x.shape(), &Device::Cpu)?)
 }
 
+/// The products of `vector` with those that stand at the end of each record of `n_bytes`, as signed bytes.
+///
+/// Panics when a record is shorter than the vector, which may have at most 2^17 numbers.
+pub fn byte_products(vector: &[i16], records: &[u8], n_bytes: usize, products: &mut Vec<i32>) {
+    let isa = Isa::active().ok().flatten().unwrap_or(Isa::Portable);
+    products.resize(records.len() / n_bytes, 0);
+    isa.multiply_bytes(vector, records, n_bytes, products);
+}
+
 /// A copy of `x`, made run by run on all threads, each changed by `work` once it is there: what is copied is still
 /// in the cache then. `work` gets the place of the run's first number.
 fn in_runs(x: &[f32], run: usize, work: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
@@ -75,6 +84,18 @@ pub(super) fn activate(x: &mut [f32]) {
         let rest = sum * t * exp(-z * z); // 1 - erf(z)
         let erf = if *x < 0.0 { rest - 1.0 } else { 1.0 - rest };
         *x = 0.5 * *x * (1.0 + erf);
+    }
+}
+
+/// See [`byte_products`]. Pairs of 16-bit products are summed by one instruction.
+#[inline(always)]
+pub(super) fn multiply_bytes(vector: &[i16], records: &[u8], n_bytes: usize, products: &mut [i32]) {
+    for (product, record) in products.iter_mut().zip(records.chunks_exact(n_bytes)) {
+        let other = &record[n_bytes - vector.len()..];
+        let numbers = vector.iter().zip(other);
+        *product = numbers
+            .map(|(a, b)| i32::from(*a) * i32::from(*b as i8))
+            .sum();
     }
 }
 
@@ -130,6 +151,27 @@ mod tests {
         let mut bad = [f32::NAN];
         activate(&mut bad);
         assert!(bad[0].is_nan());
+    }
+
+    #[test]
+    fn bytes_are_multiplied_alike_in_every_instruction_set() {
+        for n in [1, 31, 384, 1024] {
+            let vector: Vec<i16> = (0..n).map(|i| (i * 89 % 255) as i16 - 127).collect();
+            let records: Vec<u8> = (0..9 * (n + 24)).map(|i| (i * i % 251) as u8).collect();
+            let expected: Vec<i32> = records
+                .chunks(n + 24)
+                .map(|record| {
+                    (0..n)
+                        .map(|i| i32::from(vector[i]) * i32::from(record[24 + i] as i8))
+                        .sum()
+                })
+                .collect();
+            for isa in Isa::available() {
+                let mut found = vec![0; 9];
+                isa.multiply_bytes(&vector, &records, n + 24, &mut found);
+                assert_eq!(found, expected, "{isa:?}");
+            }
+        }
     }
 
     #[test]

@@ -64,6 +64,11 @@ macro_rules! compiled_for {
         pub(super) fn normalize(x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
             super::encoder::normalize(x, weight, bias, epsilon);
         }
+
+        #[target_feature(enable = $features)]
+        pub(super) fn multiply_bytes(a: &[i16], b: &[u8], n_bytes: usize, products: &mut [i32]) {
+            super::encoder::multiply_bytes(a, b, n_bytes, products);
+        }
     };
 }
 #[cfg(target_arch = "x86_64")]
@@ -311,6 +316,11 @@ impl Isa {
     /// See `encoder::normalize`.
     pub(super) fn normalize(self, x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
         dispatch!(self, normalize(x, weight, bias, epsilon))
+    }
+
+    /// See `encoder::byte_products`.
+    pub(super) fn multiply_bytes(self, a: &[i16], b: &[u8], n_bytes: usize, products: &mut [i32]) {
+        dispatch!(self, multiply_bytes(a, b, n_bytes, products))
     }
 }
 

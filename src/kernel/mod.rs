@@ -18,7 +18,7 @@ use memmap2::Mmap;
 use activations::Activations;
 pub use attention::{attend, attend_both_ways};
 pub use device::{DeviceChoice, device, n_threads, set_threads};
-pub use encoder::{add_norm, gelu};
+pub use encoder::{add_norm, byte_products, gelu};
 use exp::gated;
 pub use format::Format;
 use format::Matrix;

@@ -4,7 +4,7 @@ pub(super) use super::activations::quantize_bundle as quantize;
 use super::activations::{Bundle, MAX_BUNDLE_ROWS};
 use super::attention::LANES;
 pub(super) use super::attention::soften;
-pub(super) use super::encoder::{activate, normalize};
+pub(super) use super::encoder::{activate, multiply_bytes, normalize};
 pub(super) use super::exp::gate;
 use super::format::{GROUP, Matrix};
 use super::reference;

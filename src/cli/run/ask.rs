@@ -18,7 +18,7 @@ use crate::compose::answer::{answer, standalone};
 use crate::compose::{Answer, AnswerPlan, Turn};
 use crate::corpus::Encoder;
 use crate::corpus::filter::{Filter, Narrowed};
-use crate::corpus::index::{Index, folder_of};
+use crate::corpus::index::{Index, Rebuilt, folder_of};
 use crate::model::embed::Embedder;
 use crate::model::engine::Engine;
 
@@ -148,6 +148,15 @@ fn synced(corpus: &str, console: Console, interrupt: &Interrupt) -> Result<Optio
         })
         .context("failed to bring the index up to date")?;
     drop(counts);
+    match &report.rebuilt {
+        Some(Rebuilt::OtherFormat) => {
+            console.note("the index was of another version of the program and is made anew");
+        }
+        Some(Rebuilt::Damaged(cause)) => console.warn(&sanitize::line(&format!(
+            "the index was damaged and is made anew: {cause}"
+        ))),
+        None => {}
+    }
     for (path, why) in &report.failed {
         console.warn(&sanitize::line(&format!("not searched: `{path}`: {why}")));
     }
