@@ -1,5 +1,6 @@
 //! `precis eval`: sets in, a table for people and one line of JSON out.
 
+use std::collections::BTreeMap;
 use std::time::{Instant, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -106,6 +107,12 @@ pub(super) fn run(
     drop(counts);
     if let Some(earlier) = &earlier {
         outcomes.iter_mut().for_each(|it| it.compare(earlier));
+        if outcomes
+            .iter()
+            .all(|it| it.versus.iter().all(BTreeMap::is_empty))
+        {
+            console.warn("nothing to compare: the earlier run judged none of these items");
+        }
     }
     if let Some(path) = &args.items {
         items::write(path, outcomes.iter().flat_map(|outcome| &outcome.items))?;
