@@ -24,7 +24,7 @@ fn hit(path: &str, text: &str) -> Hit {
     let passage: Passage = passages(&article).remove(0);
     Hit {
         passage,
-        score: 0.3,
+        score: 0.15,
         also: Vec::new(),
     }
 }
@@ -39,7 +39,7 @@ fn plan() -> AnswerPlan {
 
 /// Whether a prompt asks for the verdict.
 fn is_verdict(prompt: &Prompt) -> bool {
-    prompt.system.contains("YES") || prompt.system.contains("否则") || prompt.system.ends_with('否')
+    prompt.lead.ends_with("The question is")
 }
 
 fn ask(question: &str, hits: Vec<Hit>, said: impl Fn(&Prompt) -> &'static str) -> Answer {
@@ -50,7 +50,7 @@ fn ask(question: &str, hits: Vec<Hit>, said: impl Fn(&Prompt) -> &'static str) -
 #[test]
 fn the_words_that_answer_are_told_with_the_sentence_that_they_stand_in() {
     let said = |prompt: &Prompt| match is_verdict(prompt) {
-        true => "YES",
+        true => " answerable",
         false => "eleven months",
     };
     let found = ask(
@@ -70,7 +70,7 @@ fn the_words_that_answer_are_told_with_the_sentence_that_they_stand_in() {
 #[test]
 fn what_the_sentence_does_not_answer_is_refused_with_the_reason() {
     let said = |prompt: &Prompt| match is_verdict(prompt) {
-        true => "NO",
+        true => " unanswerable",
         false => "eleven months",
     };
     let found = ask(
@@ -90,7 +90,7 @@ fn what_the_sentence_does_not_answer_is_refused_with_the_reason() {
 #[test]
 fn words_that_nothing_supports_give_way_to_the_sentence_itself() {
     let said = |prompt: &Prompt| match is_verdict(prompt) {
-        true => "YES",
+        true => " answerable",
         false => "Yes, 5.6 million euros",
     };
     let found = ask(
@@ -109,7 +109,7 @@ fn words_that_nothing_supports_give_way_to_the_sentence_itself() {
 fn articles_that_answer_differently_are_both_heard() {
     let other = "Ostrel will spend 6.5 million euros on a new ferry quay, the harbour master said.";
     let said = |prompt: &Prompt| match (is_verdict(prompt), prompt.user.contains("Fishermen")) {
-        (true, _) => "YES",
+        (true, _) => " answerable",
         (false, _) if !prompt.user.contains("4.2") => "6.5 million euros",
         (false, _) => "4.2 million euros",
     };
@@ -136,7 +136,7 @@ fn articles_that_answer_differently_are_both_heard() {
     let hits = vec![hit("a.txt", QUAY), hit("b.txt", same)];
     assert_eq!(
         ask(question, hits, |prompt| match is_verdict(prompt) {
-            true => "YES",
+            true => " answerable",
             false => "4.2 million euros",
         })
         .claims
@@ -149,7 +149,7 @@ fn articles_that_answer_differently_are_both_heard() {
 fn an_answer_is_in_the_language_of_the_question_beside_the_words_of_the_article() {
     let said = |prompt: &Prompt| match prompt.user.contains("译成") {
         true => "十一个月",
-        false if is_verdict(prompt) => "YES",
+        false if is_verdict(prompt) => " answerable",
         false => "eleven months",
     };
     let found = ask("工程要多久?", vec![hit("a.txt", QUAY)], said);

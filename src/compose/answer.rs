@@ -14,6 +14,7 @@ use super::ground::{Ground, Support, n_words, words};
 use super::line::{in_language, tidy};
 use super::relevant::{Relevant, is_foreign};
 use super::shorten::shorten;
+use super::verbatim::verbatim;
 use super::verdict::{Verdict, verdict};
 use super::{Answer, AnswerPlan, Claim, Dropped, Turn};
 use crate::corpus::Hit;
@@ -152,8 +153,9 @@ impl Asked<'_> {
             );
             return Ok(None);
         }
-        let (text, cites) = match self.ground.check(&finding.text, &finding.home.cites) {
-            Support::Backed(cites) => (finding.text.clone(), cites),
+        let words = verbatim(&finding.text, &finding.home.text).unwrap_or(&finding.text);
+        let (text, cites) = match self.ground.check(words, &finding.home.cites) {
+            Support::Backed(cites) => (words.to_owned(), cites),
             Support::Unbacked(why) => {
                 drop(&finding.text, why);
                 let sentence = shorten(&finding.home.text, passage.lang, SENTENCE_WORDS);

@@ -176,7 +176,7 @@ fn has_weight(word: &str) -> bool {
 
 /// For each word of the draft the word of the source that it is, so that both stand in order, as many as possible are
 /// matched, and in as few runs as possible.
-fn align(draft: &[String], source: &[String]) -> Vec<Option<usize>> {
+pub(super) fn align(draft: &[String], source: &[String]) -> Vec<Option<usize>> {
     /// A new run has to bring in more than one word.
     const RUN_COST: i32 = 6;
     const MATCH: i32 = 10;

@@ -24,6 +24,7 @@ pub mod shorten;
 pub mod summarize;
 pub mod tags;
 pub mod together;
+pub mod verbatim;
 pub mod verdict;
 
 pub use answer::answer;

@@ -37,12 +37,14 @@ pub fn verdict(
     lm: &mut dyn LanguageModel,
     prompts: &Prompts,
 ) -> Result<(Verdict, Usage)> {
-    let words = match lang {
-        Lang::En => ["YES", "NO"],
-        Lang::ZhHans | Lang::ZhHant => ["是", "否"],
+    // In English, a small model judges the question better than it says yes or no.
+    let (lead, words) = match lang {
+        Lang::En => ("The question is", [" answerable", " unanswerable"]),
+        Lang::ZhHans | Lang::ZhHant => ("", ["是", "否"]),
     };
     let values = [("text", text), ("question", question)];
-    let prompt = prompts.render("verdict", lang, &values)?;
+    let mut prompt = prompts.render("verdict", lang, &values)?;
+    prompt.lead = lead.to_owned();
     let (shares, usage) = lm.weigh(&prompt, &words)?;
     let [yes, no] = [shares[0], shares[1]].map(|share| share.max(f64::MIN_POSITIVE).ln());
     let held = (yes - no).clamp(-MAX_ODDS, MAX_ODDS);
