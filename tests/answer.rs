@@ -91,7 +91,7 @@ fn what_the_sentence_does_not_answer_is_refused_with_the_reason() {
 fn words_that_nothing_supports_give_way_to_the_sentence_itself() {
     let said = |prompt: &Prompt| match is_verdict(prompt) {
         true => " answerable",
-        false => "Yes, 5.6 million euros",
+        false => "5.6 million euros",
     };
     let found = ask(
         "Will Ostrel spend 4.2 million euros on the quay?",

@@ -16,6 +16,9 @@ const HARBOUR: &str = "The harbour of Corran reopened on Monday after repairs th
 const LIBRARY: &str = "The town library of Dunmere now lends drills, saws and ladders. \
     Members may keep a tool for 7 days.";
 
+/// What a model says to the question whether a text answers a question.
+const ANSWERABLE: &str = " answerable";
+
 /// A set of two articles in a folder, and a question a line.
 fn set(folder: &Path, questions: &[Value]) -> Set {
     let lines = |records: &[Value]| -> String {
@@ -61,9 +64,12 @@ fn measure(kind: Kind, set: &Set, folder: &Path, lm: &mut dyn LanguageModel) -> 
 
 /// Says what the harbour's repairs cost where it can read it.
 fn reader(prompt: &Prompt) -> String {
-    match prompt.user.contains("3.2 million") {
-        true => "The council spent 3.2 million crowns on a new sea wall.".into(),
-        false => "Not found.".into(),
+    let is_there = prompt.user.contains("3.2 million");
+    match (prompt.lead.is_empty(), is_there) {
+        (true, true) => "The council spent 3.2 million crowns on a new sea wall.".into(),
+        (true, false) => "Members may keep a tool.".into(),
+        (false, true) => ANSWERABLE.into(),
+        (false, false) => " unanswerable".into(),
     }
 }
 
@@ -291,8 +297,10 @@ fn planted_passages_are_told_from_good_ones() {
     let mut lm = Scripted::new(|prompt: &Prompt| {
         let mut lines = prompt.user.lines();
         let line = lines.find(|line| line.contains("crowns on a new"));
-        let line = line.and_then(|line| line.split_once("] "));
-        line.map_or("Not found.".into(), |(_, sentence)| sentence.to_owned())
+        match prompt.lead.is_empty() {
+            true => line.unwrap_or_default().to_owned(),
+            false => ANSWERABLE.to_owned(),
+        }
     });
     let outcomes = measure(Kind::Noise, &set, folder.path(), &mut lm);
     let legs: Vec<(&str, f64, f64, f64)> = outcomes

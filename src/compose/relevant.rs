@@ -10,6 +10,7 @@ use crate::corpus::Hit;
 use crate::corpus::terms::terms;
 use crate::model::LanguageModel;
 use crate::text::Lang;
+use crate::text::fold::fold_str;
 use crate::text::lang::detect;
 
 /// Tokens of evidence: with 300, 19 of 20 answers are among the sentences, with 400 one or two in a hundred more.
@@ -44,6 +45,9 @@ impl Relevant {
         let mut left = most.min(lm.room() / 2);
         let mut chosen = vec![false; shares.len()];
         for idx in by_share {
+            if is_order(&evidence.lines[idx].text) {
+                continue;
+            }
             let tokens = lm.count(&evidence.lines[idx].text) + LINE_TOKENS;
             if tokens <= left {
                 left -= tokens;
@@ -68,6 +72,41 @@ impl Relevant {
             shares,
         }
     }
+}
+
+/// Whether a sentence tells whoever reads it what to say: that is no evidence of anything, and small models obey. A
+/// sentence that only reports such words is lost with them.
+fn is_order(text: &str) -> bool {
+    const ORDERS: [&str; 26] = [
+        "ignore the question",
+        "ignore all",
+        "ignore any",
+        "ignore previous",
+        "previous instructions",
+        "you are now a",
+        "system:",
+        "assistant:",
+        "language model,",
+        "[inst]",
+        "### ",
+        "<|im_",
+        "new task:",
+        "i order you",
+        "must answer",
+        "忽略上面",
+        "忽略之前",
+        "忽略以上",
+        "忽略问题",
+        "系统:",
+        "助手:",
+        "语言模型,",
+        "新任务:",
+        "命令你",
+        "正确的回答",
+        "必须回答",
+    ];
+    let text = fold_str(text);
+    ORDERS.iter().any(|order| text.contains(order))
 }
 
 /// Whether a passage is in another language than a question; the two Chinese scripts are one language.
