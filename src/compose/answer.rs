@@ -29,6 +29,8 @@ use crate::text::script::is_han;
 const ANSWER_TOKENS: usize = 64;
 /// Words of a source sentence that is told instead of an answer that cannot be checked.
 const SENTENCE_WORDS: usize = 40;
+/// Across languages nothing is found by words, so that the score says nothing: it is taken for one of the lower third.
+const FOREIGN_SCORE: f32 = 0.1;
 /// So many words may be a sentence, and get its full stop.
 const WORDS_OF_SENTENCE: usize = 5;
 /// Another article is asked for a different answer when a sentence of it bears on the question this much, of what the
@@ -119,7 +121,7 @@ impl Asked<'_> {
             self.question,
             &focus(home, hits),
             source_lang,
-            hits[0].score,
+            self.search_score(hits),
             self.lm,
             &self.plan.prompts,
         )?;
@@ -130,6 +132,14 @@ impl Asked<'_> {
             share,
             verdict,
         }))
+    }
+
+    /// The score of the best passage, as it would be in the question's own language.
+    fn search_score(&self, hits: &[Hit]) -> f32 {
+        match is_foreign(&hits[0], self.question) {
+            true => hits[0].score.max(FOREIGN_SCORE),
+            false => hits[0].score,
+        }
     }
 
     /// The claim that a finding is good for; `None` when it is not good enough, and then it is among the dropped.
