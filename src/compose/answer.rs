@@ -163,14 +163,18 @@ impl Asked<'_> {
             );
             return Ok(None);
         }
-        let words = verbatim(&finding.text, &finding.home.text).unwrap_or(&finding.text);
-        let (text, cites) = match self.ground.check(words, &finding.home.cites) {
-            Support::Backed(cites) => (words.to_owned(), cites),
-            Support::Unbacked(why) => {
-                drop(&finding.text, why);
-                let sentence = shorten(&finding.home.text, passage.lang, SENTENCE_WORDS);
-                (sentence, finding.home.cites.clone())
-            }
+        let home = &finding.home;
+        let (text, cites) = match verbatim(&finding.text, &home.text) {
+            // What a sentence says in these words needs no other support.
+            Some(words) => (words.to_owned(), home.cites.clone()),
+            None => match self.ground.check(&finding.text, &home.cites) {
+                Support::Backed(cites) => (finding.text.clone(), cites),
+                Support::Unbacked(why) => {
+                    drop(&finding.text, why);
+                    let sentence = shorten(&home.text, passage.lang, SENTENCE_WORDS);
+                    (sentence, home.cites.clone())
+                }
+            },
         };
         let cites = relevant.evidence.quotes(&cites);
         let mut text = with_bounds(&text, &cites);
