@@ -42,6 +42,11 @@ fn is_verdict(prompt: &Prompt) -> bool {
     prompt.lead.ends_with("The question is")
 }
 
+/// A model that gives this verdict, and else says these words.
+fn says(verdict: &'static str, words: &'static str) -> impl Fn(&Prompt) -> &'static str {
+    move |prompt: &Prompt| if is_verdict(prompt) { verdict } else { words }
+}
+
 fn ask(question: &str, hits: Vec<Hit>, said: impl Fn(&Prompt) -> &'static str) -> Answer {
     let mut lm = Scripted::new(|prompt: &Prompt| said(prompt).to_owned());
     answer(question, hits, &mut lm, &plan()).unwrap()
@@ -49,10 +54,7 @@ fn ask(question: &str, hits: Vec<Hit>, said: impl Fn(&Prompt) -> &'static str) -
 
 #[test]
 fn the_words_that_answer_are_told_with_the_sentence_that_they_stand_in() {
-    let said = |prompt: &Prompt| match is_verdict(prompt) {
-        true => " answerable",
-        false => "eleven months",
-    };
+    let said = says(" answerable", "eleven months");
     let found = ask(
         "How long should the work on the quay last?",
         vec![hit("a.txt", QUAY)],
@@ -69,10 +71,7 @@ fn the_words_that_answer_are_told_with_the_sentence_that_they_stand_in() {
 
 #[test]
 fn what_the_sentence_does_not_answer_is_refused_with_the_reason() {
-    let said = |prompt: &Prompt| match is_verdict(prompt) {
-        true => " unanswerable",
-        false => "eleven months",
-    };
+    let said = says(" unanswerable", "eleven months");
     let found = ask(
         "How long did the mayor of Ostrel hold office?",
         vec![hit("a.txt", QUAY)],
@@ -89,10 +88,7 @@ fn what_the_sentence_does_not_answer_is_refused_with_the_reason() {
 
 #[test]
 fn words_that_nothing_supports_give_way_to_the_sentence_itself() {
-    let said = |prompt: &Prompt| match is_verdict(prompt) {
-        true => " answerable",
-        false => "5.6 million euros",
-    };
+    let said = says(" answerable", "5.6 million euros");
     let found = ask(
         "Will Ostrel spend 4.2 million euros on the quay?",
         vec![hit("a.txt", QUAY)],

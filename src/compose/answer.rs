@@ -13,7 +13,7 @@ use super::faithful::with_bounds;
 use super::ground::{Ground, Support, n_words, words};
 use super::line::{in_language, tidy};
 use super::relevant::{Relevant, is_foreign};
-use super::shorten::shorten;
+use super::shorten::{capitalised, shorten};
 use super::verbatim::verbatim;
 use super::verdict::{Verdict, verdict};
 use super::{Answer, AnswerPlan, Claim, Dropped, Turn};
@@ -117,11 +117,15 @@ impl Asked<'_> {
             return Ok(None);
         }
         let (home, share) = home(&text, relevant);
+        let score = match is_foreign(&hits[home.block], self.question) {
+            true => hits[0].score.max(FOREIGN_SCORE),
+            false => hits[0].score,
+        };
         let (verdict, cost) = verdict(
             self.question,
             &focus(home, hits),
-            source_lang,
-            self.search_score(hits),
+            hits[home.block].passage.lang,
+            score,
             self.lm,
             &self.plan.prompts,
         )?;
@@ -132,14 +136,6 @@ impl Asked<'_> {
             share,
             verdict,
         }))
-    }
-
-    /// The score of the best passage, as it would be in the question's own language.
-    fn search_score(&self, hits: &[Hit]) -> f32 {
-        match is_foreign(&hits[0], self.question) {
-            true => hits[0].score.max(FOREIGN_SCORE),
-            false => hits[0].score,
-        }
     }
 
     /// The claim that a finding is good for; `None` when it is not good enough, and then it is among the dropped.
@@ -181,7 +177,7 @@ impl Asked<'_> {
         if is_foreign(&hits[finding.home.block], self.question) || self.is_other_language(&text) {
             text = self.translated(text)?;
         }
-        let mut text = in_language(capitalized(&text), self.lang);
+        let mut text = in_language(capitalised(&text), self.lang);
         if n_words(&text, self.lang) >= WORDS_OF_SENTENCE && text.ends_with(char::is_alphanumeric) {
             text.push(if self.lang == Lang::En { '.' } else { '。' });
         }
@@ -302,13 +298,6 @@ fn shown(lines: &[Line], hits: &[Hit]) -> String {
         text.push_str(&format!("{}\n", line.text));
     }
     text
-}
-
-/// `text` with a capital letter first.
-fn capitalized(text: &str) -> String {
-    let mut rest = text.chars();
-    let first = rest.next().map(|c| c.to_uppercase().to_string());
-    first.unwrap_or_default() + rest.as_str()
 }
 
 /// The question that stands on its own: a follow-up question with what it leaves out filled in from the turns before.

@@ -12,6 +12,7 @@ pub mod filter;
 mod fuse;
 pub mod index;
 mod layout;
+mod parallel;
 pub mod passage;
 pub mod records;
 mod search;

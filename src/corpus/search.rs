@@ -12,10 +12,10 @@ use tantivy::{
     DocAddress, DocSet, Score, Searcher, SegmentReader, TERMINATED, TantivyDocument, Term,
 };
 
-use super::analyse::in_parallel;
 use super::dense::question_of;
 use super::fuse::{Ranked, fuse, select};
 use super::index::{Index, Stored};
+use super::parallel::in_parallel;
 use super::terms::Terms;
 use super::{Encoder, Hit};
 

@@ -23,6 +23,7 @@ use candle_core::{Device, Tensor};
 
 use super::cache::Cache;
 use super::gguf::Gguf;
+use super::kept::{Kept, Read};
 use super::lookup::Lookup;
 use super::qwen::{Part, Qwen};
 use super::sample::shares;
@@ -50,9 +51,6 @@ pub struct EngineSettings {
 
 /// Qwen's small models read no better beyond this, and the cache of a longer prompt would outgrow the weights.
 const DEFAULT_CONTEXT: usize = 8_192;
-
-/// Prompts that are kept for what follows: one of each kind that a question needs.
-const N_KEPT: usize = 4;
 
 /// Reading the weights costs the same for any number of sequences, computing with them costs more for each. The kernels
 /// take six at a time: on two cores six are written at three times the speed of one, and twelve no faster than six;
@@ -99,14 +97,7 @@ pub struct Engine {
     stop: Arc<AtomicBool>,
     group: usize,
     lookup: bool,
-    /// The last prompts whose texts ended, the latest last.
-    kept: Vec<Read>,
-}
-
-/// A prompt whose keys and values a cache begins with.
-struct Read {
-    ids: Vec<u32>,
-    cache: Cache,
+    kept: Kept,
 }
 
 /// A sequence that is alive.
@@ -149,7 +140,7 @@ impl Engine {
             stop: settings.stop,
             group,
             lookup: settings.lookup,
-            kept: Vec::new(),
+            kept: Kept::default(),
         })
     }
 
@@ -243,34 +234,12 @@ impl Engine {
             }
             false => 0,
         };
-        let others = live.iter().map(|other| &other.prompt);
-        let alive = others.max_by_key(|other| n_shared(other));
-        let n_alive = alive.map_or(0, n_shared);
-        let numbered = self.kept.iter().map(n_shared).enumerate();
-        let (best, n_kept) = numbered.max_by_key(|(_, n)| *n).unwrap_or_default();
-        let cache = match alive {
-            Some(other) if n_alive > n_kept => other.cache.fork(n_alive),
-            _ if n_kept > 0 => {
-                let mut kept = self.kept.remove(best).cache;
-                kept.truncate(n_kept);
-                // What a long prompt needed is not to be held for a short one.
-                match kept.capacity() / 2 > ids.len() + max_tokens {
-                    true => kept.fork(n_kept),
-                    false => Ok(kept),
-                }
-            }
-            _ => Ok(self.model.cache()),
-        };
-        self.keep_within(self.model.max_len().saturating_sub(ids.len() + max_tokens));
-        cache
-    }
-
-    /// Forgets the oldest of the prompts that are kept, until the others hold no more than `n_tokens`.
-    fn keep_within(&mut self, n_tokens: usize) {
-        let held = |kept: &[Read]| kept.iter().map(|read| read.cache.capacity()).sum::<usize>();
-        while self.kept.len() > N_KEPT || held(&self.kept) > n_tokens {
-            self.kept.remove(0);
-        }
+        let live = live.iter().map(|other| &other.prompt);
+        let cache = self.kept.share(live, n_shared)?;
+        let n_needed = ids.len() + max_tokens;
+        self.kept
+            .shrink(self.model.max_len().saturating_sub(n_needed));
+        Ok(cache.unwrap_or_else(|| self.model.cache()))
     }
 
     /// Reads the token that each sequence wrote last, and has each write the next, or several of them.
@@ -322,8 +291,7 @@ impl Engine {
             prefill_ms: sequence.prefill_ms,
             decode_ms: sequence.decode_time.as_millis() as u64,
         };
-        self.kept.push(sequence.prompt);
-        self.keep_within(self.model.max_len());
+        self.kept.push(sequence.prompt, self.model.max_len());
         Some(Completion {
             text: sequence.writer.into_text(stop, &self.tokens),
             stop,
@@ -395,8 +363,7 @@ impl LanguageModel for Engine {
         self.check_fit(prompt, ids.len(), 0)?;
         let prompt_tokens = ids.len();
         let (read, logits, reused_tokens) = self.read(ids, 0, &[])?;
-        self.kept.push(read);
-        self.keep_within(self.model.max_len());
+        self.kept.push(read, self.model.max_len());
         let first = |word: &&str| -> Result<u32> {
             let ids = self.tokens.encode(word)?;
             ids.first().copied().context("a word without a token")

@@ -10,6 +10,7 @@ mod e5;
 pub mod embed;
 pub mod engine;
 pub mod gguf;
+mod kept;
 pub mod lookup;
 pub mod qwen;
 pub mod sample;

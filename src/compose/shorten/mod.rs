@@ -133,7 +133,8 @@ fn without_opening(text: &str, lang: Lang) -> String {
     capitalised(rest.unwrap_or(text).trim())
 }
 
-fn capitalised(text: &str) -> String {
+/// `text` with a capital letter first.
+pub(super) fn capitalised(text: &str) -> String {
     let mut characters = text.chars();
     let first = characters.next().map(char::to_uppercase);
     first.into_iter().flatten().chain(characters).collect()
