@@ -61,12 +61,11 @@ fn the_words_that_answer_are_told_with_the_sentence_that_they_stand_in() {
         said,
     );
     assert_eq!(found.claims.len(), 1);
-    assert_eq!(found.claims[0].text, "Eleven months");
+    let told = "Work begins in March and should last eleven months.";
+    assert_eq!(found.claims[0].text, told);
+    assert_eq!(found.claims[0].focus.as_deref(), Some("eleven months"));
     let cited: Vec<&str> = found.claims[0].cites.iter().map(|q| &*q.text).collect();
-    assert_eq!(
-        cited,
-        ["Work begins in March and should last eleven months."]
-    );
+    assert_eq!(cited, [told]);
 }
 
 #[test]
@@ -102,6 +101,20 @@ fn words_that_nothing_supports_give_way_to_the_sentence_itself() {
 }
 
 #[test]
+fn words_of_the_question_are_no_answer_to_it() {
+    let said = |prompt: &Prompt| match (is_verdict(prompt), prompt.barred.is_some()) {
+        (true, _) => " answerable",
+        (false, true) => "eleven months",
+        (false, false) => "the work on the quay",
+    };
+    let hits = || vec![hit("a.txt", QUAY)];
+    let found = ask("How long should the work on the quay last?", hits(), said);
+    assert_eq!(found.claims[0].focus.as_deref(), Some("eleven months"));
+    let found = ask("Should the work on the quay last for years?", hits(), said);
+    assert_ne!(found.claims[0].focus.as_deref(), Some("eleven months"));
+}
+
+#[test]
 fn articles_that_answer_differently_are_both_heard() {
     let other = "Ostrel will spend 6.5 million euros on a new ferry quay, the harbour master said.";
     let said = |prompt: &Prompt| match (is_verdict(prompt), prompt.user.contains("Fishermen")) {
@@ -110,14 +123,18 @@ fn articles_that_answer_differently_are_both_heard() {
         (false, _) => "4.2 million euros",
     };
     let question = "How many euros will Ostrel spend on the ferry quay?";
-    let hits = vec![hit("a.txt", QUAY), hit("b.txt", other)];
+    let between =
+        ["c.txt", "d.txt", "e.txt"].map(|path| hit(path, "Rye bread is sold in Mill Street."));
+    let mut hits = vec![hit("a.txt", QUAY)];
+    hits.extend(between);
+    hits.push(hit("b.txt", other));
     let found = ask(question, hits, said);
     let told: Vec<(&str, &str)> = found
         .claims
         .iter()
         .map(|claim| {
             let path = &found.passages[claim.cites[0].cite.article].passage.path;
-            (&*claim.text, &**path)
+            (claim.focus.as_deref().unwrap(), &**path)
         })
         .collect();
     assert_eq!(

@@ -5,6 +5,7 @@
 //! that they stand in and by `ground`. So a model that likes to refuse, and one that never does, are judged alike.
 
 use std::collections::HashSet;
+use std::slice::from_ref;
 
 use anyhow::Result;
 
@@ -12,14 +13,15 @@ use super::evidence::Line;
 use super::faithful::with_bounds;
 use super::ground::{Ground, Support, n_words, words};
 use super::line::{in_language, tidy};
+use super::question::{is_echo, names_its_answer};
 use super::relevant::{Relevant, is_foreign};
 use super::shorten::{capitalised, shorten};
-use super::verbatim::verbatim;
+use super::verbatim::{around, verbatim};
 use super::verdict::{Verdict, verdict};
 use super::{Answer, AnswerPlan, Claim, Dropped, Turn};
 use crate::corpus::Hit;
 use crate::corpus::terms::terms;
-use crate::model::{LanguageModel, Limits, Usage};
+use crate::model::{LanguageModel, Limits, Prompt, Usage};
 use crate::text::Lang;
 use crate::text::figures::figures;
 use crate::text::lang::detect;
@@ -31,6 +33,8 @@ const ANSWER_TOKENS: usize = 64;
 const SENTENCE_WORDS: usize = 40;
 /// Across languages nothing is found by words, so that the score says nothing: it is taken for one of the lower third.
 const FOREIGN_SCORE: f32 = 0.1;
+/// Words of a sentence that is told around its answer; of a longer one only some clauses are.
+const TOLD_WORDS: usize = 30;
 /// So many words may be a sentence, and get its full stop.
 const WORDS_OF_SENTENCE: usize = 5;
 /// Another article is asked for a different answer when a sentence of it bears on the question this much, of what the
@@ -110,9 +114,15 @@ impl Asked<'_> {
         let mut prompt = self.plan.prompts.render("answer", source_lang, &values)?;
         // What stands in a text can be said in its own words; the mask keeps the model from saying it in others.
         prompt.only = Some(shown);
-        let completion = self.lm.complete(&[prompt], &self.limits())?.remove(0);
-        self.usage += completion.usage;
-        let text = tidy(&completion.text);
+        let mut text = self.said(&prompt)?;
+        // What the question says itself is no answer to it, however near it stands to the answer.
+        if !names_its_answer(self.question) && is_echo(&text, self.question) {
+            prompt.barred = Some(text.clone());
+            let other = self.said(&prompt)?;
+            if !is_echo(&other, self.question) {
+                text = other;
+            }
+        }
         if text.is_empty() {
             return Ok(None);
         }
@@ -160,9 +170,17 @@ impl Asked<'_> {
             return Ok(None);
         }
         let home = &finding.home;
+        let is_foreign = is_foreign(&hits[home.block], self.question);
+        let mut focus = None;
+        // What a sentence says in these words needs no other support.
         let (text, cites) = match verbatim(&finding.text, &home.text) {
-            // What a sentence says in these words needs no other support.
-            Some(words) => (words.to_owned(), home.cites.clone()),
+            // A sentence would be translated less truly than a few words.
+            Some(run) if is_foreign => (home.text[run].to_owned(), home.cites.clone()),
+            Some(run) => {
+                focus = Some(in_language(home.text[run.clone()].to_owned(), self.lang));
+                let told = around(run, &home.text, passage.lang, TOLD_WORDS);
+                (told, home.cites.clone())
+            }
             None => match self.ground.check(&finding.text, &home.cites) {
                 Support::Backed(cites) => (finding.text.clone(), cites),
                 Support::Unbacked(why) => {
@@ -174,14 +192,17 @@ impl Asked<'_> {
         };
         let cites = relevant.evidence.quotes(&cites);
         let mut text = with_bounds(&text, &cites);
-        if is_foreign(&hits[finding.home.block], self.question) || self.is_other_language(&text) {
+        if is_foreign || self.is_other_language(&text) {
             text = self.translated(text)?;
         }
         let mut text = in_language(capitalised(&text), self.lang);
         if n_words(&text, self.lang) >= WORDS_OF_SENTENCE && text.ends_with(char::is_alphanumeric) {
             text.push(if self.lang == Lang::En { '.' } else { '。' });
         }
-        Ok(Some(Claim { text, cites }))
+        let focus = focus
+            .map(|focus| [capitalised(&focus), focus])
+            .and_then(|forms| forms.into_iter().find(|form| text.contains(form)));
+        Ok(Some(Claim { text, cites, focus }))
     }
 
     /// Whether `text` is in a language that was not asked for.
@@ -199,9 +220,7 @@ impl Asked<'_> {
     fn translated(&mut self, text: String) -> Result<String> {
         let prompts = &self.plan.prompts;
         let prompt = prompts.render("translation", self.lang, &[("text", &text)])?;
-        let completion = self.lm.complete(&[prompt], &self.limits())?.remove(0);
-        self.usage += completion.usage;
-        let translated = tidy(&completion.text);
+        let translated = self.said(&prompt)?;
         let translated = translated.trim_end_matches(['.', '。']);
         let original = text.trim_end_matches(['.', '。']);
         let (own, theirs) = (figures(original), figures(translated));
@@ -219,12 +238,16 @@ impl Asked<'_> {
         })
     }
 
-    fn limits(&self) -> Limits {
-        Limits {
+    /// One line of the model's.
+    fn said(&mut self, prompt: &Prompt) -> Result<String> {
+        let limits = Limits {
             max_tokens: ANSWER_TOKENS,
             one_line: true,
             sampling: self.plan.sampling,
-        }
+        };
+        let completion = self.lm.complete(from_ref(prompt), &limits)?.remove(0);
+        self.usage += completion.usage;
+        Ok(tidy(&completion.text))
     }
 }
 

@@ -130,6 +130,7 @@ impl<'a> Drafting<'a> {
         let claim = Claim {
             cites: self.sources.quotes(&task.line.cites),
             text,
+            focus: None,
         };
         stands_alone(&claim.text, self.lang).then_some(claim)
     }
@@ -145,7 +146,11 @@ impl<'a> Drafting<'a> {
             Support::Unbacked(why) => Err(refused(why)),
             Support::Backed(cites) => {
                 let cites = self.sources.quotes(&cites);
-                let claim = Claim { text, cites };
+                let claim = Claim {
+                    text,
+                    cites,
+                    focus: None,
+                };
                 match self.distorted(task, &claim) {
                     Some(why) => Err(refused(why)),
                     None if self.lang == Lang::En => Ok(Claim {

@@ -18,6 +18,7 @@ pub mod ground;
 pub mod line;
 pub mod names;
 pub mod prompt;
+pub mod question;
 pub mod relevant;
 pub mod salience;
 pub mod shorten;
@@ -40,6 +41,8 @@ pub struct Claim {
     pub text: String,
     /// What supports it; never empty, in the order of the source.
     pub cites: Vec<Quote>,
+    /// Of an answer, the fewest words of `text` that answer.
+    pub focus: Option<String>,
 }
 
 /// A source sentence, quoted.
@@ -176,6 +179,11 @@ impl Answer {
     /// Whether the passages held the answer.
     pub fn found(&self) -> bool {
         !self.claims.is_empty()
+    }
+
+    /// Whether a claim says a source sentence word for word.
+    pub fn tells(&self, quote: &Quote) -> bool {
+        self.claims.iter().any(|claim| claim.text == quote.text)
     }
 }
 

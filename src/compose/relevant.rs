@@ -29,7 +29,7 @@ pub struct Relevant {
     /// The chosen sentences, in reading order, the best passage first; and all sentences of the passages as sources.
     pub evidence: Evidence,
     /// How far each of the lines bears on the question, 0 to 1: the share of the question's words that it and its
-    /// title hold, a rare word counting more, and less the later its passage comes.
+    /// title hold, a rare word counting more.
     pub shares: Vec<f64>,
 }
 
@@ -38,13 +38,17 @@ impl Relevant {
     pub fn choose(question: &str, hits: &[Hit], lm: &dyn LanguageModel) -> Relevant {
         let mut evidence = Evidence::from_hits(hits);
         let mut shares = shares(question, &evidence.lines, hits);
-        let mut by_share: Vec<usize> = (0..shares.len()).collect();
-        by_share.sort_by(|a, b| shares[*b].total_cmp(&shares[*a]).then(a.cmp(b)));
+        let rank = |idx: usize| {
+            let late = 1.0 - RANK_LOSS * evidence.lines[idx].block as f64;
+            late.max(0.0) * shares[idx]
+        };
+        let mut by_rank: Vec<usize> = (0..shares.len()).collect();
+        by_rank.sort_by(|a, b| rank(*b).total_cmp(&rank(*a)).then(a.cmp(b)));
         let is_foreign = hits.first().is_some_and(|hit| is_foreign(hit, question));
         let most = if is_foreign { FOREIGN_TOKENS } else { TOKENS };
         let mut left = most.min(lm.room() / 2);
         let mut chosen = vec![false; shares.len()];
-        for idx in by_share {
+        for idx in by_rank {
             if is_order(&evidence.lines[idx].text) {
                 continue;
             }
@@ -128,14 +132,13 @@ fn shares(question: &str, lines: &[Line], hits: &[Hit]) -> Vec<f64> {
     let asked: Vec<(&String, f64)> = asked.iter().map(|term| (term, rarity(term))).collect();
     let total: f64 = asked.iter().map(|(_, weight)| weight).sum();
     let share = |(line, own): (&Line, &HashSet<String>)| {
-        let late = 1.0 - RANK_LOSS * line.block as f64;
         if foreign[line.block] {
-            return late.max(0.0) * FOREIGN_SHARE;
+            return FOREIGN_SHARE;
         }
         let holds = |term: &String| own.contains(term) || titles[line.block].contains(term);
         let held = asked.iter().filter(|(term, _)| holds(term));
         let held: f64 = held.map(|(_, weight)| weight).sum();
-        late.max(0.0) * held / total.max(f64::MIN_POSITIVE)
+        held / total.max(f64::MIN_POSITIVE)
     };
     lines.iter().zip(&held).map(share).collect()
 }

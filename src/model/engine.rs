@@ -386,7 +386,10 @@ impl LanguageModel for Engine {
             self.check_fit(prompt, ids.len(), limits.max_tokens)?;
             let only = prompt.only.as_deref();
             let only = only.map(|text| self.tokens.vocabulary(text)).transpose()?;
-            waiting.push((ids, Writer::new(limits, only)));
+            let barred = prompt.barred.as_deref();
+            let barred = barred.map(|text| self.tokens.openings(text)).transpose()?;
+            let writer = Writer::new(limits, only, barred.unwrap_or_default());
+            waiting.push((ids, writer));
         }
         let mut waiting = waiting.into_iter().enumerate().peekable();
         let mut live: Vec<Sequence> = Vec::new();

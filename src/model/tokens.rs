@@ -114,12 +114,8 @@ impl Tokens {
         for word in words.filter(|word| !word.is_empty()) {
             let characters: Vec<char> = word.chars().collect();
             if word.is_ascii() || !is_han(characters[0]) {
-                let rest: String = characters[1..].iter().collect();
-                let capital = characters[0].to_uppercase().to_string() + &rest;
-                let small = characters[0].to_lowercase().to_string() + &rest;
-                for form in [capital, small] {
+                for form in forms(word) {
                     ids.extend(self.encode(&form)?);
-                    ids.extend(self.encode(&format!(" {form}"))?);
                 }
             }
             for n in 1..=4 {
@@ -133,6 +129,15 @@ impl Tokens {
         }
         ids.sort_unstable();
         ids.dedup();
+        Ok(ids)
+    }
+
+    /// The tokens that `text` can begin with, as [`Tokens::vocabulary`] has it written.
+    pub fn openings(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        for form in forms(text.trim_start()) {
+            ids.extend(self.encode(&form)?.first());
+        }
         Ok(ids)
     }
 
@@ -411,6 +416,25 @@ fn byte_of(character: char) -> Option<u8> {
         code @ (0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff) => Some(code as u8),
         _ => None,
     }
+}
+
+/// A word capitalised and not, at the beginning of a line and within it.
+fn forms(word: &str) -> [String; 4] {
+    let mut rest = word.chars();
+    let (capital, small) = match rest.next() {
+        Some(first) => (
+            first.to_uppercase().to_string(),
+            first.to_lowercase().to_string(),
+        ),
+        None => Default::default(),
+    };
+    let rest = rest.as_str();
+    [
+        format!("{capital}{rest}"),
+        format!(" {capital}{rest}"),
+        format!("{small}{rest}"),
+        format!(" {small}{rest}"),
+    ]
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub struct Writer {
     n_given_up: Option<usize>,
     /// The plain tokens that may be written, if not all.
     only: Option<Vec<u32>>,
+    /// The plain tokens that it does not begin with.
+    barred: Vec<u32>,
 }
 
 /// What a writer needs.
@@ -34,8 +36,9 @@ pub enum Next {
 const RETRY_PENALTY: f32 = 1.3;
 
 impl Writer {
-    /// A writer that has the logits after the prompt coming. Of the plain tokens it writes none but those in `only`.
-    pub fn new(limits: &Limits, only: Option<Vec<u32>>) -> Writer {
+    /// A writer that has the logits after the prompt coming. Of the plain tokens it writes none but those in `only`, and
+    /// none of the `barred` ones first.
+    pub fn new(limits: &Limits, only: Option<Vec<u32>>, barred: Vec<u32>) -> Writer {
         Writer {
             limits: limits.clone(),
             sampler: Sampler::new(limits.sampling, 1.0),
@@ -43,6 +46,7 @@ impl Writer {
             ids: Vec::new(),
             n_given_up: None,
             only,
+            barred,
         }
     }
 
@@ -55,7 +59,17 @@ impl Writer {
             return Ok(Next::End(Stop::TokenCap));
         }
         let (n_plain, ends) = (tokens.n_plain(), tokens.ends());
-        let only = self.only.as_deref();
+        let first: Vec<u32>;
+        let only = match self.ids.is_empty() && !self.barred.is_empty() {
+            true => {
+                let all = || (0..n_plain as u32).collect();
+                let mut ids = self.only.clone().unwrap_or_else(all);
+                ids.retain(|id| !self.barred.contains(id));
+                first = ids;
+                Some(&*first)
+            }
+            false => self.only.as_deref(),
+        };
         let id = self
             .sampler
             .choose(logits, n_plain, only, ends, &self.ids)?;

@@ -191,6 +191,9 @@ struct ClaimObject<'a> {
     /// The file of the first citation, in an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
+    /// The fewest words that answer, in an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    focus: Option<&'a str>,
     cites: Vec<CiteObject<'a>>,
 }
 
@@ -217,6 +220,7 @@ impl<'a> ClaimObject<'a> {
         ClaimObject {
             text: &claim.text,
             group,
+            focus: claim.focus.as_deref(),
             path: None,
             cites: claim.cites.iter().map(cite).collect(),
         }

@@ -51,15 +51,18 @@ pub(crate) fn answer(question: &str, answer: &Answer) -> String {
     }
     let sources = Sources::of(answer);
     for claim in &answer.claims {
-        out += &format!(
-            "{} {}\n",
-            words(&claim.text),
-            escaped(&sources.marks(&claim.cites))
-        );
+        let mut text = words(&claim.text);
+        if let Some(focus) = claim.focus.as_deref().map(words) {
+            text = text.replacen(&focus, &format!("**{focus}**"), 1);
+        }
+        out += &format!("{text} {}\n", escaped(&sources.marks(&claim.cites)));
     }
     for (idx, quote) in sources.quotes.iter().enumerate() {
         let place = place(&answer.passages[quote.cite.article], quote.cite.sentence);
-        out += &format!("\n{}. {}: {}", idx + 1, words(&place), words(&quote.text));
+        out += &format!("\n{}. {}", idx + 1, words(&place));
+        if !answer.tells(quote) {
+            out += &format!(": {}", words(&quote.text));
+        }
     }
     out + "\n"
 }

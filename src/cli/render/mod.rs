@@ -164,6 +164,7 @@ mod tests {
         Claim {
             text: text.to_owned(),
             cites,
+            focus: None,
         }
     }
 

@@ -173,17 +173,19 @@ pub(crate) fn answer(answer: &Answer, look: Look) -> String {
     let sources = Sources::of(answer);
     let mut out = String::new();
     for claim in &answer.claims {
-        out += &format!("{} {}\n", line(&claim.text), sources.marks(&claim.cites));
+        let mut text = line(&claim.text);
+        if let Some(focus) = &claim.focus {
+            text = text.replacen(&line(focus), &look.bold(&line(focus)), 1);
+        }
+        out += &format!("{text} {}\n", sources.marks(&claim.cites));
     }
     out.push('\n');
     for (idx, quote) in sources.quotes.iter().enumerate() {
         let place = place(&answer.passages[quote.cite.article], quote.cite.sentence);
-        out += &format!(
-            "[{}] {}\n    {}\n",
-            idx + 1,
-            look.dim(&line(&place)),
-            line(&quote.text)
-        );
+        out += &format!("[{}] {}\n", idx + 1, look.dim(&line(&place)));
+        if !answer.tells(quote) {
+            out += &format!("    {}\n", line(&quote.text));
+        }
     }
     if look.verbose {
         out += &dropped(&answer.dropped, look);

@@ -139,7 +139,7 @@ pub(super) fn no_context(set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
                 let prompt = without_reading(&case.question);
                 let said = lab.lm()?.complete(&[prompt], &limits)?.remove(0).text;
                 let mut found = Found::default();
-                judge_text(&mut found, &said, case);
+                judge_text(&mut found, &said, &said, case);
                 Ok(found)
             },
         )?;
@@ -235,7 +235,11 @@ fn without_gold(hits: Vec<Hit>, case: &Case, corpus: &Corpus, n: usize) -> Vec<H
 
 /// What holds for every answer: whether there is one, what it says, what it cost.
 fn judge_answer(found: &mut Found, answer: &Answer, case: &Case) {
-    judge_text(found, &told(answer), case);
+    let short = answer.claims.iter();
+    let short: Vec<&str> = short
+        .map(|claim| claim.focus.as_ref().unwrap_or(&claim.text).as_str())
+        .collect();
+    judge_text(found, &told(answer), &short.join(" "), case);
     found.said = shown(answer);
     found.put("false_refusal", !answer.found());
     let usage = &answer.usage;
@@ -245,13 +249,15 @@ fn judge_answer(found: &mut Found, answer: &Answer, case: &Case) {
     );
 }
 
-fn judge_text(found: &mut Found, said: &str, case: &Case) {
+/// Judges what was `said` and, of it, the words that answer.
+fn judge_text(found: &mut Found, said: &str, short: &str, case: &Case) {
     found.asked = case.question.clone();
     found.expected = [&case.answers[..], &case.assertions].concat().join(" | ");
     found.said = said.to_owned();
     if !case.answers.is_empty() {
         found.put("contains", contains(said, &case.answers));
-        found.put("f1", f1(said, &case.answers));
+        found.put("short_contains", contains(short, &case.answers));
+        found.put("f1", f1(short, &case.answers));
     }
     if let Some(recall) = assertion_recall(said, &case.question, &case.assertions) {
         found.put("assertion_recall", recall);

@@ -1,0 +1,112 @@
+//! A question in; out, as far as its form tells, whether some words can be an answer to it.
+
+use std::collections::HashSet;
+
+use crate::corpus::terms::terms;
+use crate::text::fold::fold_str;
+
+/// Whether the answer to `question` may be words of the question itself: it asks whether something is so, or which of two
+/// things.
+pub fn names_its_answer(question: &str) -> bool {
+    const AUXILIARIES: &[&str] = &[
+        "is", "are", "was", "were", "am", "do", "does", "did", "has", "have", "had", "can",
+        "could", "will", "would", "should", "may", "might", "must", "isn't", "aren't", "wasn't",
+        "weren't", "don't", "doesn't", "didn't", "hasn't", "haven't", "can't", "won't",
+    ];
+    const CHINESE: &[&str] = &[
+        "吗",
+        "是否",
+        "是不是",
+        "有没有",
+        "会不会",
+        "能不能",
+        "可不可以",
+        "对不对",
+        "还是",
+        "抑或",
+        "或者",
+    ];
+    let folded = fold_str(question);
+    let words: Vec<&str> = folded.split_whitespace().collect();
+    words
+        .first()
+        .is_some_and(|first| AUXILIARIES.contains(first))
+        || words.contains(&"or")
+        || CHINESE.iter().any(|word| folded.contains(word))
+        || names_two(&folded)
+}
+
+/// Whether a folded Chinese question is of the form "A and B, which …": a name between "and" and "which".
+fn names_two(folded: &str) -> bool {
+    const MOST_OF_NAME: usize = 8;
+    let Some((before, _)) = folded.split_once('哪') else {
+        return false;
+    };
+    let behind = before.rsplit_once(['和', '与', '跟', '、']);
+    let name = behind.map_or("", |(_, name)| name.trim_end_matches([',', ' ']));
+    let is_name = |c: char| c.is_alphanumeric() || c == '·';
+    !name.is_empty() && name.chars().count() <= MOST_OF_NAME && name.chars().all(is_name)
+}
+
+/// Whether an answer says nothing that the question does not say itself.
+pub fn is_echo(answer: &str, question: &str) -> bool {
+    let letters = |text: &str| -> String {
+        let folded = fold_str(text);
+        folded.chars().filter(|c| c.is_alphanumeric()).collect()
+    };
+    let asked: HashSet<String> = terms(question).into_iter().collect();
+    let said = terms(answer);
+    letters(question).contains(&letters(answer))
+        || !said.is_empty() && said.iter().all(|term| asked.contains(term))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whether_and_which_of_two_are_answered_in_the_words_of_the_question() {
+        for question in [
+            "Did the council pay the bill?",
+            "Isn't the bridge older?",
+            "大桥是否已经修复?",
+            "這座橋修好了嗎?",
+            "Was it Rask or Holm who built the bridge?",
+            "大橋是拉斯克還是霍爾姆建造的?",
+            "哈登和韋辛哪個更大?",
+        ] {
+            assert!(names_its_answer(question), "{question}");
+        }
+        for question in [
+            "Who did the council pay?",
+            "What is the bill?",
+            "誰建造了大橋?",
+            "哈登與哪個城市結盟?",
+        ] {
+            assert!(!names_its_answer(question), "{question}");
+        }
+    }
+
+    #[test]
+    fn an_answer_in_the_words_of_the_question_is_an_echo() {
+        for (answer, question) in [
+            ("The bridge at Halden", "Who built the bridge at Halden?"),
+            ("Rebuilding the bridge", "Why did they rebuild the bridge?"),
+            ("車公廟", "一間是车公庙,另一間是?"),
+            ("1.0", "視力在幾歲時才會到1.0?"),
+        ] {
+            assert!(is_echo(answer, question), "{answer}");
+        }
+        for (answer, question) in [
+            ("Otto Rask", "Who built the bridge at Halden?"),
+            (
+                "The flood at Halden",
+                "Why was the bridge at Halden repaired?",
+            ),
+            ("黃大仙祠", "一間是車公廟,另一間是?"),
+            ("2歲", "視力在幾歲時才會到1.0?"),
+        ] {
+            assert!(!is_echo(answer, question), "{answer}");
+        }
+    }
+}
