@@ -9,7 +9,7 @@ use std::slice::from_ref;
 
 use anyhow::Result;
 
-use super::evidence::Line;
+use super::evidence::{Evidence, Line};
 use super::faithful::with_bounds;
 use super::ground::{Ground, Support, n_words, words};
 use super::line::{in_language, tidy};
@@ -18,18 +18,18 @@ use super::relevant::{Relevant, is_foreign};
 use super::shorten::{capitalised, shorten};
 use super::verbatim::{around, verbatim};
 use super::verdict::{Verdict, verdict};
-use super::{Answer, AnswerPlan, Claim, Dropped, Turn};
+use super::{Answer, AnswerPlan, Claim, Dropped, Quote, Turn};
 use crate::corpus::Hit;
 use crate::corpus::terms::terms;
 use crate::model::{LanguageModel, Limits, Prompt, Usage};
 use crate::text::Lang;
-use crate::text::figures::figures;
+use crate::text::figures::{Figure, figures};
 use crate::text::lang::detect;
 use crate::text::script::is_han;
 
 /// Tokens of an answer at the most.
 const ANSWER_TOKENS: usize = 64;
-/// Words of a source sentence that is told instead of an answer that cannot be checked.
+/// Words of a source sentence that is told instead of an answer that is not in its words.
 const SENTENCE_WORDS: usize = 40;
 /// Across languages nothing is found by words, so that the score says nothing: it is taken for one of the lower third.
 const FOREIGN_SCORE: f32 = 0.1;
@@ -49,15 +49,17 @@ pub fn answer(
     plan: &AnswerPlan,
 ) -> Result<Answer> {
     let lang = plan.lang.unwrap_or_else(|| detect(question));
-    let relevant = Relevant::choose(question, &hits, lm);
     let mut asked = Asked {
         question,
+        wording: question.to_owned(),
         lang,
         plan,
         lm,
-        ground: Ground::new(&relevant.evidence.sources),
+        ground: Ground::new(&Evidence::from_hits(&hits).sources),
         usage: Usage::default(),
     };
+    asked.reword(&hits)?;
+    let relevant = Relevant::choose(&asked.wording, &hits, asked.lm);
     let (mut claims, mut dropped) = (Vec::new(), Vec::new());
     let finding = asked.find(&relevant, &hits)?;
     if let Some(finding) = &finding
@@ -84,6 +86,8 @@ pub fn answer(
 /// A question that is being answered.
 struct Asked<'a> {
     question: &'a str,
+    /// The same in the language of the best passage, as far as the model could say it.
+    wording: String,
     lang: Lang,
     plan: &'a AnswerPlan,
     lm: &'a mut dyn LanguageModel,
@@ -103,6 +107,23 @@ struct Finding {
 }
 
 impl Asked<'_> {
+    /// Has a question in another language than the best passage translated: in the language of the text, words tell
+    /// which of its sentences bear on the question, and a small model reads more truly.
+    fn reword(&mut self, hits: &[Hit]) -> Result<()> {
+        if let Some(best) = hits.first()
+            && is_foreign(best, self.question)
+        {
+            let values = [("text", self.question)];
+            let prompts = &self.plan.prompts;
+            let prompt = prompts.render("translation", best.passage.lang, &values)?;
+            let wording = self.said(&prompt)?;
+            if !is_foreign(best, &wording) && same_figures(self.question, &wording) {
+                self.wording = wording;
+            }
+        }
+        Ok(())
+    }
+
     /// Has the model point at the answer, and weighs it; `None` where there is nothing to point at.
     fn find(&mut self, relevant: &Relevant, hits: &[Hit]) -> Result<Option<Finding>> {
         let Some(first) = relevant.evidence.lines.first() else {
@@ -110,16 +131,16 @@ impl Asked<'_> {
         };
         let source_lang = hits[first.block].passage.lang;
         let shown = shown(&relevant.evidence.lines, hits);
-        let values = [("text", &*shown), ("question", self.question)];
+        let values = [("text", &*shown), ("question", &*self.wording)];
         let mut prompt = self.plan.prompts.render("answer", source_lang, &values)?;
         // What stands in a text can be said in its own words; the mask keeps the model from saying it in others.
         prompt.only = Some(shown);
         let mut text = self.said(&prompt)?;
         // What the question says itself is no answer to it, however near it stands to the answer.
-        if !names_its_answer(self.question) && is_echo(&text, self.question) {
+        if !names_its_answer(&self.wording) && is_echo(&text, &self.wording) {
             prompt.barred = Some(text.clone());
             let other = self.said(&prompt)?;
-            if !is_echo(&other, self.question) {
+            if !is_echo(&other, &self.wording) {
                 text = other;
             }
         }
@@ -132,7 +153,7 @@ impl Asked<'_> {
             false => hits[0].score,
         };
         let (verdict, cost) = verdict(
-            self.question,
+            &self.wording,
             &focus(home, hits),
             hits[home.block].passage.lang,
             score,
@@ -172,6 +193,11 @@ impl Asked<'_> {
         let home = &finding.home;
         let is_foreign = is_foreign(&hits[home.block], self.question);
         let mut focus = None;
+        let whole = |quotes: &[Quote]| -> String {
+            let short = |quote: &Quote| shorten(&quote.text, passage.lang, SENTENCE_WORDS);
+            let sentences: Vec<String> = quotes.iter().map(short).collect();
+            sentences.join(if passage.lang == Lang::En { " " } else { "" })
+        };
         // What a sentence says in these words needs no other support.
         let (text, cites) = match verbatim(&finding.text, &home.text) {
             // A sentence would be translated less truly than a few words.
@@ -182,11 +208,15 @@ impl Asked<'_> {
                 (told, home.cites.clone())
             }
             None => match self.ground.check(&finding.text, &home.cites) {
-                Support::Backed(cites) => (finding.text.clone(), cites),
+                Support::Backed(cites) if is_foreign => (finding.text.clone(), cites),
+                // Words of several sentences, or put together anew: then the sentences say it more truly.
+                Support::Backed(cites) => (whole(&relevant.evidence.quotes(&cites)), cites),
                 Support::Unbacked(why) => {
                     drop(&finding.text, why);
-                    let sentence = shorten(&home.text, passage.lang, SENTENCE_WORDS);
-                    (sentence, home.cites.clone())
+                    (
+                        whole(&relevant.evidence.quotes(&home.cites)),
+                        home.cites.clone(),
+                    )
                 }
             },
         };
@@ -223,13 +253,8 @@ impl Asked<'_> {
         let translated = self.said(&prompt)?;
         let translated = translated.trim_end_matches(['.', '。']);
         let original = text.trim_end_matches(['.', '。']);
-        let (own, theirs) = (figures(original), figures(translated));
-        let keeps_figures = own.len() == theirs.len()
-            && theirs
-                .iter()
-                .all(|figure| own.iter().any(|own| figure.agrees(own)));
         Ok(match () {
-            () if translated.is_empty() || !keeps_figures => text,
+            () if translated.is_empty() || !same_figures(original, translated) => text,
             () if self.is_other_language(translated) || words(translated) == words(original) => {
                 text
             }
@@ -294,6 +319,13 @@ fn home<'a>(text: &str, relevant: &'a Relevant) -> (&'a Line, f64) {
     let best = rated.reduce(|best, next| if next.2 > best.2 { next } else { best });
     let (line, share, _) = best.expect("there is a line");
     (line, share)
+}
+
+/// Whether a translation has the figures of its original.
+fn same_figures(original: &str, translated: &str) -> bool {
+    let (own, theirs) = (figures(original), figures(translated));
+    let is_own = |figure: &Figure| own.iter().any(|own| figure.agrees(own));
+    own.len() == theirs.len() && theirs.iter().all(is_own)
 }
 
 /// What the verdict is about: the line with the sentence before it, under the title of its article.
