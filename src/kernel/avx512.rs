@@ -12,7 +12,7 @@ use super::activations::{self, Bundle, MAX_BUNDLE_ROWS};
 use super::attention::{LANES, Softmax};
 use super::format::{Format, GROUP, Matrix};
 use super::pack::{self, COLUMNS, PANEL_GROUPS, Panel};
-use super::unpack::{self, for_format, half, read_ahead, run_scales, scales, sum};
+use super::unpack::{self, for_format, half, read_ahead, scales, sum};
 
 /// Partial sums of the few-rows kernel in which a start is counted: 8 lanes, or 4 for each half of a group.
 pub(super) const fn dot_lanes(format: Format) -> i32 {
@@ -339,15 +339,28 @@ unsafe fn pack_part<const F: u8>(
                     .as_ptr()
                     .add(first / format.block_groups() * format.block_bytes())
             });
-            for (i, block) in blocks.into_iter().enumerate() {
-                let column = part * 16 + i;
-                let (scales, minima) = run_scales::<F>(block, n);
-                for (s, scale) in scales.into_iter().enumerate().take(n * group_scales) {
-                    panel.scales[first * group_scales + s][column] = scale;
+            if format.block_groups() == 1 {
+                // A scale begins each block: those of all columns become floats together.
+                for g in 0..n {
+                    let scales: [u16; 16] = blocks.map(|block| {
+                        let block = block.add(g * format.block_bytes());
+                        block.cast::<u16>().read_unaligned()
+                    });
+                    let scales = _mm512_cvtph_ps(_mm256_loadu_si256(scales.as_ptr().cast()));
+                    let target = &mut panel.scales[first + g][part * 16..part * 16 + 16];
+                    _mm512_storeu_ps(target.as_mut_ptr(), scales);
                 }
-                if format.has_minima() {
-                    for (g, minimum) in minima.into_iter().enumerate() {
-                        panel.minima[first + g][column] = -minimum;
+            } else {
+                for (i, block) in blocks.into_iter().enumerate() {
+                    let column = part * 16 + i;
+                    let (scales, minima) = scales::<F>(block);
+                    for (s, scale) in scales.into_iter().enumerate().take(n * group_scales) {
+                        panel.scales[first * group_scales + s][column] = scale;
+                    }
+                    if format.has_minima() {
+                        for (g, minimum) in minima.into_iter().enumerate() {
+                            panel.minima[first + g][column] = -minimum;
+                        }
                     }
                 }
             }
@@ -534,6 +547,7 @@ pub(super) fn tile(
     unsafe {
         match strides.0 {
             1 => tile_rows::<1>(a.as_ptr(), strides, b, sums),
+            32 => tile_rows::<32>(a.as_ptr(), strides, b, sums),
             64 => tile_rows::<64>(a.as_ptr(), strides, b, sums),
             128 => tile_rows::<128>(a.as_ptr(), strides, b, sums),
             _ => tile_rows::<0>(a.as_ptr(), strides, b, sums),

@@ -8,7 +8,7 @@ use super::exp::exp;
 use super::{Isa, SharedSlice, in_parallel, with_floats};
 
 /// `x Φ(x)`, Φ being the normal distribution, of a contiguous f32 tensor on the CPU.
-pub fn gelu(x: &Tensor) -> Result<Tensor> {
+pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
     const RUN: usize = 4096;
     let isa = Isa::active()?.unwrap_or(Isa::Portable);
     let y = with_floats(x, |x| in_runs(x, RUN, |_, run| isa.activate(run)))?;
@@ -92,10 +92,10 @@ pub(super) fn activate(x: &mut [f32]) {
 pub(super) fn multiply_bytes(vector: &[i16], records: &[u8], n_bytes: usize, products: &mut [i32]) {
     for (product, record) in products.iter_mut().zip(records.chunks_exact(n_bytes)) {
         let other = &record[n_bytes - vector.len()..];
-        let numbers = vector.iter().zip(other);
-        *product = numbers
-            .map(|(a, b)| i32::from(*a) * i32::from(*b as i8))
-            .sum();
+        // Wrapping, as a checked sum would not become vector code.
+        *product = vector.iter().zip(other).fold(0, |sum: i32, (a, b)| {
+            sum.wrapping_add(i32::from(*a) * i32::from(*b as i8))
+        });
     }
 }
 

@@ -96,7 +96,11 @@ fn many_rows(
             for (row, products) in products.iter().enumerate() {
                 // SAFETY: no other thread has these columns.
                 let y = unsafe { y.range(row * n + columns.start..row * n + columns.end) };
-                y.write_copy_of_slice(&products[..columns.len()]);
+                match y.as_mut_array::<COLUMNS>() {
+                    // A length that the compiler knows spares a call for each row.
+                    Some(y) => _ = y.write_copy_of_slice(products),
+                    None => _ = y.write_copy_of_slice(&products[..columns.len()]),
+                }
             }
         }
     });
@@ -129,12 +133,13 @@ fn multiply(
     }
 }
 
-/// `silu(g) * u` of the products `g` and `u` of many rows with two matrices of one shape, quantized while it is in the
-/// cache: a panel is as wide as a group.
-pub(super) fn gated(
-    layers: [(&Matrix<'_>, Option<&[f32]>); 2],
+/// What `mix` makes of the products of many rows with some matrices of one shape, left in the first of them: quantized
+/// while it is in the cache, since a panel is as wide as a group.
+pub(super) fn mixed<const N: usize>(
+    layers: [(&Matrix<'_>, Option<&[f32]>); N],
     x: &Activations,
     isa: Isa,
+    mix: impl Fn(&mut [Vec<[f32; COLUMNS]>; N]) + Sync,
 ) -> Activations {
     const { assert!(COLUMNS == GROUP) };
     let n = layers[0].0.n;
@@ -145,11 +150,11 @@ pub(super) fn gated(
     Activations::filled(x.m(), n, isa, |room| {
         in_parallel(n / GROUP, |groups| {
             let mut panel = Panel::empty();
-            let mut products = [vec![[0.0; COLUMNS]; x.m()], vec![[0.0; COLUMNS]; x.m()]];
+            let mut products = [const { Vec::new() }; N];
             for group in groups {
                 let columns = group * GROUP..(group + 1) * GROUP;
                 for (i, (weights, bias)) in layers.into_iter().enumerate() {
-                    let products = &mut products[i];
+                    products[i].resize(x.m(), [0.0; COLUMNS]);
                     multiply(
                         weights,
                         bias,
@@ -158,13 +163,12 @@ pub(super) fn gated(
                         &starts[i],
                         isa,
                         &mut panel,
-                        products,
+                        &mut products[i],
                     );
                 }
-                let [gates, ups] = &mut products;
-                isa.gate(gates.as_flattened_mut(), ups.as_flattened());
+                mix(&mut products);
                 // SAFETY: each group is handed to one thread.
-                unsafe { room.quantize(gates.as_flattened(), 0..x.m(), group..group + 1) };
+                unsafe { room.quantize(products[0].as_flattened(), 0..x.m(), group..group + 1) };
             }
         });
     })
@@ -358,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn gated_rows_are_those_of_three_steps() {
+    fn mixed_rows_are_those_of_three_steps() {
         let mut random = Random(8);
         for isa in Isa::available().into_iter().filter(|isa| isa.has_panels()) {
             let (n, k, m) = (96, 512, isa.few_rows() + 5);
@@ -368,17 +372,25 @@ mod tests {
             let up = Matrix::new(Format::Q5_0, (n, k), &bytes[1]).unwrap();
             let bias: Vec<f32> = (0..n).map(|_| random.normal()).collect();
             let x = Activations::quantize(&numbers(m, k, false, &mut random), k, isa);
-            let found = gated([(&gate, None), (&up, Some(&bias))], &x, isa);
-            let mut expected = matmul(&gate, None, &x, isa);
-            isa.gate(&mut expected, &matmul(&up, Some(&bias), &x, isa));
-            let expected = Activations::quantize(&expected, n, isa);
-            for (row, g) in (0..m).flat_map(|row| (0..n / GROUP).map(move |g| (row, g))) {
-                assert_eq!(
-                    found.group(row, g),
-                    expected.group(row, g),
-                    "{isa:?} {row} {g}"
-                );
-            }
+            let check = |found: Activations, expected: &[f32]| {
+                let expected = Activations::quantize(expected, n, isa);
+                for (row, g) in (0..m).flat_map(|row| (0..n / GROUP).map(move |g| (row, g))) {
+                    let (found, expected) = (found.group(row, g), expected.group(row, g));
+                    assert_eq!(found, expected, "{isa:?} {row} {g}");
+                }
+            };
+            let layers = [(&gate, None), (&up, Some(&bias[..]))];
+            let [mut gates, mut ups] = layers.map(|(layer, bias)| matmul(layer, bias, &x, isa));
+            let found = mixed(layers, &x, isa, |[gate, up]| {
+                isa.gate(gate.as_flattened_mut(), up.as_flattened());
+            });
+            isa.gate(&mut gates, &ups);
+            check(found, &gates);
+            let found = mixed([layers[1]], &x, isa, |[up]| {
+                isa.activate(up.as_flattened_mut());
+            });
+            isa.activate(&mut ups);
+            check(found, &ups);
         }
     }
 

@@ -18,12 +18,14 @@ use memmap2::Mmap;
 use activations::Activations;
 pub use attention::{attend, attend_both_ways};
 pub use device::{DeviceChoice, device, n_threads, set_threads};
-pub use encoder::{add_norm, byte_products, gelu};
+use encoder::gelu;
+pub use encoder::{add_norm, byte_products};
 use exp::gated;
 pub use format::Format;
 use format::Matrix;
 pub use isa::{Arithmetic, Isa};
 pub use memory::keep_memory;
+use pack::COLUMNS;
 pub use rows::{add, rms_norm, rotate};
 use threads::{SharedSlice, in_parallel};
 
@@ -224,21 +226,53 @@ impl QLinear {
     /// `down(silu(gate(x)) * up(x))`, (.., k) -> (.., n), for a contiguous `x` of two dimensions or more. With many rows,
     /// what lies between the products is never written out as floats.
     pub fn feed_forward([gate, up, down]: [&QLinear; 3], x: &Tensor) -> Result<Tensor> {
-        let n_rows = x.elem_count() / gate.n_inputs().max(1);
-        if let Some(isa) = gate.isa()
-            && [up, down].iter().all(|layer| layer.isa() == Some(isa))
-            && isa.has_panels()
-            && n_rows > isa.few_rows()
-            && up.shape == gate.shape
-            && down.n_inputs() == gate.n_outputs()
-        {
-            let x_quantized = gate.quantize(x, isa)?;
-            let ((gate, gate_bias, _), (up, up_bias, _)) = (gate.parts()?, up.parts()?);
-            let hidden = matmul::gated([(&gate, gate_bias), (&up, up_bias)], &x_quantized, isa);
-            return down.multiply(&hidden, x.dims());
+        let mix = |isa: Isa, [gate, up]: &mut [Vec<_>; 2]| {
+            isa.gate(gate.as_flattened_mut(), up.as_flattened());
+        };
+        if let Some(y) = QLinear::through([gate, up], down, x, mix)? {
+            return Ok(y);
         }
         let [gate, up] = QLinear::forward_many([gate, up], x)?;
         down.forward(&gated(&gate, &up)?)
+    }
+
+    /// As [`QLinear::feed_forward`], with one matrix and GELU between: `down(gelu(up(x)))`.
+    pub fn feed_forward_gelu([up, down]: [&QLinear; 2], x: &Tensor) -> Result<Tensor> {
+        let mix = |isa: Isa, [up]: &mut [Vec<_>; 1]| isa.activate(up.as_flattened_mut());
+        match QLinear::through([up], down, x, mix)? {
+            Some(y) => Ok(y),
+            None => down.forward(&gelu(&up.forward(x)?)?),
+        }
+    }
+
+    /// `down(mix(layers(x)))`, if there are kernels that keep what lies between in the cache.
+    fn through<const N: usize>(
+        layers: [&QLinear; N],
+        down: &QLinear,
+        x: &Tensor,
+        mix: impl Fn(Isa, &mut [Vec<[f32; COLUMNS]>; N]) + Sync,
+    ) -> Result<Option<Tensor>> {
+        let first = layers[0];
+        let n_rows = x.elem_count() / first.n_inputs().max(1);
+        let fits = |layer: &&QLinear| layer.shape == first.shape && layer.isa() == down.isa();
+        match down.isa() {
+            Some(isa)
+                if isa.has_panels()
+                    && n_rows > isa.few_rows()
+                    && layers.iter().all(fits)
+                    && down.n_inputs() == first.n_outputs() =>
+            {
+                let x_quantized = first.quantize(x, isa)?;
+                let parts: Vec<_> = layers
+                    .map(QLinear::parts)
+                    .into_iter()
+                    .collect::<Result<_>>()?;
+                let parts = std::array::from_fn(|i| (&parts[i].0, parts[i].1));
+                let hidden = matmul::mixed(parts, &x_quantized, isa, |y| mix(isa, y));
+                Ok(Some(down.multiply(&hidden, x.dims())?))
+            }
+            _ => Ok(None),
+        }
     }
 
     fn isa(&self) -> Option<Isa> {

@@ -12,7 +12,7 @@ use memmap2::Mmap;
 use super::Identity;
 use super::e5::{E5, Norm, Sizes};
 use super::unigram::Unigram;
-use crate::kernel::{QLinear, add_norm, attend_both_ways, gelu, keep_memory};
+use crate::kernel::{QLinear, add_norm, attend_both_ways, keep_memory};
 use crate::text::Lang;
 use crate::text::lang::detect;
 
@@ -66,10 +66,6 @@ const CHINESE_QUESTIONS: [&str; 16] = [
 
 /// Tokens that go through the layers at once: what bounds the memory of a batch.
 const CHUNK: usize = 512;
-
-/// Fewer tokens are filled up: products of few rows are computed by another kernel, which rounds otherwise, and a text
-/// is to have the same vector alone and in any company.
-const LEAST_ROWS: usize = 32;
 
 /// A loaded encoder.
 pub struct Embedder {
@@ -223,9 +219,12 @@ impl Embedder {
     fn forward(&self, windows: &[&[u32]]) -> Result<Tensor> {
         let mut lengths: Vec<usize> = windows.iter().map(|ids| ids.len()).collect();
         let mut ids = windows.concat();
-        if ids.len() < LEAST_ROWS {
-            lengths.push(LEAST_ROWS - ids.len());
-            ids.resize(LEAST_ROWS, self.sizes.end);
+        // Products of few rows are computed by another kernel, which rounds otherwise, and a text is to have the same
+        // vector alone and in any company.
+        let n_least = self.layers[0].query.few_rows().map_or(0, |few| few + 1);
+        if ids.len() < n_least {
+            lengths.push(n_least - ids.len());
+            ids.resize(n_least, self.sizes.end);
         }
         // Only what fills up could be longer than the model allows, and its places are of no account.
         let place = |at: usize| (at % self.sizes.n_positions) as u32;
@@ -245,8 +244,8 @@ impl Embedder {
             x = layer
                 .mixed_norm
                 .of_sum(&x, &layer.mixed.forward(&mixed)?, epsilon)?;
-            let up = gelu(&layer.up.forward(&x)?)?; // (token, feed_forward)
-            x = layer.norm.of_sum(&x, &layer.down.forward(&up)?, epsilon)?;
+            let told = QLinear::feed_forward_gelu([&layer.up, &layer.down], &x)?;
+            x = layer.norm.of_sum(&x, &told, epsilon)?;
         }
         Ok(x)
     }
