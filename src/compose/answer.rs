@@ -9,7 +9,7 @@ use std::slice::from_ref;
 
 use anyhow::Result;
 
-use super::evidence::{Evidence, Line};
+use super::evidence::Line;
 use super::faithful::with_bounds;
 use super::ground::{Ground, Support, n_words, words};
 use super::line::{in_language, tidy};
@@ -49,17 +49,15 @@ pub fn answer(
     plan: &AnswerPlan,
 ) -> Result<Answer> {
     let lang = plan.lang.unwrap_or_else(|| detect(question));
+    let relevant = Relevant::choose(question, &hits, lm);
     let mut asked = Asked {
         question,
-        wording: question.to_owned(),
         lang,
         plan,
         lm,
-        ground: Ground::new(&Evidence::from_hits(&hits).sources),
+        ground: Ground::new(&relevant.evidence.sources),
         usage: Usage::default(),
     };
-    asked.reword(&hits)?;
-    let relevant = Relevant::choose(&asked.wording, &hits, asked.lm);
     let (mut claims, mut dropped) = (Vec::new(), Vec::new());
     let finding = asked.find(&relevant, &hits)?;
     if let Some(finding) = &finding
@@ -86,8 +84,6 @@ pub fn answer(
 /// A question that is being answered.
 struct Asked<'a> {
     question: &'a str,
-    /// The same in the language of the best passage, as far as the model could say it.
-    wording: String,
     lang: Lang,
     plan: &'a AnswerPlan,
     lm: &'a mut dyn LanguageModel,
@@ -107,23 +103,6 @@ struct Finding {
 }
 
 impl Asked<'_> {
-    /// Has a question in another language than the best passage translated: in the language of the text, words tell
-    /// which of its sentences bear on the question, and a small model reads more truly.
-    fn reword(&mut self, hits: &[Hit]) -> Result<()> {
-        if let Some(best) = hits.first()
-            && is_foreign(best, self.question)
-        {
-            let values = [("text", self.question)];
-            let prompts = &self.plan.prompts;
-            let prompt = prompts.render("translation", best.passage.lang, &values)?;
-            let wording = self.said(&prompt)?;
-            if !is_foreign(best, &wording) && same_figures(self.question, &wording) {
-                self.wording = wording;
-            }
-        }
-        Ok(())
-    }
-
     /// Has the model point at the answer, and weighs it; `None` where there is nothing to point at.
     fn find(&mut self, relevant: &Relevant, hits: &[Hit]) -> Result<Option<Finding>> {
         let Some(first) = relevant.evidence.lines.first() else {
@@ -131,16 +110,16 @@ impl Asked<'_> {
         };
         let source_lang = hits[first.block].passage.lang;
         let shown = shown(&relevant.evidence.lines, hits);
-        let values = [("text", &*shown), ("question", &*self.wording)];
+        let values = [("text", &*shown), ("question", self.question)];
         let mut prompt = self.plan.prompts.render("answer", source_lang, &values)?;
         // What stands in a text can be said in its own words; the mask keeps the model from saying it in others.
         prompt.only = Some(shown);
         let mut text = self.said(&prompt)?;
         // What the question says itself is no answer to it, however near it stands to the answer.
-        if !names_its_answer(&self.wording) && is_echo(&text, &self.wording) {
+        if !names_its_answer(self.question) && is_echo(&text, self.question) {
             prompt.barred = Some(text.clone());
             let other = self.said(&prompt)?;
-            if !is_echo(&other, &self.wording) {
+            if !is_echo(&other, self.question) {
                 text = other;
             }
         }
@@ -153,7 +132,7 @@ impl Asked<'_> {
             false => hits[0].score,
         };
         let (verdict, cost) = verdict(
-            &self.wording,
+            self.question,
             &focus(home, hits),
             hits[home.block].passage.lang,
             score,
@@ -191,7 +170,7 @@ impl Asked<'_> {
             return Ok(None);
         }
         let home = &finding.home;
-        let is_foreign = is_foreign(&hits[home.block], self.question);
+        let is_foreign = (passage.lang == Lang::En) != (self.lang == Lang::En);
         let mut focus = None;
         let whole = |quotes: &[Quote]| -> String {
             let short = |quote: &Quote| shorten(&quote.text, passage.lang, SENTENCE_WORDS);
