@@ -940,7 +940,7 @@ fn the_doctor_asks_no_network_when_offline() {
     let ended = user.run(&["doctor"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     for what in [
-        "cpu", "kernels", "memory", "models", "index", "config", "hub", "pip",
+        "cpu", "kernels", "memory", "models", "index", "kv", "config", "hub", "pip",
     ] {
         assert!(
             ended.out.lines().any(|line| line.starts_with(what)),

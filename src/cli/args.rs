@@ -133,6 +133,22 @@ pub(crate) struct ModelArgs {
     pub(crate) seed: Option<u64>,
 }
 
+/// What is kept on disk for later calls.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Model")]
+pub(crate) struct KeepArgs {
+    /// Keep the instructions of prompts on disk as the model has read them, up to so many MiB in all; 0: never
+    /// [default: 0]
+    #[arg(
+        long,
+        env = "PRECIS_CACHE_KV",
+        hide_env_values = true,
+        value_name = "MIB"
+    )]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "1024")]
+    pub(crate) cache_kv: Option<u32>,
+}
+
 /// `precis sum`.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "\
@@ -178,6 +194,8 @@ pub(crate) struct SumArgs {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
 }
 
 /// Passages that the model reads for an answer.
@@ -219,6 +237,8 @@ pub(crate) struct AskArgs {
     pub(crate) filter: FilterArgs,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
 }
 
 /// Which articles are searched.

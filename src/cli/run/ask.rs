@@ -55,7 +55,7 @@ pub(super) fn run(
         sampling: parts::sampling(&args.model),
         prompts: config::prompts()?,
     };
-    let weights = parts::weights(&args.model, common, console, interrupt)?;
+    let weights = parts::weights(&args.model, common, console, interrupt)?.keeping(&args.keep)?;
     let mut session = Session {
         fingerprint: Fingerprint::new(&weights.identity, plan.prompts.sha256(), plan.sampling),
         engine: weights.load(interrupt)?,
@@ -113,7 +113,9 @@ impl Session {
         }
         let encoder = self.encoder.as_mut().map(|it| it as &mut dyn Encoder);
         let hits = self.index.search(&full, encoder, self.n_passages)?;
-        answer(&full, hits, &mut self.engine, &self.plan)
+        let answer = answer(&full, hits, &mut self.engine, &self.plan);
+        wait.pause(|| parts::warn_of_kv(&mut self.engine, self.console));
+        answer
     }
 
     /// Prints an answer.
