@@ -137,17 +137,19 @@ pub(crate) struct ModelArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct KeepArgs {
-    /// Keep the instructions of prompts on disk as the model has read them, up to so many MiB in all; 0: never
-    /// [default: 0]
+    /// Keep prompts' instructions on disk as the model read them, in so many MiB; 0: not [default: 512 for `ask`, else 0]
     #[arg(
         long,
         env = "PRECIS_CACHE_KV",
         hide_env_values = true,
         value_name = "MIB"
     )]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "1024")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "512")]
     pub(crate) cache_kv: Option<u32>,
 }
+
+/// MiB of instructions on disk; one of the default model takes 8 at most.
+pub(crate) const CACHE_KV: u32 = 512;
 
 /// `precis sum`.
 #[derive(Debug, clap::Args)]

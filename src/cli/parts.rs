@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::args::{Common, KeepArgs, ModelArgs};
+use super::args::{Common, ModelArgs};
 use super::console::Console;
 use super::error::{CallError, find};
 use super::interrupt::Interrupt;
@@ -119,11 +119,11 @@ pub(crate) fn warn_of_kv(engine: &mut Engine, console: Console) {
 }
 
 impl Weights {
-    /// The same, to be loaded so that it keeps instructions on disk.
-    pub(crate) fn keeping(mut self, args: &KeepArgs) -> Result<Weights> {
-        let max_bytes = u64::from(args.cache_kv.unwrap_or(0)) << 20;
-        if max_bytes > 0 {
+    /// The same, to be loaded so that instructions are kept on disk, in so many MiB.
+    pub(crate) fn keeping(mut self, cache_kv: u32) -> Result<Weights> {
+        if cache_kv > 0 {
             let path = kv_folder()?;
+            let max_bytes = u64::from(cache_kv) << 20;
             self.kv_folder = Some(KvFolder { path, max_bytes });
         }
         Ok(self)
