@@ -137,7 +137,8 @@ pub(crate) struct ModelArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct KeepArgs {
-    /// Keep prompts' instructions on disk as the model read them, in so many MiB; 0: not [default: 512 for `ask`, else 0]
+    /// Keep the instructions of prompts on disk as the model has read them, in so many MiB at most; 0: not at all
+    /// [default: 512 for `ask`, 0 for `sum`]
     #[arg(
         long,
         env = "PRECIS_CACHE_KV",
