@@ -1,6 +1,10 @@
-//! Notes the commit that is built, for the figures of `precis bench`.
+//! Notes the commit that is built, for the figures of `precis bench`, and of which sources the numbers of a model are,
+//! so that none are kept for a program that computes them otherwise.
 
+use std::hash::{DefaultHasher, Hasher};
+use std::path::PathBuf;
 use std::process::Command;
+use std::{fs, io};
 
 fn main() {
     let git = |arguments: &[&str]| {
@@ -24,8 +28,19 @@ fn main() {
         "cargo::rustc-env=PRECIS_COMMIT={}",
         commit.unwrap_or_else(|| "unknown".into())
     );
+    println!(
+        "cargo::rustc-env=PRECIS_ARITHMETIC={:016x}",
+        arithmetic().expect("the sources can be read")
+    );
     // A change of the sources makes a checkout dirty, a commit or a reset moves its log.
-    for path in ["build.rs", "src", "prompts", "models", "Cargo.toml"] {
+    for path in [
+        "build.rs",
+        "src",
+        "prompts",
+        "models",
+        "Cargo.toml",
+        "Cargo.lock",
+    ] {
         println!("cargo::rerun-if-changed={path}");
     }
     for name in ["logs/HEAD", "index"] {
@@ -33,4 +48,22 @@ fn main() {
             println!("cargo::rerun-if-changed={path}");
         }
     }
+}
+
+/// A hash of the sources that numbers come from, those of other crates by their versions.
+fn arithmetic() -> io::Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    let mut paths: Vec<PathBuf> = ["src/kernel", "src/model", "Cargo.lock"]
+        .map(PathBuf::from)
+        .into();
+    while let Some(path) = paths.pop() {
+        if path.is_dir() {
+            let inside = fs::read_dir(&path)?.map(|entry| Ok(entry?.path()));
+            paths.extend(inside.collect::<io::Result<Vec<_>>>()?);
+            paths.sort();
+        } else if path.is_file() {
+            hasher.write(&fs::read(&path)?);
+        }
+    }
+    Ok(hasher.finish())
 }

@@ -724,6 +724,42 @@ fn what_the_folder_does_not_tell_is_not_found() {
 }
 
 #[test]
+fn instructions_are_kept_on_disk_as_asked_for_and_nobody_is_answered_otherwise() {
+    let user = User::new();
+    user.write("news/a.txt", HARBOUR);
+    let kept = user.path("cache/precis/kv");
+    let question = "How long did the repairs of the harbour take?";
+    let ask = |more: &[&str]| {
+        let ended = user.run_tiny(&[&["ask", "news", question, "--json"], more].concat());
+        assert!([0, 1].contains(&ended.code), "{}", ended.err);
+        let mut answer = objects(&ended).remove(0);
+        let usage = answer.as_object_mut().unwrap().remove("usage").unwrap();
+        (answer, usage["reused_tokens"].as_u64().unwrap(), ended.err)
+    };
+    let (expected, read_once, said) = ask(&["--cache-kv=0"]);
+    user.write("config/precis/config.toml", "cache-kv = 0\n");
+    ask(&[]);
+    assert_eq!(user.run_tiny(&["sum", "news"]).code, 0);
+    assert!(!kept.exists());
+    for (more, is_warm) in [(&["--cache-kv"][..], false), (&["--cache-kv=64"], true)] {
+        let found = ask(more);
+        assert_eq!((&found.0, &found.2), (&expected, &said), "{more:?}");
+        // Elsewhere candle multiplies, and nothing is shared.
+        let may_share = cfg!(target_arch = "x86_64");
+        assert_eq!(found.1 > read_once, is_warm && may_share, "{more:?}");
+    }
+    if cfg!(target_arch = "x86_64") {
+        for name in files_in(&kept) {
+            user.write(&format!("cache/precis/kv/{name}"), "not what it was");
+        }
+        fs::remove_file(user.path("config/precis/config.toml")).unwrap();
+        let found = ask(&[]);
+        assert_eq!((&found.0, found.1), (&expected, read_once));
+        assert_eq!(found.2.matches("read anew").count(), 1, "{}", found.2);
+    }
+}
+
+#[test]
 fn an_index_that_is_of_no_use_is_made_anew_and_that_is_said() {
     let user = User::new();
     user.write("news/a.txt", HARBOUR);
@@ -940,7 +976,7 @@ fn the_doctor_asks_no_network_when_offline() {
     let ended = user.run(&["doctor"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     for what in [
-        "cpu", "kernels", "memory", "models", "index", "config", "hub", "pip",
+        "cpu", "kernels", "memory", "models", "index", "kv", "config", "hub", "pip",
     ] {
         assert!(
             ended.out.lines().any(|line| line.starts_with(what)),

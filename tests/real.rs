@@ -8,13 +8,16 @@ use std::sync::atomic::AtomicBool;
 use candle_core::quantized::{GgmlDType, gguf_file};
 use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_qwen2;
+use precis::compose::Prompts;
 use precis::model::embed::{ENCODER, Embedder};
 use precis::model::engine::{Engine, EngineSettings};
 use precis::model::gguf::Gguf;
+use precis::model::kv_store::KvFolder;
 use precis::model::qwen::Qwen;
 use precis::model::store::{self, Network, Source, Store};
 use precis::model::tokens::Tokens;
 use precis::model::{Identity, LanguageModel, Limits, Prompt, Sampling};
+use precis::text::Lang;
 
 /// The model from the user's own store, fetched on first use as the product fetches it.
 fn model_path() -> PathBuf {
@@ -271,6 +274,66 @@ fn check_same_text_twice(path: &Path) {
     let text = write();
     assert!(text.contains("barge"), "{text}");
     assert_eq!(text, write());
+}
+
+#[test]
+fn the_real_model_answers_the_same_from_instructions_on_disk() {
+    check_kept_instructions(&model_path());
+}
+
+fn check_kept_instructions(path: &Path) {
+    let prompts = Prompts::default();
+    let values = [
+        ("text", TEXT),
+        ("before", "Ferries"),
+        ("words", "12"),
+        ("question", "Why was the basin closed?"),
+    ];
+    let ask = |task: &str| prompts.render(task, Lang::En, &values).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |kv_folder: Option<KvFolder>| {
+        let settings = EngineSettings {
+            kv_folder,
+            ..EngineSettings::default()
+        };
+        let identity = Identity {
+            name: "real".into(),
+            sha256: "0".repeat(64),
+        };
+        let mut engine = Engine::open(path, identity, settings).unwrap();
+        let limits = Limits {
+            max_tokens: 24,
+            one_line: true,
+            sampling: Sampling::Greedy,
+        };
+        let verdict = Prompt {
+            lead: "The question is".into(),
+            ..ask("verdict")
+        };
+        let (shares, usage) = engine
+            .weigh(&verdict, &[" answerable", " unanswerable"])
+            .unwrap();
+        let tasks = ["answer", "line"].map(ask);
+        let completions = engine.complete(&tasks, &limits).unwrap();
+        assert!(engine.take_kv_problem().is_none());
+        let texts: Vec<String> = completions.into_iter().map(|it| it.text).collect();
+        (shares, texts, usage.reused_tokens)
+    };
+    let kept = || {
+        Some(KvFolder {
+            path: folder.path().to_owned(),
+            max_bytes: 64 << 20,
+        })
+    };
+    let (shares, texts, _) = run(None);
+    assert!(texts.iter().all(|text| !text.is_empty()), "{texts:?}");
+    for is_warm in [false, true] {
+        let found = run(kept());
+        // To the bit, not only to the token.
+        assert_eq!((&found.0, &found.1), (&shares, &texts), "warm: {is_warm}");
+        #[cfg(target_arch = "x86_64")]
+        assert_eq!(found.2 > 200, is_warm, "{} tokens reused", found.2);
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod compose;
 mod corpus;
 mod floors;
 mod hostile;
+#[cfg(target_arch = "x86_64")] // elsewhere candle multiplies, and nothing is shared
+mod kv_store;
 mod lab;
 mod model;
 mod real;

@@ -133,6 +133,25 @@ pub(crate) struct ModelArgs {
     pub(crate) seed: Option<u64>,
 }
 
+/// What is kept on disk for later calls.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Model")]
+pub(crate) struct KeepArgs {
+    /// Keep the instructions of prompts on disk as the model has read them, in so many MiB at most; 0: not at all
+    /// [default: 512 for `ask`, 0 for `sum`]
+    #[arg(
+        long,
+        env = "PRECIS_CACHE_KV",
+        hide_env_values = true,
+        value_name = "MIB"
+    )]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "512")]
+    pub(crate) cache_kv: Option<u32>,
+}
+
+/// MiB of instructions on disk; one of the default model takes 8 at most.
+pub(crate) const CACHE_KV: u32 = 512;
+
 /// `precis sum`.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "\
@@ -178,6 +197,8 @@ pub(crate) struct SumArgs {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
 }
 
 /// Passages that the model reads for an answer.
@@ -219,6 +240,8 @@ pub(crate) struct AskArgs {
     pub(crate) filter: FilterArgs,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
 }
 
 /// Which articles are searched.

@@ -32,6 +32,7 @@ struct File {
     #[serde(deserialize_with = "lang")]
     lang: Option<LangChoice>,
     words: Option<u16>,
+    cache_kv: Option<u32>,
 }
 
 /// The user's folder for `config.toml` and `prompts/`; `None` where the system has no such place.
@@ -57,6 +58,7 @@ pub(crate) fn fill(args: &mut Args) -> Result<()> {
             } else {
                 sum.format.or(file.format)
             };
+            sum.keep.cache_kv = sum.keep.cache_kv.or(file.cache_kv);
             fill_model(&mut sum.model, &file);
         }
         Command::Ask(AskArgs {
@@ -64,6 +66,7 @@ pub(crate) fn fill(args: &mut Args) -> Result<()> {
             format,
             json,
             model,
+            keep,
             ..
         }) => {
             *answer_lang = answer_lang.or(file.lang);
@@ -72,6 +75,7 @@ pub(crate) fn fill(args: &mut Args) -> Result<()> {
             } else {
                 format.or(file.format)
             };
+            keep.cache_kv = keep.cache_kv.or(file.cache_kv);
             fill_model(model, &file);
         }
         Command::Bench(bench) => fill_model(&mut bench.model, &file),

@@ -13,6 +13,7 @@ use super::render::sanitize;
 use crate::kernel::{self, DeviceChoice};
 use crate::model::embed::{ENCODER, Embedder};
 use crate::model::engine::{Engine, EngineSettings};
+use crate::model::kv_store::KvFolder;
 use crate::model::store::{self, Entry, Family, Network, Source, Store, StoreError};
 use crate::model::{Identity, Sampling};
 
@@ -22,6 +23,7 @@ pub(crate) struct Weights {
     pub(crate) path: PathBuf,
     pub(crate) identity: Identity,
     device: DeviceChoice,
+    kv_folder: Option<KvFolder>,
 }
 
 /// The folder of the models: `PRECIS_MODELS`, or the user's data folder.
@@ -78,6 +80,7 @@ pub(crate) fn weights(
             path,
             identity: Identity { name, sha256 },
             device,
+            kv_folder: None,
         });
     }
     let name = match &args.model {
@@ -99,16 +102,40 @@ pub(crate) fn weights(
         path,
         identity: Identity { name, sha256 },
         device,
+        kv_folder: None,
     })
 }
 
+/// The folder of instructions that were read in.
+pub(crate) fn kv_folder() -> Result<PathBuf> {
+    Ok(cache_folder()?.join("kv"))
+}
+
+/// Says what went wrong with the instructions that are kept on disk.
+pub(crate) fn warn_of_kv(engine: &mut Engine, console: Console) {
+    if let Some(problem) = engine.take_kv_problem() {
+        console.warn(&sanitize::line(&format!("{problem:#}")));
+    }
+}
+
 impl Weights {
+    /// The same, to be loaded so that instructions are kept on disk, in so many MiB.
+    pub(crate) fn keeping(mut self, cache_kv: u32) -> Result<Weights> {
+        if cache_kv > 0 {
+            let path = kv_folder()?;
+            let max_bytes = u64::from(cache_kv) << 20;
+            self.kv_folder = Some(KvFolder { path, max_bytes });
+        }
+        Ok(self)
+    }
+
     /// Loads the weights. Ctrl-C ends what the engine does.
     pub(crate) fn load(&self, interrupt: &Interrupt) -> Result<Engine> {
         let device = kernel::device(self.device).context(CallError::Device(self.device))?;
         let settings = EngineSettings {
             device,
             stop: interrupt.flag(),
+            kv_folder: self.kv_folder.clone(),
             ..EngineSettings::default()
         };
         Engine::open(&self.path, self.identity.clone(), settings)

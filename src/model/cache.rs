@@ -137,6 +137,36 @@ impl Cache {
         self.len = self.len.min(len);
     }
 
+    /// Keys, then values, of the first `len` tokens, layer by layer: (kv_head, len, head_dim) each, little-endian.
+    pub fn to_bytes(&self, len: usize) -> impl Iterator<Item = Result<Vec<u8>>> {
+        let tensors = self.layers.iter().flat_map(|(keys, values)| [keys, values]);
+        tensors.map(move |tensor| {
+            let mut bytes = Vec::new();
+            tensor.narrow(1, 0, len)?.write_bytes(&mut bytes)?;
+            Ok(bytes)
+        })
+    }
+
+    /// Holds `len` tokens in place of what it held; `next` is to fill in their bytes as [`Cache::to_bytes`] gives them.
+    pub fn fill(
+        &mut self,
+        len: usize,
+        mut next: impl FnMut(&mut [u8]) -> Result<()>,
+    ) -> Result<()> {
+        self.len = 0;
+        self.reserve(len)?;
+        let shape = [self.shape.n_kv_heads, len, self.shape.head_dim];
+        for tensor in self.layers.iter().flat_map(|(keys, values)| [keys, values]) {
+            let dtype = tensor.dtype();
+            let mut bytes = vec![0; shape.iter().product::<usize>() * dtype.size_in_bytes()];
+            next(&mut bytes)?;
+            let part = Tensor::from_raw_buffer(&bytes, dtype, &shape, &self.device)?;
+            tensor.slice_set(&part, 1, 0)?;
+        }
+        self.len = len;
+        Ok(())
+    }
+
     /// A cache of its own that holds the first `prefix_len` tokens of this one.
     pub fn fork(&self, prefix_len: usize) -> Result<Cache> {
         ensure!(

@@ -24,6 +24,7 @@ use candle_core::{Device, Tensor};
 use super::cache::Cache;
 use super::gguf::Gguf;
 use super::kept::{Kept, Read};
+use super::kv_store::{KvFolder, KvStore};
 use super::lookup::Lookup;
 use super::qwen::{Part, Qwen};
 use super::sample::shares;
@@ -44,6 +45,8 @@ pub struct EngineSettings {
     pub group: usize,
     /// Whether a sequence that is alone, and not sampled, guesses its next tokens.
     pub lookup: bool,
+    /// Where the instructions of prompts are kept for other processes, if anywhere.
+    pub kv_folder: Option<KvFolder>,
     /// Set from elsewhere, ends the work at the next layer with
     /// [`Interrupted`](super::qwen::Interrupted).
     pub stop: Arc<AtomicBool>,
@@ -69,6 +72,7 @@ impl Default for EngineSettings {
             max_context: DEFAULT_CONTEXT,
             group: default_group(),
             lookup: true,
+            kv_folder: None,
             stop: Arc::default(),
         }
     }
@@ -98,6 +102,7 @@ pub struct Engine {
     group: usize,
     lookup: bool,
     kept: Kept,
+    kv_store: Option<KvStore>,
 }
 
 /// A sequence that is alive.
@@ -133,6 +138,8 @@ impl Engine {
             model.max_len()
         );
         let group = settings.group.clamp(1, model.few_rows().unwrap_or(1));
+        let kv_folder = settings.kv_folder.filter(|_| model.few_rows().is_some());
+        let kv_store = kv_folder.map(|folder| KvStore::new(folder, &identity.sha256));
         Ok(Engine {
             identity,
             model,
@@ -141,6 +148,7 @@ impl Engine {
             group,
             lookup: settings.lookup,
             kept: Kept::default(),
+            kv_store: kv_store.transpose()?,
         })
     }
 
@@ -152,6 +160,11 @@ impl Engine {
     /// Forgets what was read before. That changes no text, only [`Usage::reused_tokens`].
     pub fn forget(&mut self) {
         self.kept.clear();
+    }
+
+    /// The first thing that went wrong since the last call with what is kept on disk. It costs time alone, no text.
+    pub fn take_kv_problem(&mut self) -> Option<anyhow::Error> {
+        self.kv_store.as_mut()?.take_problem()
     }
 
     fn check_fit(
@@ -216,12 +229,36 @@ impl Engine {
         live: &[Sequence],
     ) -> Result<(Read, Vec<f32>, usize)> {
         let mut cache = self.prefix(&ids, n_more, live)?;
+        let instructions = &ids[..self.n_instructions(&ids)];
+        let mut keep_in = None;
+        if let Some(store) = &mut self.kv_store
+            && instructions.len() > cache.len()
+        {
+            match store.find(instructions, self.model.cache()) {
+                Some(found) => cache = found,
+                None => keep_in = Some(store),
+            }
+        }
         let n_reused = cache.len();
         cache.reserve(ids.len() - n_reused + n_more)?;
         let logits = self
             .model
             .forward(&ids[n_reused..], &mut cache, &self.stop)?;
+        if let Some(store) = keep_in {
+            store.keep(instructions, &cache);
+        }
         Ok((Read { ids, cache }, logits.to_vec1()?, n_reused))
+    }
+
+    /// How many tokens of a prompt are worth keeping on disk: its system turn, which the template alone makes, where
+    /// it and the rest are more than a few.
+    fn n_instructions(&self, ids: &[u32]) -> usize {
+        let few = self.model.few_rows().unwrap_or(usize::MAX);
+        let n_system = self.tokens.n_system(ids);
+        match n_system.min(ids.len() - n_system) > few {
+            true => n_system,
+            false => 0,
+        }
     }
 
     /// A cache with the longest beginning of a prompt that was read before.

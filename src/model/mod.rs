@@ -11,6 +11,7 @@ pub mod embed;
 pub mod engine;
 pub mod gguf;
 mod kept;
+pub mod kv_store;
 pub mod lookup;
 pub mod qwen;
 pub mod sample;

@@ -161,6 +161,21 @@ impl Tokens {
         Ok(ids)
     }
 
+    /// How many ids of a framed prompt are its system turn, 0 without one. Content cannot end it: that takes control
+    /// tokens.
+    pub fn n_system(&self, framed: &[u32]) -> usize {
+        let Frame {
+            system, turn_end, ..
+        } = &self.frame;
+        let mut places = framed.windows(turn_end.len());
+        match framed.starts_with(system) {
+            true => places
+                .position(|ids| ids == turn_end)
+                .map_or(0, |end| end + turn_end.len()),
+            false => 0,
+        }
+    }
+
     /// How many tokens the frame itself takes, a system turn included.
     pub fn n_frame(&self) -> usize {
         let Frame {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::super::args::{AskArgs, Common, FilterArgs, Format, LangChoice, LangGroup};
+use super::super::args::{AskArgs, CACHE_KV, Common, FilterArgs, Format, LangChoice, LangGroup};
 use super::super::console::Console;
 use super::super::error::{CallError, explain};
 use super::super::interrupt::Interrupt;
@@ -55,7 +55,8 @@ pub(super) fn run(
         sampling: parts::sampling(&args.model),
         prompts: config::prompts()?,
     };
-    let weights = parts::weights(&args.model, common, console, interrupt)?;
+    let weights = parts::weights(&args.model, common, console, interrupt)?
+        .keeping(args.keep.cache_kv.unwrap_or(CACHE_KV))?;
     let mut session = Session {
         fingerprint: Fingerprint::new(&weights.identity, plan.prompts.sha256(), plan.sampling),
         engine: weights.load(interrupt)?,
@@ -113,7 +114,9 @@ impl Session {
         }
         let encoder = self.encoder.as_mut().map(|it| it as &mut dyn Encoder);
         let hits = self.index.search(&full, encoder, self.n_passages)?;
-        answer(&full, hits, &mut self.engine, &self.plan)
+        let answer = answer(&full, hits, &mut self.engine, &self.plan);
+        wait.pause(|| parts::warn_of_kv(&mut self.engine, self.console));
+        answer
     }
 
     /// Prints an answer.

@@ -60,7 +60,9 @@ pub(super) fn run(common: &Common, console: Console, interrupt: &Interrupt) -> R
             ),
         )?;
     }
-    line("index", &folder(&parts::cache_folder()?.join("index")))?;
+    let index = parts::cache_folder()?.join("index");
+    line("index", &folder(&index, "indexes"))?;
+    line("kv", &folder(&parts::kv_folder()?, "files"))?;
     line(
         "config",
         &match config::folder().map(|folder| folder.join("config.toml")) {
@@ -163,8 +165,8 @@ fn memory() -> Option<String> {
     ))
 }
 
-/// A folder with the size of what is in it.
-fn folder(path: &Path) -> String {
+/// A folder with the number and size of the things in it.
+fn folder(path: &Path, things: &str) -> String {
     if !path.is_dir() {
         return format!("{}, empty", path.display());
     }
@@ -174,9 +176,9 @@ fn folder(path: &Path) -> String {
         .filter(|m| m.is_file())
         .map(|m| m.len())
         .sum();
-    let n_indexes = std::fs::read_dir(path).map_or(0, |entries| entries.count());
+    let n_things = std::fs::read_dir(path).map_or(0, |entries| entries.count());
     format!(
-        "{}, {n_indexes} indexes, {}",
+        "{}, {n_things} {things}, {}",
         path.display(),
         BinaryBytes(bytes)
     )

@@ -41,7 +41,8 @@ pub(super) fn run(
         .as_deref()
         .map(|path| Folder::open(path, format.extension()));
     let folder = folder.transpose()?;
-    let weights = parts::weights(&args.model, common, console, interrupt)?;
+    let weights = parts::weights(&args.model, common, console, interrupt)?
+        .keeping(args.keep.cache_kv.unwrap_or(0))?;
     let prompt_sha256 = plan.prompts.sha256();
     let settings = format!(
         "{:?} {:?} {:?} {:?} {format:?} {prompt_sha256} {}",
@@ -176,6 +177,8 @@ impl Work for Summarizer {
                 }
             },
         );
+        self.progress
+            .pause(|| parts::warn_of_kv(&mut engine, self.console));
         self.engine = Some(engine);
         outcome
     }
