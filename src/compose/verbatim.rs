@@ -167,7 +167,7 @@ mod tests {
             "40 km",
             plain,
             Lang::En,
-            12,
+            13,
             "The plain, which lies low, is 300 km long and 40 km wide …",
         );
         check(

@@ -295,21 +295,32 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_names_each_source_once_in_the_order_of_use() {
-        let claims = vec![
+    fn an_answer_names_each_source_once_in_the_order_of_use_and_says_nothing_twice() {
+        let mut claims = vec![
             claim("It cost 3.", vec![quote(1, 1)]),
             claim("So it opened.", vec![quote(0, 0), quote(1, 1)]),
         ];
+        claims[0].focus = Some("3".into());
         let answer = an_answer(claims);
         let look = text::Look::default();
         let render = |format| super::answer("Why?", &answer, &fingerprint(), format, look);
         let expected = "It cost 3. [1]\nSo it opened. [2,1]\n\n\
-            [1] y.txt, sentence 2 (also in copy.txt)\n    It cost 3.\n[2] x.txt, sentence 1\n    It opened.\n";
+            [1] y.txt, sentence 2 (also in copy.txt)\n[2] x.txt, sentence 1\n    It opened.\n";
         assert_eq!(render(Format::Text), expected);
         let md = render(Format::Md);
         assert!(
-            md.contains("\n1. y.txt, sentence 2 (also in copy.txt): It cost 3."),
+            md.contains("\n1. y.txt, sentence 2 (also in copy.txt)\n"),
             "{md}"
+        );
+        assert!(md.contains("It cost **3**. "), "{md}");
+        let bright = text::Look {
+            color: true,
+            ..look
+        };
+        let shown = super::answer("Why?", &answer, &fingerprint(), Format::Text, bright);
+        assert!(
+            shown.starts_with("It cost \u{1b}[1m3\u{1b}[0m. [1]"),
+            "{shown:?}"
         );
         assert!(md.contains("\n2. x.txt, sentence 1: It opened."), "{md}");
         let json: Value = serde_json::from_str(&render(Format::Json)).unwrap();
@@ -317,6 +328,8 @@ mod tests {
             (&json["status"], &json["claims"][0]["path"]),
             (&"answered".into(), &"y.txt".into())
         );
+        assert_eq!(json["claims"][0]["focus"], "3");
+        assert_eq!(json["claims"][1].get("focus"), None);
         assert_eq!(json["claims"][1]["cites"][0]["path"], "x.txt");
         assert_eq!(json["passages"][1]["also"], serde_json::json!(["copy.txt"]));
         assert_eq!(json["passages"][0]["also"], serde_json::json!([]));
