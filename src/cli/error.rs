@@ -6,6 +6,7 @@ use std::io;
 use crate::batch::ledger::Busy;
 use crate::corpus::source::{Problem, SourceError};
 use crate::kernel::DeviceChoice;
+use crate::model::cache::NoMemory;
 use crate::model::engine::DoesNotFit;
 use crate::model::store::{StoreError, UnknownModel};
 use crate::text::Refusal;
@@ -105,6 +106,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     }
     if find::<DoesNotFit>(error).is_some() {
         return Some("ask for fewer words, or use a model with a longer context".into());
+    }
+    if find::<NoMemory>(error).is_some() {
+        return Some("close other programs, or use a smaller model".into());
     }
     match find::<io::Error>(error).map(io::Error::kind) {
         Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {

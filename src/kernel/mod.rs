@@ -24,7 +24,7 @@ use exp::gated;
 pub use format::Format;
 use format::Matrix;
 pub use isa::{Arithmetic, Isa};
-pub use memory::keep_memory;
+pub use memory::{Memory, keep_memory, memory};
 use pack::COLUMNS;
 pub use rows::{add, rms_norm, rotate};
 use threads::{SharedSlice, in_parallel};

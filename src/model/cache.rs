@@ -4,6 +4,8 @@
 use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor};
 
+use crate::kernel::memory;
+
 /// The KV cache of one sequence.
 ///
 /// A forward pass calls [`Cache::append`] once a layer and [`Cache::advance`] once at its end, so that a pass which
@@ -27,6 +29,31 @@ pub struct CacheShape {
     pub head_dim: usize,
     /// The most tokens it may come to hold.
     pub max_len: usize,
+}
+
+/// There is no memory for a cache of so many tokens; nothing was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the cache of {n_tokens} tokens takes {needed} more bytes of memory, and {free} are free")]
+pub struct NoMemory {
+    /// Tokens, those held already included.
+    pub n_tokens: usize,
+    /// Bytes beyond those that the cache has.
+    pub needed: u64,
+    /// Bytes that the system has free.
+    pub free: u64,
+}
+
+impl NoMemory {
+    fn check(n_tokens: usize, needed: u64, free: Option<u64>) -> Result<(), NoMemory> {
+        match free {
+            Some(free) if needed > free => Err(NoMemory {
+                n_tokens,
+                needed,
+                free,
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The cache grows by this many tokens at a time.
@@ -62,7 +89,7 @@ impl Cache {
     /// Makes room for `n_more` tokens beyond those held.
     ///
     /// # Errors
-    /// When that is more than the cache may come to hold.
+    /// When that is more than the cache may come to hold; [`NoMemory`], when it is more than the system has free.
     pub fn reserve(&mut self, n_more: usize) -> Result<()> {
         let needed = self.len + n_more;
         let CacheShape {
@@ -84,6 +111,11 @@ impl Cache {
         } else {
             DType::F32
         };
+        if self.device.is_cpu() {
+            let numbers = 2 * n_layers * n_kv_heads * head_dim * (capacity - self.capacity);
+            let needed = (numbers * dtype.size_in_bytes()) as u64;
+            NoMemory::check(capacity, needed, memory().map(|memory| memory.free))?;
+        }
         let zeros = || Tensor::zeros((n_kv_heads, capacity, head_dim), dtype, &self.device);
         // One layer after the other, so that the old and the new cache never stand side by side as wholes.
         for layer_idx in 0..n_layers {
@@ -191,4 +223,30 @@ fn copy_prefix(from: &(Tensor, Tensor), to: &(Tensor, Tensor), len: usize) -> Re
         to.1.slice_set(&from.1.narrow(1, 0, len)?.contiguous()?, 1, 0)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_that_memory_does_not_hold_is_refused_with_the_numbers() {
+        assert_eq!(NoMemory::check(8192, 1_000, Some(1_000)), Ok(()));
+        assert_eq!(NoMemory::check(8192, 1_000, None), Ok(()));
+        let refused = NoMemory::check(8192, 1_001, Some(1_000)).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the cache of 8192 tokens takes 1001 more bytes of memory, and 1000 are free"
+        );
+        let shape = CacheShape {
+            n_layers: 64,
+            n_kv_heads: 64,
+            head_dim: 1 << 20,
+            max_len: 1 << 20,
+        };
+        let error = Cache::new(shape, &Device::Cpu)
+            .reserve(1 << 20)
+            .unwrap_err();
+        assert!(error.is::<NoMemory>(), "{error}");
+    }
 }

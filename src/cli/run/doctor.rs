@@ -151,17 +151,11 @@ fn kernels() -> Result<String> {
 
 /// Memory in all and what is free for use.
 fn memory() -> Option<String> {
-    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let bytes = |name: &str| {
-        let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
-        Some(BinaryBytes(
-            line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024,
-        ))
-    };
+    let kernel::Memory { total, free } = kernel::memory()?;
     Some(format!(
         "{}, {} of it free",
-        bytes("MemTotal:")?,
-        bytes("MemAvailable:")?
+        BinaryBytes(total),
+        BinaryBytes(free)
     ))
 }
 
