@@ -13,7 +13,7 @@ use super::evidence::Line;
 use super::faithful::with_bounds;
 use super::ground::{Ground, Support, n_words, words};
 use super::line::{in_language, tidy};
-use super::question::{is_echo, names_its_answer};
+use super::question::{asks_whether, is_echo, names_its_answer};
 use super::relevant::{Relevant, is_foreign};
 use super::shorten::{capitalised, shorten};
 use super::verbatim::{around, verbatim};
@@ -108,6 +108,10 @@ impl Asked<'_> {
         let Some(first) = relevant.evidence.lines.first() else {
             return Ok(None);
         };
+        if asks_whether(self.question) && !is_foreign(&hits[first.block], self.question) {
+            let text = relevant.nearest().text.clone();
+            return self.judged(text, relevant, hits).map(Some);
+        }
         let source_lang = hits[first.block].passage.lang;
         let shown = shown(&relevant.evidence.lines, hits);
         let values = [("text", &*shown), ("question", self.question)];
@@ -126,6 +130,11 @@ impl Asked<'_> {
         if text.is_empty() {
             return Ok(None);
         }
+        self.judged(text, relevant, hits).map(Some)
+    }
+
+    /// The finding that some words make, with the verdict on the line that they stand in.
+    fn judged(&mut self, text: String, relevant: &Relevant, hits: &[Hit]) -> Result<Finding> {
         let (home, share) = home(&text, relevant);
         let score = match is_foreign(&hits[home.block], self.question) {
             true => hits[0].score.max(FOREIGN_SCORE),
@@ -140,12 +149,12 @@ impl Asked<'_> {
             &self.plan.prompts,
         )?;
         self.usage += cost;
-        Ok(Some(Finding {
+        Ok(Finding {
             text,
             home: home.clone(),
             share,
             verdict,
-        }))
+        })
     }
 
     /// The claim that a finding is good for; `None` when it is not good enough, and then it is among the dropped.
@@ -210,7 +219,8 @@ impl Asked<'_> {
         }
         let focus = focus
             .map(|focus| [capitalised(&focus), focus])
-            .and_then(|forms| forms.into_iter().find(|form| text.contains(form)));
+            .and_then(|forms| forms.into_iter().find(|form| text.contains(form)))
+            .filter(|focus| focus.len() < text.trim_end_matches(['.', '。', '!', '！']).len());
         Ok(Some(Claim { text, cites, focus }))
     }
 

@@ -8,6 +8,11 @@ use crate::text::fold::fold_str;
 /// Whether the answer to `question` may be words of the question itself: it asks whether something is so, or which of two
 /// things.
 pub fn names_its_answer(question: &str) -> bool {
+    is_choice(question) || asks_whether(question)
+}
+
+/// Whether `question` asks if something is so; then the sentence with the words of the question answers it.
+pub fn asks_whether(question: &str) -> bool {
     const AUXILIARIES: &[&str] = &[
         "is", "are", "was", "were", "am", "do", "does", "did", "has", "have", "had", "can",
         "could", "will", "would", "should", "may", "might", "must", "isn't", "aren't", "wasn't",
@@ -22,16 +27,18 @@ pub fn names_its_answer(question: &str) -> bool {
         "能不能",
         "可不可以",
         "对不对",
-        "还是",
-        "抑或",
-        "或者",
     ];
     let folded = fold_str(question);
-    let words: Vec<&str> = folded.split_whitespace().collect();
-    words
-        .first()
-        .is_some_and(|first| AUXILIARIES.contains(first))
-        || words.contains(&"or")
+    let first = folded.split_whitespace().next();
+    !is_choice(question)
+        && (first.is_some_and(|first| AUXILIARIES.contains(&first))
+            || CHINESE.iter().any(|word| folded.contains(word)))
+}
+
+fn is_choice(question: &str) -> bool {
+    const CHINESE: &[&str] = &["还是", "抑或", "或者"];
+    let folded = fold_str(question);
+    folded.split_whitespace().any(|word| word == "or")
         || CHINESE.iter().any(|word| folded.contains(word))
         || names_two(&folded)
 }
@@ -77,6 +84,8 @@ mod tests {
         ] {
             assert!(names_its_answer(question), "{question}");
         }
+        assert!(asks_whether("Did the council pay the bill?"));
+        assert!(!asks_whether("Was it Rask or Holm who built it?"));
         for question in [
             "Who did the council pay?",
             "What is the bill?",

@@ -65,6 +65,13 @@ impl Relevant {
         Relevant { evidence, shares }
     }
 
+    /// The line that bears most on the question, of equals the first; there is one.
+    pub fn nearest(&self) -> &Line {
+        let lines = self.evidence.lines.iter().zip(&self.shares);
+        let nearest = lines.reduce(|best, next| if next.1 > best.1 { next } else { best });
+        nearest.expect("there is a line").0
+    }
+
     /// The lines of one passage alone; the sources stay.
     pub fn of_block(&self, block: usize) -> Relevant {
         let lines = self.evidence.lines.iter().zip(&self.shares);
