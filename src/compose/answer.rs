@@ -179,7 +179,7 @@ impl Asked<'_> {
             return Ok(None);
         }
         let home = &finding.home;
-        let is_foreign = (passage.lang == Lang::En) != (self.lang == Lang::En);
+        let translates = (passage.lang == Lang::En) != (self.lang == Lang::En);
         let mut focus = None;
         let whole = |quotes: &[Quote]| -> String {
             let short = |quote: &Quote| shorten(&quote.text, passage.lang, SENTENCE_WORDS);
@@ -189,14 +189,14 @@ impl Asked<'_> {
         // What a sentence says in these words needs no other support.
         let (text, cites) = match verbatim(&finding.text, &home.text) {
             // A sentence would be translated less truly than a few words.
-            Some(run) if is_foreign => (home.text[run].to_owned(), home.cites.clone()),
+            Some(run) if translates => (home.text[run].to_owned(), home.cites.clone()),
             Some(run) => {
                 focus = Some(in_language(home.text[run.clone()].to_owned(), self.lang));
                 let told = around(run, &home.text, passage.lang, TOLD_WORDS);
                 (told, home.cites.clone())
             }
             None => match self.ground.check(&finding.text, &home.cites) {
-                Support::Backed(cites) if is_foreign => (finding.text.clone(), cites),
+                Support::Backed(cites) if translates => (finding.text.clone(), cites),
                 // Words of several sentences, or put together anew: then the sentences say it more truly.
                 Support::Backed(cites) => (whole(&relevant.evidence.quotes(&cites)), cites),
                 Support::Unbacked(why) => {
@@ -210,7 +210,7 @@ impl Asked<'_> {
         };
         let cites = relevant.evidence.quotes(&cites);
         let mut text = with_bounds(&text, &cites);
-        if is_foreign || self.is_other_language(&text) {
+        if translates || self.is_other_language(&text) {
             text = self.translated(text)?;
         }
         let mut text = in_language(capitalised(&text), self.lang);

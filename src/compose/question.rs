@@ -11,7 +11,8 @@ pub fn names_its_answer(question: &str) -> bool {
     is_choice(question) || asks_whether(question)
 }
 
-/// Whether `question` asks if something is so; then the sentence with the words of the question answers it.
+/// Whether `question` asks if something is so; then the sentence with the words of the question answers it. "Can you tell
+/// me who pays?" asks who, whatever it begins with.
 pub fn asks_whether(question: &str) -> bool {
     const AUXILIARIES: &[&str] = &[
         "is", "are", "was", "were", "am", "do", "does", "did", "has", "have", "had", "can",
@@ -31,8 +32,19 @@ pub fn asks_whether(question: &str) -> bool {
     let folded = fold_str(question);
     let first = folded.split_whitespace().next();
     !is_choice(question)
+        && !asks_for_words(&folded)
         && (first.is_some_and(|first| AUXILIARIES.contains(&first))
             || CHINESE.iter().any(|word| folded.contains(word)))
+}
+
+/// Whether a folded question has a word that asks for others.
+fn asks_for_words(folded: &str) -> bool {
+    const ENGLISH: &[&str] = &[
+        "who", "whom", "whose", "what", "which", "when", "where", "why", "how",
+    ];
+    const CHINESE: &[&str] = &["谁", "什么", "哪", "几", "多少", "何", "怎"];
+    let mut words = folded.split(|c: char| !c.is_alphanumeric());
+    words.any(|word| ENGLISH.contains(&word)) || CHINESE.iter().any(|word| folded.contains(word))
 }
 
 fn is_choice(question: &str) -> bool {
@@ -89,6 +101,8 @@ mod tests {
         for question in [
             "Who did the council pay?",
             "What is the bill?",
+            "Can you tell me who pays?",
+            "你知道谁建造了大桥吗?",
             "誰建造了大橋?",
             "哈登與哪個城市結盟?",
         ] {
