@@ -2,7 +2,7 @@
 //!
 //! On the CPU nothing grows with the length of the context but time: the keys are taken a tile at a time, and what
 //! was mixed so far is scaled down whenever a larger score turns up (online softmax, <https://arxiv.org/abs/1805.02867>).
-//! Sixteen queries stand side by side in the lanes of a vector, so that the maximum and the sum of the softmax are
+//! Queries stand side by side in the lanes of one or two vectors, so that the maximum and the sum of the softmax are
 //! taken lane by lane, and neither keys nor values are ever turned around.
 
 use std::mem::MaybeUninit;
@@ -16,12 +16,14 @@ use half::slice::HalfFloatSliceExt;
 use super::exp::exp;
 use super::{Isa, SharedSlice, in_parallel, with_floats};
 
-/// Queries side by side.
-pub(super) const LANES: usize = 16;
+/// Queries side by side where there are few, as when a token is written: those that share a kv_head.
+const FEW_LANES: usize = 16;
+/// Queries side by side where there are more: a number of a key that was loaded serves twice as many of them.
+const LANES: usize = 32;
 /// Keys that are looked at before the next ones.
 const TILE_KEYS: usize = 64;
 /// Tokens whose queries share the tiles of keys.
-const BLOCK_TOKENS: usize = 32;
+const BLOCK_TOKENS: usize = 64;
 
 /// Causal attention with grouped heads, for the last `n_new` of the tokens that the keys stand for.
 ///
@@ -182,6 +184,11 @@ enum Numbers<'a> {
     F32(&'a [f32]),
 }
 
+/// A number for each of some queries. A vector that does not begin at a multiple of its size takes two reads.
+#[repr(align(64))]
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lanes<const N: usize>(pub(super) [f32; N]);
+
 struct Problem<'a> {
     query: &'a [f32], // (n_new, head, head_dim)
     keys: Heads<'a>,
@@ -195,25 +202,25 @@ struct Problem<'a> {
     causal: bool,
 }
 
-/// Sixteen queries of one kv_head on their way; each array ends with a lane a query.
-struct Panel {
-    query: Vec<[f32; LANES]>, // (head_dim)
+/// Queries of one kv_head on their way; each array ends with a lane a query.
+struct Panel<const N: usize> {
+    query: Vec<Lanes<N>>, // (head_dim)
     /// Scores, and then weights, of one tile of keys.
-    scores: [[f32; LANES]; TILE_KEYS],
+    scores: [Lanes<N>; TILE_KEYS],
     /// Values mixed so far.
-    mixed: Vec<[f32; LANES]>, // (head_dim)
-    softmax: Softmax,
+    mixed: Vec<Lanes<N>>, // (head_dim)
+    softmax: Softmax<N>,
 }
 
-/// The softmax of sixteen rows of scores, so far.
+/// The softmax of some rows of scores, so far.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Softmax {
+pub(super) struct Softmax<const N: usize> {
     /// How many keys, from the first, a query may see.
-    pub(super) n_visible: [u32; LANES],
+    n_visible: [u32; N],
     /// The largest score.
-    pub(super) max: [f32; LANES],
+    max: [f32; N],
     /// The sum of all `exp(score - max)`.
-    pub(super) sum: [f32; LANES],
+    sum: [f32; N],
 }
 
 impl Problem<'_> {
@@ -228,12 +235,12 @@ impl Problem<'_> {
                 let (block, kv_head) = (item / self.n_kv_heads, item % self.n_kv_heads);
                 // The last tokens see most, and go first so that no thread is left with them at the end.
                 let first = (n_blocks - 1 - block) * BLOCK_TOKENS;
-                self.solve_block(
-                    first..self.n_new.min(first + BLOCK_TOKENS),
-                    kv_head,
-                    isa,
-                    &shared,
-                );
+                let tokens = first..self.n_new.min(first + BLOCK_TOKENS);
+                if tokens.len() * self.n_heads / self.n_kv_heads <= FEW_LANES {
+                    self.solve_block::<FEW_LANES>(tokens, kv_head, isa, &shared);
+                } else {
+                    self.solve_block::<LANES>(tokens, kv_head, isa, &shared);
+                }
             }
         });
         // SAFETY: every token's every head is in one block, and each block writes all numbers of its own.
@@ -241,7 +248,7 @@ impl Problem<'_> {
         mixed
     }
 
-    fn solve_block(
+    fn solve_block<const N: usize>(
         &self,
         tokens: Range<usize>,
         kv_head: usize,
@@ -250,7 +257,7 @@ impl Problem<'_> {
     ) {
         let head_dim = self.head_dim;
         let n_visible = self.n_visible(tokens.end - 1);
-        let mut panels = self.panels(tokens, kv_head);
+        let mut panels = self.panels::<N>(tokens, kv_head);
         let mut keys = vec![0.0; TILE_KEYS * head_dim];
         let mut values = vec![0.0; TILE_KEYS * head_dim];
         for first in (0..n_visible).step_by(TILE_KEYS) {
@@ -261,10 +268,15 @@ impl Problem<'_> {
             self.values.widen(kv_head, first, head_dim, values);
             for (_, panel) in &mut panels {
                 let scores = &mut panel.scores[..n_keys];
-                scores.fill([0.0; LANES]);
-                isa.tile(keys, (head_dim, 1), &panel.query, scores);
-                isa.soften(scores, first, &mut panel.softmax, &mut panel.mixed);
-                isa.tile(values, (1, head_dim), scores, &mut panel.mixed);
+                isa.tile(keys, (head_dim, 1), &panel.query, None, scores);
+                let shrink = isa.soften(scores, first, &mut panel.softmax);
+                isa.tile(
+                    values,
+                    (1, head_dim),
+                    scores,
+                    Some(&shrink),
+                    &mut panel.mixed,
+                );
             }
         }
         for (rows, panel) in panels {
@@ -272,7 +284,7 @@ impl Problem<'_> {
                 // SAFETY: no other block has these rows.
                 let mixed = unsafe { mixed.range(row..row + head_dim) };
                 for (target, lanes) in mixed.iter_mut().zip(&panel.mixed) {
-                    target.write(lanes[lane] / panel.softmax.sum[lane]);
+                    target.write(lanes.0[lane] / panel.softmax.sum[lane]);
                 }
             }
         }
@@ -287,7 +299,11 @@ impl Problem<'_> {
     }
 
     /// The queries that some tokens put to a kv_head, with where each begins.
-    fn panels(&self, tokens: Range<usize>, kv_head: usize) -> Vec<(Vec<usize>, Panel)> {
+    fn panels<const N: usize>(
+        &self,
+        tokens: Range<usize>,
+        kv_head: usize,
+    ) -> Vec<(Vec<usize>, Panel<N>)> {
         let n_group = self.n_heads / self.n_kv_heads;
         let scale = 1.0 / (self.head_dim as f32).sqrt();
         let heads = kv_head * n_group..(kv_head + 1) * n_group;
@@ -299,32 +315,32 @@ impl Problem<'_> {
                 .iter()
                 .map(|(token, head)| (token * self.n_heads + head) * self.head_dim)
                 .collect();
-            let mut query = vec![[0.0; LANES]; self.head_dim];
+            let mut query = vec![Lanes([0.0; N]); self.head_dim];
             // Lanes that no query is in see one key, so that they come to no division by 0.
-            let mut n_visible = [1; LANES];
+            let mut n_visible = [1; N];
             for (lane, (start, (token, _))) in starts.iter().zip(rows).enumerate() {
                 n_visible[lane] = self.n_visible(*token) as u32;
                 for (lanes, x) in query.iter_mut().zip(&self.query[*start..]) {
-                    lanes[lane] = x * scale;
+                    lanes.0[lane] = x * scale;
                 }
             }
             let softmax = Softmax {
                 n_visible,
-                max: [f32::NEG_INFINITY; LANES],
-                sum: [0.0; LANES],
+                max: [f32::NEG_INFINITY; N],
+                sum: [0.0; N],
             };
-            let mixed = vec![[0.0; LANES]; self.head_dim];
+            let mixed = vec![Lanes([0.0; N]); self.head_dim];
             (
                 starts,
                 Panel {
                     query,
-                    scores: [[0.0; LANES]; TILE_KEYS],
+                    scores: [Lanes([0.0; N]); TILE_KEYS],
                     mixed,
                     softmax,
                 },
             )
         };
-        rows.chunks(LANES).map(panel).collect()
+        rows.chunks(N).map(panel).collect()
     }
 }
 
@@ -347,60 +363,53 @@ impl Heads<'_> {
     }
 }
 
-/// Makes scores of keys from `first` on into weights, and scales down what was mixed so far where a larger score turned
-/// up. Written to become vector code in each instruction set.
+/// Makes scores of keys from `first` on into weights. Returns what the values mixed so far are to be multiplied by, as a
+/// larger score may have turned up. Written to become vector code in each instruction set.
 #[inline(always)]
-pub(super) fn soften(
-    scores: &mut [[f32; LANES]],
+pub(super) fn soften<const N: usize, const FMA: bool>(
+    scores: &mut [Lanes<N>],
     first: usize,
-    softmax: &mut Softmax,
-    mixed: &mut [[f32; LANES]],
-) {
+    softmax: &mut Softmax<N>,
+) -> Lanes<N> {
     if softmax
         .n_visible
         .iter()
         .any(|n| (*n as usize) < first + scores.len())
     {
         for (key, scores) in scores.iter_mut().enumerate() {
-            for lane in 0..LANES {
+            for lane in 0..N {
                 if softmax.n_visible[lane] <= (first + key) as u32 {
-                    scores[lane] = f32::NEG_INFINITY;
+                    scores.0[lane] = f32::NEG_INFINITY;
                 }
             }
         }
     }
     let mut max = softmax.max;
     for scores in scores.iter() {
-        for lane in 0..LANES {
-            max[lane] = if scores[lane] > max[lane] {
-                scores[lane]
+        for lane in 0..N {
+            max[lane] = if scores.0[lane] > max[lane] {
+                scores.0[lane]
             } else {
                 max[lane]
             };
         }
     }
-    let mut shrink = [0.0; LANES];
-    for lane in 0..LANES {
-        shrink[lane] = exp(softmax.max[lane] - max[lane]);
+    let mut shrink = Lanes([0.0; N]);
+    for lane in 0..N {
+        shrink.0[lane] = exp::<FMA>(softmax.max[lane] - max[lane]);
     }
-    let mut sum = [0.0; LANES];
+    let mut sum = [0.0; N];
     for scores in scores.iter_mut() {
-        for lane in 0..LANES {
-            scores[lane] = exp(scores[lane] - max[lane]);
-            sum[lane] += scores[lane];
+        for lane in 0..N {
+            scores.0[lane] = exp::<FMA>(scores.0[lane] - max[lane]);
+            sum[lane] += scores.0[lane];
         }
     }
-    for lane in 0..LANES {
-        softmax.sum[lane] = softmax.sum[lane] * shrink[lane] + sum[lane];
-    }
-    if softmax.max != max {
-        for mixed in mixed {
-            for lane in 0..LANES {
-                mixed[lane] *= shrink[lane];
-            }
-        }
+    for lane in 0..N {
+        softmax.sum[lane] = softmax.sum[lane] * shrink.0[lane] + sum[lane];
     }
     softmax.max = max;
+    shrink
 }
 
 /// Calls `f` with the numbers of (head, row, number) of f16 on the CPU, whose rows lie behind one another.

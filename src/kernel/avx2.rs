@@ -9,7 +9,7 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::activations::{self, Bundle, MAX_BUNDLE_ROWS};
-use super::attention::{LANES, Softmax};
+use super::attention::{Lanes, Softmax};
 use super::format::{Format, GROUP, Matrix};
 use super::pack::{self, COLUMNS, PANEL_GROUPS, Panel};
 use super::unpack::{for_format, half, quants, read_ahead, run_scales, scales, sum};
@@ -370,50 +370,62 @@ unsafe fn dots<const F: u8, const M: usize>(
 
 /// See `Isa::tile`: up to 6 rows of 16 sums in registers.
 #[target_feature(enable = "avx2,f16c,fma")]
-pub(super) fn tile(
+pub(super) fn tile<const N: usize>(
     a: &[f32],
     strides: (usize, usize),
-    b: &[[f32; LANES]],
-    sums: &mut [[f32; LANES]],
+    b: &[Lanes<N>],
+    beta: Option<&Lanes<N>>,
+    sums: &mut [Lanes<N>],
 ) {
     let (n_rows, n_k) = (sums.len(), b.len());
     assert!(n_rows > 0 && n_k > 0 && a.len() > (n_rows - 1) * strides.0 + (n_k - 1) * strides.1);
     for (i, sums) in sums.chunks_mut(6).enumerate() {
         let a = &a[6 * i * strides.0..];
-        // SAFETY: the last number of `a` that is read was just checked to be there.
-        unsafe {
-            match sums.len() {
-                6 => tile_rows::<6>(a, strides, b, sums),
-                5 => tile_rows::<5>(a, strides, b, sums),
-                4 => tile_rows::<4>(a, strides, b, sums),
-                3 => tile_rows::<3>(a, strides, b, sums),
-                2 => tile_rows::<2>(a, strides, b, sums),
-                _ => tile_rows::<1>(a, strides, b, sums),
+        for first in (0..N).step_by(16) {
+            // SAFETY: the last number of `a` that is read was just checked to be there, and `N` is a multiple of 16.
+            unsafe {
+                match sums.len() {
+                    6 => tile_rows::<6, N>(a, strides, b, beta, sums, first),
+                    5 => tile_rows::<5, N>(a, strides, b, beta, sums, first),
+                    4 => tile_rows::<4, N>(a, strides, b, beta, sums, first),
+                    3 => tile_rows::<3, N>(a, strides, b, beta, sums, first),
+                    2 => tile_rows::<2, N>(a, strides, b, beta, sums, first),
+                    _ => tile_rows::<1, N>(a, strides, b, beta, sums, first),
+                }
             }
         }
     }
 }
 
 /// # Safety
-/// `a` has a number for each of `R` rows and each k of `b`; there are `R` rows of sums.
+/// `a` has a number for each of `R` rows and each k of `b`; there are `R` rows of sums, and 16 lanes from `first` on.
 #[target_feature(enable = "avx2,f16c,fma")]
-unsafe fn tile_rows<const R: usize>(
+unsafe fn tile_rows<const R: usize, const N: usize>(
     a: &[f32],
     (row_stride, k_stride): (usize, usize),
-    b: &[[f32; LANES]],
-    sums: &mut [[f32; LANES]],
+    b: &[Lanes<N>],
+    beta: Option<&Lanes<N>>,
+    sums: &mut [Lanes<N>],
+    first: usize,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let load = |lanes: &[f32; LANES]| {
+        let load = |lanes: &Lanes<N>| {
             [
-                _mm256_loadu_ps(lanes.as_ptr()),
-                _mm256_loadu_ps(lanes.as_ptr().add(8)),
+                _mm256_loadu_ps(lanes.0.as_ptr().add(first)),
+                _mm256_loadu_ps(lanes.0.as_ptr().add(first + 8)),
             ]
         };
         let mut lanes = [[_mm256_setzero_ps(); 2]; R];
-        for r in 0..R {
-            lanes[r] = load(sums.get_unchecked(r));
+        if let Some(beta) = beta {
+            let beta = load(beta);
+            for r in 0..R {
+                let sums = load(sums.get_unchecked(r));
+                lanes[r] = [
+                    _mm256_mul_ps(beta[0], sums[0]),
+                    _mm256_mul_ps(beta[1], sums[1]),
+                ];
+            }
         }
         let rows: [*const f32; R] =
             std::array::from_fn(|r| a.as_ptr().wrapping_add(r.wrapping_mul(row_stride)));
@@ -428,11 +440,11 @@ unsafe fn tile_rows<const R: usize>(
             }
         }
         for r in 0..R {
-            let sums = sums.get_unchecked_mut(r).as_mut_ptr();
+            let sums = sums.get_unchecked_mut(r).0.as_mut_ptr().add(first);
             _mm256_storeu_ps(sums, lanes[r][0]);
             _mm256_storeu_ps(sums.add(8), lanes[r][1]);
         }
     }
 }
 
-super::isa::compiled_for!("avx2,f16c,fma");
+super::isa::compiled_for!(#[target_feature(enable = "avx2,f16c,fma")] fma: true);

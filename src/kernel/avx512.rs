@@ -9,7 +9,7 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::activations::{self, Bundle, MAX_BUNDLE_ROWS};
-use super::attention::{LANES, Softmax};
+use super::attention::{Lanes, Softmax};
 use super::format::{Format, GROUP, Matrix};
 use super::pack::{self, COLUMNS, PANEL_GROUPS, Panel};
 use super::unpack::{self, for_format, half, read_ahead, scales, sum};
@@ -532,13 +532,15 @@ unsafe fn multiply_rows<const M: usize, const SCALES: usize, const MINIMA: bool>
     }
 }
 
-/// See `Isa::tile`: 16 rows of 16 sums in registers.
+/// See `Isa::tile`: 16 vectors of sums in registers, 16 rows of one or 8 of two. A number of `a` is taken from memory by
+/// the instruction that multiplies it, so that with two vectors a row there are half as many loads as products.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-pub(super) fn tile(
+pub(super) fn tile<const N: usize>(
     a: &[f32],
     strides: (usize, usize),
-    b: &[[f32; LANES]],
-    sums: &mut [[f32; LANES]],
+    b: &[Lanes<N>],
+    beta: Option<&Lanes<N>>,
+    sums: &mut [Lanes<N>],
 ) {
     let (n_rows, n_k) = (sums.len(), b.len());
     assert!(n_rows > 0 && n_k > 0 && a.len() > (n_rows - 1) * strides.0 + (n_k - 1) * strides.1);
@@ -546,11 +548,11 @@ pub(super) fn tile(
     // SAFETY: the last number of `a` that is read was just checked to be there.
     unsafe {
         match strides.0 {
-            1 => tile_rows::<1>(a.as_ptr(), strides, b, sums),
-            32 => tile_rows::<32>(a.as_ptr(), strides, b, sums),
-            64 => tile_rows::<64>(a.as_ptr(), strides, b, sums),
-            128 => tile_rows::<128>(a.as_ptr(), strides, b, sums),
-            _ => tile_rows::<0>(a.as_ptr(), strides, b, sums),
+            1 => tile_rows::<N, 1>(a.as_ptr(), strides, b, beta, sums),
+            32 => tile_rows::<N, 32>(a.as_ptr(), strides, b, beta, sums),
+            64 => tile_rows::<N, 64>(a.as_ptr(), strides, b, beta, sums),
+            128 => tile_rows::<N, 128>(a.as_ptr(), strides, b, beta, sums),
+            _ => tile_rows::<N, 0>(a.as_ptr(), strides, b, beta, sums),
         }
     }
 }
@@ -558,62 +560,78 @@ pub(super) fn tile(
 /// # Safety
 /// `a` has a number for each row of the sums and each k of `b`. `ROW` is the stride of the rows, or 0.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-unsafe fn tile_rows<const ROW: usize>(
+unsafe fn tile_rows<const N: usize, const ROW: usize>(
     mut a: *const f32,
     strides: (usize, usize),
-    b: &[[f32; LANES]],
-    sums: &mut [[f32; LANES]],
+    b: &[Lanes<N>],
+    beta: Option<&Lanes<N>>,
+    sums: &mut [Lanes<N>],
 ) {
-    for sums in sums.chunks_mut(16) {
+    let at_once = 256 / N;
+    for sums in sums.chunks_mut(at_once) {
         // SAFETY: the caller's promise, of the rows that are left.
         unsafe {
-            match sums.len() {
-                16 => tile_of::<16, ROW>(a, strides, b, sums),
+            match (N, sums.len()) {
+                (16, 16) => tile_of::<N, 16, ROW>(a, strides, b, beta, sums),
+                (32, 8) => tile_of::<N, 8, ROW>(a, strides, b, beta, sums),
                 _ => {
-                    for (row, sums) in sums.chunks_mut(4).enumerate() {
-                        let a = a.add(4 * row * strides.0);
-                        match sums.len() {
-                            4 => tile_of::<4, ROW>(a, strides, b, sums),
-                            3 => tile_of::<3, ROW>(a, strides, b, sums),
-                            2 => tile_of::<2, ROW>(a, strides, b, sums),
-                            _ => tile_of::<1, ROW>(a, strides, b, sums),
-                        }
+                    for (row, sums) in sums.chunks_mut(1).enumerate() {
+                        tile_of::<N, 1, ROW>(a.add(row * strides.0), strides, b, beta, sums);
                     }
                 }
             }
         }
-        a = a.wrapping_add(16 * strides.0);
+        a = a.wrapping_add(at_once * strides.0);
     }
 }
 
 /// # Safety
 /// As for [`tile_rows`], with `R` rows of sums.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-unsafe fn tile_of<const R: usize, const ROW: usize>(
+unsafe fn tile_of<const N: usize, const R: usize, const ROW: usize>(
     a: *const f32,
     (row_stride, k_stride): (usize, usize),
-    b: &[[f32; LANES]],
-    sums: &mut [[f32; LANES]],
+    b: &[Lanes<N>],
+    beta: Option<&Lanes<N>>,
+    sums: &mut [Lanes<N>],
 ) {
+    const { assert!(N == 16 || N == 32) };
     let row_stride = if ROW == 0 { row_stride } else { ROW };
     // SAFETY: the caller's promise.
     unsafe {
-        let mut lanes = [_mm512_setzero_ps(); R];
-        for r in 0..R {
-            lanes[r] = _mm512_loadu_ps(sums.get_unchecked(r).as_ptr());
+        let mut lanes = [[_mm512_setzero_ps(); 2]; R]; // a second vector that is not used is not there
+        if let Some(beta) = beta {
+            for v in 0..N / 16 {
+                let beta = _mm512_loadu_ps(beta.0.as_ptr().add(16 * v));
+                for r in 0..R {
+                    let sums = _mm512_loadu_ps(sums.get_unchecked(r).0.as_ptr().add(16 * v));
+                    lanes[r][v] = _mm512_mul_ps(beta, sums);
+                }
+            }
         }
         let mut a = a;
         for b in b {
-            let b = _mm512_loadu_ps(b.as_ptr());
+            let mut factors = [_mm512_setzero_ps(); 2];
+            for v in 0..N / 16 {
+                factors[v] = _mm512_loadu_ps(b.0.as_ptr().add(16 * v));
+            }
             for r in 0..R {
-                lanes[r] = _mm512_fmadd_ps(_mm512_set1_ps(*a.add(r * row_stride)), b, lanes[r]);
+                let a = _mm512_set1_ps(*a.add(r * row_stride));
+                for v in 0..N / 16 {
+                    lanes[r][v] = _mm512_fmadd_ps(a, factors[v], lanes[r][v]);
+                }
             }
             a = a.wrapping_add(k_stride);
         }
         for r in 0..R {
-            _mm512_storeu_ps(sums.get_unchecked_mut(r).as_mut_ptr(), lanes[r]);
+            for v in 0..N / 16 {
+                _mm512_storeu_ps(
+                    sums.get_unchecked_mut(r).0.as_mut_ptr().add(16 * v),
+                    lanes[r][v],
+                );
+            }
         }
     }
 }
 
-super::isa::compiled_for!("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma");
+super::isa::compiled_for!(#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")] fma: true);

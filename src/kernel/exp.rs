@@ -9,20 +9,22 @@ use super::{Isa, SharedSlice, in_parallel, with_floats};
 /// e to the power of `x`, for `x` up to 88; 0 below -87. The relative error is below 2^-21.
 ///
 /// `x` is split into a power of 2 and a rest between ±ln(2) / 2, of which a polynomial is taken (its Taylor series).
+/// `FMA`: where the processor has no such instruction, `mul_add` would be a call.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
     const LN_2_HIGH: f32 = 0.693_359_4; // few bits, so that the product with a whole number is exact
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     // Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
     const ROUND: f32 = 12_582_912.0;
+    let mul_add = |a: f32, b: f32, c: f32| if FMA { a.mul_add(b, c) } else { a * b + c };
     // Written so that NaN stays NaN.
     let clamped = if x < -87.0 { -87.0 } else { x };
-    let rounded = clamped * std::f32::consts::LOG2_E + ROUND;
+    let rounded = mul_add(clamped, std::f32::consts::LOG2_E, ROUND);
     let power = rounded - ROUND;
-    let rest = (clamped - power * LN_2_HIGH) - power * LN_2_LOW;
+    let rest = mul_add(power, -LN_2_LOW, mul_add(power, -LN_2_HIGH, clamped));
     let mut sum = 1.0 / 720.0;
     for coefficient in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-        sum = sum * rest + coefficient;
+        sum = mul_add(sum, rest, coefficient);
     }
     let power_of_two = f32::from_bits(rounded.to_bits().wrapping_add(127) << 23);
     if x < -87.0 { 0.0 } else { sum * power_of_two }
@@ -65,11 +67,11 @@ fn gated_floats(gate: &[f32], up: &[f32], isa: Isa) -> Vec<f32> {
 
 /// Makes each `x` into `silu(x) * up`.
 #[inline(always)]
-pub(super) fn gate(x: &mut [f32], up: &[f32]) {
+pub(super) fn gate<const FMA: bool>(x: &mut [f32], up: &[f32]) {
     for (x, up) in x.iter_mut().zip(up) {
         // Beyond 80 the quotient no longer differs from 0, and the exponential would leave its range.
         let magnitude = if *x < -80.0 { 80.0 } else { -*x };
-        *x = *x / (1.0 + exp(magnitude)) * up;
+        *x = *x / (1.0 + exp::<FMA>(magnitude)) * up;
     }
 }
 
@@ -79,6 +81,11 @@ mod tests {
 
     #[test]
     fn exponentials_are_those_of_the_standard_library() {
+        check_exponentials(exp::<false>);
+        check_exponentials(exp::<true>);
+    }
+
+    fn check_exponentials(exp: fn(f32) -> f32) {
         for i in -87_000..=88_000 {
             let x = i as f32 / 1_000.0;
             let (found, expected) = (f64::from(exp(x)), f64::from(x).exp());

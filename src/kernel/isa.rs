@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use anyhow::{Result, bail};
 
 use super::activations::{Bundle, MAX_BUNDLE_ROWS};
-use super::attention::{LANES, Softmax};
+use super::attention::{Lanes, Softmax};
 use super::format::{Format, Matrix};
 use super::pack::{COLUMNS, Panel};
 use super::portable;
@@ -31,47 +31,44 @@ macro_rules! dispatch {
 }
 
 /// The functions that are plain Rust, compiled once more for the features of an instruction set: closures and callees
-/// that are not inlined would not get them.
-#[cfg(target_arch = "x86_64")]
+/// that are not inlined would not get them. `$fma` says whether a multiplication and an addition are one instruction.
 macro_rules! compiled_for {
-    ($features:tt) => {
-        #[target_feature(enable = $features)]
-        pub(super) fn soften(
-            scores: &mut [[f32; LANES]],
+    ($(#[$features:meta])? fma: $fma:literal) => {
+        $(#[$features])?
+        pub(super) fn soften<const N: usize>(
+            scores: &mut [Lanes<N>],
             first: usize,
-            softmax: &mut Softmax,
-            mixed: &mut [[f32; LANES]],
-        ) {
-            super::attention::soften(scores, first, softmax, mixed);
+            softmax: &mut Softmax<N>,
+        ) -> Lanes<N> {
+            super::attention::soften::<N, $fma>(scores, first, softmax)
         }
 
-        #[target_feature(enable = $features)]
+        $(#[$features])?
         pub(super) fn gate(x: &mut [f32], up: &[f32]) {
-            super::exp::gate(x, up);
+            super::exp::gate::<$fma>(x, up);
         }
 
-        #[target_feature(enable = $features)]
+        $(#[$features])?
         pub(super) fn norm(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
             super::rows::norm(x, weight, eps, y);
         }
 
-        #[target_feature(enable = $features)]
+        $(#[$features])?
         pub(super) fn activate(x: &mut [f32]) {
-            super::encoder::activate(x);
+            super::encoder::activate::<$fma>(x);
         }
 
-        #[target_feature(enable = $features)]
+        $(#[$features])?
         pub(super) fn normalize(x: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
             super::encoder::normalize(x, weight, bias, epsilon);
         }
 
-        #[target_feature(enable = $features)]
+        $(#[$features])?
         pub(super) fn multiply_bytes(a: &[i16], b: &[u8], n_bytes: usize, products: &mut [i32]) {
             super::encoder::multiply_bytes(a, b, n_bytes, products);
         }
     };
 }
-#[cfg(target_arch = "x86_64")]
 pub(super) use compiled_for;
 
 /// An instruction set that there are kernels for, and that this processor has.
@@ -275,27 +272,28 @@ impl Isa {
         }
     }
 
-    /// Adds a product to `sums`, (row, lane): the one of `a`, whose number (row, k) stands at
-    /// `row * strides.0 + k * strides.1`, with `b`, (k, lane).
-    pub(super) fn tile(
+    /// Writes `beta * sums + a * b` to `sums`, (row, lane), where number (row, k) of `a` stands at
+    /// `row * strides.0 + k * strides.1`, `b` is (k, lane) and `beta` has a factor for each lane. Without `beta`, what
+    /// was in `sums` does not count. `N` is 16 or 32.
+    pub(super) fn tile<const N: usize>(
         self,
         a: &[f32],
         strides: (usize, usize),
-        b: &[[f32; LANES]],
-        sums: &mut [[f32; LANES]],
+        b: &[Lanes<N>],
+        beta: Option<&Lanes<N>>,
+        sums: &mut [Lanes<N>],
     ) {
-        dispatch!(self, tile(a, strides, b, sums))
+        dispatch!(self, tile(a, strides, b, beta, sums))
     }
 
     /// See `attention::soften`.
-    pub(super) fn soften(
+    pub(super) fn soften<const N: usize>(
         self,
-        scores: &mut [[f32; LANES]],
+        scores: &mut [Lanes<N>],
         first: usize,
-        softmax: &mut Softmax,
-        mixed: &mut [[f32; LANES]],
-    ) {
-        dispatch!(self, soften(scores, first, softmax, mixed))
+        softmax: &mut Softmax<N>,
+    ) -> Lanes<N> {
+        dispatch!(self, soften(scores, first, softmax))
     }
 
     /// See `rows::norm`.

@@ -2,13 +2,9 @@
 
 pub(super) use super::activations::quantize_bundle as quantize;
 use super::activations::{Bundle, MAX_BUNDLE_ROWS};
-use super::attention::LANES;
-pub(super) use super::attention::soften;
-pub(super) use super::encoder::{activate, multiply_bytes, normalize};
-pub(super) use super::exp::gate;
+use super::attention::{Lanes, Softmax};
 use super::format::{GROUP, Matrix};
 use super::reference;
-pub(super) use super::rows::norm;
 
 /// The products of some rows of weights, from `first_row`, with each row of a bundle.
 pub(super) fn dot(
@@ -42,18 +38,24 @@ pub(super) fn dot(
 }
 
 /// See `Isa::tile`.
-pub(super) fn tile(
+pub(super) fn tile<const N: usize>(
     a: &[f32],
     strides: (usize, usize),
-    b: &[[f32; LANES]],
-    sums: &mut [[f32; LANES]],
+    b: &[Lanes<N>],
+    beta: Option<&Lanes<N>>,
+    sums: &mut [Lanes<N>],
 ) {
     for (row, sums) in sums.iter_mut().enumerate() {
+        for lane in 0..N {
+            sums.0[lane] = beta.map_or(0.0, |beta| beta.0[lane] * sums.0[lane]);
+        }
         for (k, b) in b.iter().enumerate() {
             let a = a[row * strides.0 + k * strides.1];
-            for lane in 0..LANES {
-                sums[lane] += a * b[lane];
+            for lane in 0..N {
+                sums.0[lane] += a * b.0[lane];
             }
         }
     }
 }
+
+super::isa::compiled_for!(fma: false);

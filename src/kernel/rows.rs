@@ -6,7 +6,6 @@
 use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor};
 
-use super::attention::LANES;
 use super::{Isa, SharedSlice, in_parallel, with_floats};
 
 /// Each row of `x`, (.., n), divided by the root of its mean square, times `weight`, (n)
@@ -108,6 +107,7 @@ fn by_row(x: &[f32], n: usize, f: impl Fn(usize, &[f32], &mut [f32]) + Sync) -> 
 /// One row of [`rms_norm`]. Written to become vector code in each instruction set.
 #[inline(always)]
 pub(super) fn norm(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
+    const LANES: usize = 16;
     let (lanes, rest) = x.as_chunks::<LANES>();
     let mut sums = [0.0; LANES];
     for x in lanes {
