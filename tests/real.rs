@@ -310,14 +310,18 @@ fn check_kept_instructions(path: &Path) {
             lead: "The question is".into(),
             ..ask("verdict")
         };
-        let (shares, usage) = engine
+        let weighed = engine
             .weigh(&verdict, &[" answerable", " unanswerable"])
             .unwrap();
         let tasks = ["answer", "line"].map(ask);
         let completions = engine.complete(&tasks, &limits).unwrap();
         assert!(engine.take_kv_problem().is_none());
         let texts: Vec<String> = completions.into_iter().map(|it| it.text).collect();
-        (shares, texts, usage.reused_tokens)
+        (
+            (weighed.shares, weighed.last_line),
+            texts,
+            weighed.usage.reused_tokens,
+        )
     };
     let kept = || {
         Some(KvFolder {

@@ -19,8 +19,8 @@ use super::shorten::{capitalised, shorten};
 use super::verbatim::{around, verbatim};
 use super::verdict::{Verdict, verdict};
 use super::{Answer, AnswerPlan, Claim, Dropped, Quote, Turn};
-use crate::corpus::Hit;
 use crate::corpus::terms::terms;
+use crate::corpus::{Hit, Passage};
 use crate::model::{LanguageModel, Limits, Prompt, Usage};
 use crate::text::Lang;
 use crate::text::figures::{Figure, figures};
@@ -140,10 +140,12 @@ impl Asked<'_> {
             true => hits[0].score.max(FOREIGN_SCORE),
             false => hits[0].score,
         };
+        let passage = &hits[home.block].passage;
         let (verdict, cost) = verdict(
             self.question,
-            &focus(home, hits),
-            hits[home.block].passage.lang,
+            passage.title.as_deref().unwrap_or_default(),
+            &with_sentence_before(home, passage),
+            passage.lang,
             score,
             self.lm,
             &self.plan.prompts,
@@ -317,15 +319,13 @@ fn same_figures(original: &str, translated: &str) -> bool {
     own.len() == theirs.len() && theirs.iter().all(is_own)
 }
 
-/// What the verdict is about: the line with the sentence before it, under the title of its article.
-fn focus(line: &Line, hits: &[Hit]) -> String {
-    let passage = &hits[line.block].passage;
+/// What the verdict is about: the line with the sentence before it.
+fn with_sentence_before(line: &Line, passage: &Passage) -> String {
     let number = line.cites.first().map_or(0, |cite| cite.sentence);
     let before = (number - passage.first_sentence).checked_sub(1);
     let before = before.map_or("", |idx| &*passage.sentences[idx].text);
-    let title = passage.title.as_deref().unwrap_or_default();
-    let focus = format!("({title}) {before} {}", line.text);
-    focus.split_whitespace().collect::<Vec<_>>().join(" ")
+    let both = format!("{before} {}", line.text);
+    both.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The lines as the model reads them, under the title and date of their article.

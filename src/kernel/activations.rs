@@ -113,20 +113,20 @@ impl Activations {
         self.k
     }
 
-    /// What an integer sum of stored weights must start from, in order to end as the sum of the weights less their
-    /// offset: minus the offset times the sum of the activations, divided among `n_lanes` partial sums.
-    pub(super) fn starts(&self, format: Format, n_lanes: i32) -> Vec<i32> {
+    /// What an integer sum of stored weights must start from, in order to end as `zero` and the sum of the weights less
+    /// their offset: minus the offset times the sum of the activations, divided among `n_lanes` partial sums.
+    pub(super) fn starts(&self, format: Format, n_lanes: i32, zero: i32) -> Vec<i32> {
         let factor = -(format.offset() / n_lanes);
         match format.group_scales() {
             2 => self
                 .sums
                 .iter()
-                .flat_map(|parts| parts.map(|sum| factor * sum))
+                .flat_map(|parts| parts.map(|sum| zero + factor * sum))
                 .collect(),
             _ => self
                 .sums
                 .iter()
-                .map(|parts| factor * (parts[0] + parts[1]))
+                .map(|parts| zero + factor * (parts[0] + parts[1]))
                 .collect(),
         }
     }

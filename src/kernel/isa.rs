@@ -209,6 +209,15 @@ impl Isa {
         }
     }
 
+    /// What stands for 0 in the integer sums of `multiply`.
+    pub(super) fn zero(self) -> i32 {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => avx512::ZERO.to_bits() as i32,
+            _ => 0,
+        }
+    }
+
     /// See `activations::quantize_bundle`.
     pub(super) fn quantize(
         self,

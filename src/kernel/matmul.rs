@@ -43,7 +43,7 @@ fn few_rows(
     let n = weights.n;
     let starts = isa
         .dot_lanes(weights.format)
-        .map_or_else(Vec::new, |n_lanes| x.starts(weights.format, n_lanes));
+        .map_or_else(Vec::new, |n_lanes| x.starts(weights.format, n_lanes, 0));
     in_parallel(n.div_ceil(RUN), |runs| {
         for run in runs {
             let columns = run * RUN..n.min((run + 1) * RUN);
@@ -78,7 +78,7 @@ fn many_rows(
     y: &SharedSlice<'_, MaybeUninit<f32>>,
 ) {
     let n = weights.n;
-    let starts = x.starts(weights.format, 1);
+    let starts = x.starts(weights.format, 1, isa.zero());
     in_parallel(n.div_ceil(COLUMNS), |panels| {
         let mut panel = Panel::empty();
         let mut products = vec![[0.0; COLUMNS]; x.m()];
@@ -146,7 +146,7 @@ pub(super) fn mixed<const N: usize>(
     for (weights, bias) in layers {
         assert!((weights.n, weights.k) == (n, x.k()) && bias.is_none_or(|bias| bias.len() == n));
     }
-    let starts = layers.map(|(weights, _)| x.starts(weights.format, 1));
+    let starts = layers.map(|(weights, _)| x.starts(weights.format, 1, isa.zero()));
     Activations::filled(x.m(), n, isa, |room| {
         in_parallel(n / GROUP, |groups| {
             let mut panel = Panel::empty();

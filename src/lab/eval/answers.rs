@@ -315,8 +315,11 @@ pub(super) fn shown(answer: &Answer) -> String {
     }
     if let Some(verdict) = answer.verdict {
         text += &format!(
-            "\n(held {:.3}, search {:.4}, sure {:.3})",
-            verdict.held, verdict.search, verdict.confidence
+            "\n(held {:.3}, search {:.4}, gain {:.3}, sure {:.3})",
+            verdict.held,
+            verdict.search,
+            verdict.gain.unwrap_or_default(),
+            verdict.confidence
         );
     }
     text
