@@ -47,7 +47,7 @@ fn main() -> anyhow::Result<()> {
         {
             continue;
         }
-        for (n, k) in [(4864, 896), (896, 4864), (8960, 1536)] {
+        for (n, k) in [(4864, 896), (896, 4864), (8960, 1536), (1536, 8960)] {
             if k % 256 != 0 && matches!(format, Format::Q4K | Format::Q5K | Format::Q6K) {
                 continue;
             }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::activations::{Activations, MAX_BUNDLE_ROWS};
 use super::format::{GROUP, Matrix};
 use super::pack::{COLUMNS, PANEL_GROUPS, Panel};
-use super::{Isa, SharedSlice, in_parallel};
+use super::{Isa, SharedSlice, in_parallel, n_threads};
 
 /// Rows of weights between two looks at which kernel to call.
 const RUN: usize = 8;
@@ -69,7 +69,13 @@ fn few_rows(
     });
 }
 
-/// Some columns of weights are expanded for a stretch of k, and all rows pass over them before the next stretch.
+/// Bytes of activations that the second cache of a core holds beside products.
+const CACHED: usize = 1 << 20;
+/// Of more activations, what all rows have in a stretch of k stays there while so many panels take turns at it.
+const PANELS: usize = 4;
+
+/// Some columns of weights are expanded for a stretch of k, and all rows pass over them before the next columns and the
+/// next stretch.
 fn many_rows(
     weights: &Matrix<'_>,
     bias: Option<&[f32]>,
@@ -79,10 +85,17 @@ fn many_rows(
 ) {
     let n = weights.n;
     let starts = x.starts(weights.format, 1, isa.zero());
-    in_parallel(n.div_ceil(COLUMNS), |panels| {
+    let n_panels = n.div_ceil(COLUMNS);
+    let n_together = match x.m() * x.k() {
+        ..CACHED => 1,
+        _ => PANELS.min(n_panels.div_ceil(8 * n_threads())), // parts enough to share out evenly
+    };
+    in_parallel(n_panels.div_ceil(n_together), |parts| {
         let mut panel = Panel::empty();
-        let mut products = vec![[0.0; COLUMNS]; x.m()];
-        for columns in panels.map(|i| i * COLUMNS..n.min((i + 1) * COLUMNS)) {
+        let mut products = Vec::new();
+        for part in parts.map(|i| i * n_together..n_panels.min((i + 1) * n_together)) {
+            let columns = part.start * COLUMNS..n.min(part.end * COLUMNS);
+            products.resize(part.len() * x.m(), [0.0; COLUMNS]);
             multiply(
                 weights,
                 bias,
@@ -93,20 +106,24 @@ fn many_rows(
                 &mut panel,
                 &mut products,
             );
-            for (row, products) in products.iter().enumerate() {
-                // SAFETY: no other thread has these columns.
-                let y = unsafe { y.range(row * n + columns.start..row * n + columns.end) };
-                match y.as_mut_array::<COLUMNS>() {
-                    // A length that the compiler knows spares a call for each row.
-                    Some(y) => _ = y.write_copy_of_slice(products),
-                    None => _ = y.write_copy_of_slice(&products[..columns.len()]),
+            let firsts = columns.clone().step_by(COLUMNS);
+            for (first, products) in firsts.zip(products.chunks_exact(x.m())) {
+                let n_columns = COLUMNS.min(columns.end - first);
+                for (row, products) in products.iter().enumerate() {
+                    // SAFETY: no other thread has these columns.
+                    let y = unsafe { y.range(row * n + first..row * n + first + n_columns) };
+                    match y.as_mut_array::<COLUMNS>() {
+                        // A length that the compiler knows spares a call for each row.
+                        Some(y) => _ = y.write_copy_of_slice(products),
+                        None => _ = y.write_copy_of_slice(&products[..n_columns]),
+                    }
                 }
             }
         }
     });
 }
 
-/// The products of a panel's columns with each row.
+/// The products of the columns of some panels with each row: (panel, row).
 #[allow(clippy::too_many_arguments)]
 fn multiply(
     weights: &Matrix<'_>,
@@ -118,17 +135,23 @@ fn multiply(
     panel: &mut Panel,
     products: &mut [[f32; COLUMNS]],
 ) {
-    let mut start = [0.0; COLUMNS];
-    if let Some(bias) = bias {
-        start[..columns.len()].copy_from_slice(&bias[columns.clone()]);
+    let firsts = columns.clone().step_by(COLUMNS);
+    for (first, products) in firsts.clone().zip(products.chunks_exact_mut(x.m())) {
+        let mut start = [0.0; COLUMNS];
+        if let Some(bias) = bias {
+            let bias = &bias[first..columns.end.min(first + COLUMNS)];
+            start[..bias.len()].copy_from_slice(bias);
+        }
+        products.fill(start);
     }
-    products.fill(start);
-    for first in (0..weights.n_groups()).step_by(PANEL_GROUPS) {
-        let groups = first..weights.n_groups().min(first + PANEL_GROUPS);
-        isa.pack(weights, columns.start, groups.clone(), panel);
-        for bundle in x.bundles(starts) {
-            let tile = &mut products[bundle.first_row..][..bundle.n_rows];
-            isa.multiply(weights.format, panel, groups.clone(), &bundle, tile);
+    for group in (0..weights.n_groups()).step_by(PANEL_GROUPS) {
+        let groups = group..weights.n_groups().min(group + PANEL_GROUPS);
+        for (first, products) in firsts.clone().zip(products.chunks_exact_mut(x.m())) {
+            isa.pack(weights, first, groups.clone(), panel);
+            for bundle in x.bundles(starts) {
+                let tile = &mut products[bundle.first_row..][..bundle.n_rows];
+                isa.multiply(weights.format, panel, groups.clone(), &bundle, tile);
+            }
         }
     }
 }
