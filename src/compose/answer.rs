@@ -16,6 +16,7 @@ use super::line::{in_language, tidy};
 use super::question::{asks_whether, is_echo, names_its_answer};
 use super::relevant::{Relevant, is_foreign};
 use super::shorten::{capitalised, shorten};
+use super::unit::same_figures;
 use super::verbatim::{around, verbatim};
 use super::verdict::{Verdict, verdict};
 use super::{Answer, AnswerPlan, Claim, Dropped, Quote, Turn};
@@ -23,7 +24,7 @@ use crate::corpus::terms::terms;
 use crate::corpus::{Hit, Passage};
 use crate::model::{LanguageModel, Limits, Prompt, Usage};
 use crate::text::Lang;
-use crate::text::figures::{Figure, figures};
+use crate::text::figures::figures;
 use crate::text::lang::detect;
 use crate::text::script::is_han;
 
@@ -310,13 +311,6 @@ fn home<'a>(text: &str, relevant: &'a Relevant) -> (&'a Line, f64) {
     let best = rated.reduce(|best, next| if next.2 > best.2 { next } else { best });
     let (line, share, _) = best.expect("there is a line");
     (line, share)
-}
-
-/// Whether a translation has the figures of its original.
-fn same_figures(original: &str, translated: &str) -> bool {
-    let (own, theirs) = (figures(original), figures(translated));
-    let is_own = |figure: &Figure| own.iter().any(|own| figure.agrees(own));
-    own.len() == theirs.len() && theirs.iter().all(is_own)
 }
 
 /// What the verdict is about: the line with the sentence before it.

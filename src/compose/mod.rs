@@ -25,6 +25,7 @@ pub mod shorten;
 pub mod summarize;
 pub mod tags;
 pub mod together;
+mod unit;
 pub mod verbatim;
 pub mod verdict;
 
