@@ -752,58 +752,6 @@ fn same_texts(found: &[Completion], expected: &[Completion], what: &str) {
 }
 
 #[test]
-fn a_line_was_expected_as_much_as_its_tokens_are_probable() {
-    for family in FAMILIES {
-        let tiny = Tiny::new(family, 5);
-        let folder = tempfile::tempdir().unwrap();
-        let tokens = Tokens::new(&Gguf::open(&tiny.write(folder.path())).unwrap()).unwrap();
-        let model = load(&tiny);
-        let mut engine = engine_of(&tiny, 2048, 12);
-        let long = format!("the ring\n{}", "of the user ".repeat(60));
-        for (text, line) in [
-            (
-                "the ring of the user.\nWhat of the 中国?",
-                "What of the 中国?",
-            ),
-            ("the ring", "the ring"),
-            ("the ring\n", ""),
-            (&long, ""), // only its end counts
-        ] {
-            let prompt = Prompt {
-                lead: "of".into(),
-                ..user(text)
-            };
-            let ids = tokens.frame(&prompt).unwrap();
-            let mut place = tokens.last_line(&prompt).unwrap();
-            if text == long {
-                place.start = place.end - 64;
-            } else {
-                assert_eq!(tokens.decode(&ids[place.clone()]), line);
-            }
-            let expected: f64 = place
-                .clone()
-                .map(|at| {
-                    let logits = model.forward(&ids[..at], &mut model.cache(), &GO_ON);
-                    let logits = to_vec(&logits.unwrap()).into_iter().map(f64::from);
-                    let logits: Vec<f64> = logits.collect();
-                    let total: f64 = logits.iter().map(|x| x.exp()).sum();
-                    logits[ids[at] as usize] - total.ln()
-                })
-                .sum();
-            let expected = expected / place.len().max(1) as f64;
-            let first = engine.weigh(&prompt, &["the"]).unwrap();
-            let found = first.last_line;
-            assert!(
-                (found - expected).abs() < 0.02,
-                "{text}: {found} for {expected}"
-            );
-            let again = engine.weigh(&prompt, &["the"]).unwrap();
-            assert_eq!((again.last_line, again.shares), (found, first.shares));
-        }
-    }
-}
-
-#[test]
 fn the_company_of_a_prompt_never_changes_its_text() {
     let seeded = Sampling::Seeded {
         temperature: 1.2,

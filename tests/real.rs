@@ -310,18 +310,14 @@ fn check_kept_instructions(path: &Path) {
             lead: "The question is".into(),
             ..ask("verdict")
         };
-        let weighed = engine
+        let (shares, usage) = engine
             .weigh(&verdict, &[" answerable", " unanswerable"])
             .unwrap();
         let tasks = ["answer", "line"].map(ask);
         let completions = engine.complete(&tasks, &limits).unwrap();
         assert!(engine.take_kv_problem().is_none());
         let texts: Vec<String> = completions.into_iter().map(|it| it.text).collect();
-        (
-            (weighed.shares, weighed.last_line),
-            texts,
-            weighed.usage.reused_tokens,
-        )
+        (shares, texts, usage.reused_tokens)
     };
     let kept = || {
         Some(KvFolder {

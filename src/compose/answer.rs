@@ -20,8 +20,8 @@ use super::unit::same_figures;
 use super::verbatim::{around, verbatim};
 use super::verdict::{Verdict, verdict};
 use super::{Answer, AnswerPlan, Claim, Dropped, Quote, Turn};
+use crate::corpus::Hit;
 use crate::corpus::terms::terms;
-use crate::corpus::{Hit, Passage};
 use crate::model::{LanguageModel, Limits, Prompt, Usage};
 use crate::text::Lang;
 use crate::text::figures::figures;
@@ -141,12 +141,10 @@ impl Asked<'_> {
             true => hits[0].score.max(FOREIGN_SCORE),
             false => hits[0].score,
         };
-        let passage = &hits[home.block].passage;
         let (verdict, cost) = verdict(
             self.question,
-            passage.title.as_deref().unwrap_or_default(),
-            &with_sentence_before(home, passage),
-            passage.lang,
+            &focus(home, hits),
+            hits[home.block].passage.lang,
             score,
             self.lm,
             &self.plan.prompts,
@@ -313,13 +311,15 @@ fn home<'a>(text: &str, relevant: &'a Relevant) -> (&'a Line, f64) {
     (line, share)
 }
 
-/// What the verdict is about: the line with the sentence before it.
-fn with_sentence_before(line: &Line, passage: &Passage) -> String {
+/// What the verdict is about: the line with the sentence before it, under the title of its article.
+fn focus(line: &Line, hits: &[Hit]) -> String {
+    let passage = &hits[line.block].passage;
     let number = line.cites.first().map_or(0, |cite| cite.sentence);
     let before = (number - passage.first_sentence).checked_sub(1);
     let before = before.map_or("", |idx| &*passage.sentences[idx].text);
-    let both = format!("{before} {}", line.text);
-    both.split_whitespace().collect::<Vec<_>>().join(" ")
+    let title = passage.title.as_deref().unwrap_or_default();
+    let focus = format!("({title}) {before} {}", line.text);
+    focus.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The lines as the model reads them, under the title and date of their article.

@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 use anyhow::{Context, Result};
 
-use crate::model::{Completion, Identity, LanguageModel, Limits, Prompt, Weighed};
+use crate::model::{Completion, Identity, LanguageModel, Limits, Prompt, Usage};
 
 /// Does `work` for every number below `n`, for at most `n_workers` of them at a time, and hands each result to `done`.
 /// The numbers are taken in order; the results come when they are ready.
@@ -57,7 +57,7 @@ pub fn together<T: Send>(
 enum Message<T> {
     Ask(Question),
     Count(String, Sender<usize>),
-    Weigh(Prompt, Vec<String>, Sender<Result<Weighed>>),
+    Weigh(Prompt, Vec<String>, Sender<Result<(Vec<f64>, Usage)>>),
     Done(usize, T),
     Left,
 }
@@ -142,7 +142,7 @@ impl<T> LanguageModel for Desk<T> {
         answer.recv().unwrap_or(text.len())
     }
 
-    fn weigh(&mut self, prompt: &Prompt, words: &[&str]) -> Result<Weighed> {
+    fn weigh(&mut self, prompt: &Prompt, words: &[&str]) -> Result<(Vec<f64>, Usage)> {
         let (reply, answer) = mpsc::channel();
         let words = words.iter().map(|word| (*word).to_owned()).collect();
         let _ = self

@@ -30,7 +30,7 @@ use super::qwen::{Part, Qwen};
 use super::sample::shares;
 use super::tokens::Tokens;
 use super::write::{Next, Writer};
-use super::{Completion, Identity, LanguageModel, Limits, Prompt, Sampling, Stop, Usage, Weighed};
+use super::{Completion, Identity, LanguageModel, Limits, Prompt, Sampling, Stop, Usage};
 use crate::kernel::{keep_memory, n_threads};
 
 /// How an engine is to run.
@@ -54,9 +54,6 @@ pub struct EngineSettings {
 
 /// Qwen's small models read no better beyond this, and the cache of a longer prompt would outgrow the weights.
 const DEFAULT_CONTEXT: usize = 8_192;
-
-/// Of a longer line, the end alone says how much it was expected.
-const LINE_TOKENS: usize = 64;
 
 /// Reading the weights costs the same for any number of sequences, computing with them costs more for each. The kernels
 /// take six at a time: on two cores six are written at three times the speed of one, and twelve no faster than six;
@@ -204,8 +201,7 @@ impl Engine {
         live: &[Sequence],
     ) -> Result<Sequence> {
         let started = Instant::now();
-        let (prompt, logits, reused_tokens) = self.read(ids, limits.max_tokens, 1, live)?;
-        let logits: Vec<f32> = logits.squeeze(0)?.to_vec1()?;
+        let (prompt, logits, reused_tokens) = self.read(ids, limits.max_tokens, live)?;
         let mut sequence = Sequence {
             number,
             prompt,
@@ -224,16 +220,15 @@ impl Engine {
         Ok(sequence)
     }
 
-    /// Reads a prompt that `n_more` tokens may follow. Returns the logits behind the last `n_last` of its tokens too,
-    /// (n_last, vocabulary), and how many of its tokens had been read before.
+    /// Reads a prompt that `n_more` tokens may follow. Returns the logits behind it too, and how many of its tokens had
+    /// been read before.
     fn read(
         &mut self,
         ids: Vec<u32>,
         n_more: usize,
-        n_last: usize,
         live: &[Sequence],
-    ) -> Result<(Read, Tensor, usize)> {
-        let mut cache = self.prefix(&ids, n_more, n_last, live)?;
+    ) -> Result<(Read, Vec<f32>, usize)> {
+        let mut cache = self.prefix(&ids, n_more, live)?;
         let instructions = &ids[..self.n_instructions(&ids)];
         let mut keep_in = None;
         if let Some(store) = &mut self.kv_store
@@ -248,11 +243,11 @@ impl Engine {
         cache.reserve(ids.len() - n_reused + n_more)?;
         let logits = self
             .model
-            .forward_last(&ids[n_reused..], n_last, &mut cache, &self.stop)?;
+            .forward(&ids[n_reused..], &mut cache, &self.stop)?;
         if let Some(store) = keep_in {
             store.keep(instructions, &cache);
         }
-        Ok((Read { ids, cache }, logits, n_reused))
+        Ok((Read { ids, cache }, logits.to_vec1()?, n_reused))
     }
 
     /// How many tokens of a prompt are worth keeping on disk: its system turn, which the template alone makes, where
@@ -266,20 +261,13 @@ impl Engine {
         }
     }
 
-    /// A cache with the longest beginning of a prompt that was read before, less the last `n_last` tokens.
-    fn prefix(
-        &mut self,
-        ids: &[u32],
-        max_tokens: usize,
-        n_last: usize,
-        live: &[Sequence],
-    ) -> Result<Cache> {
+    /// A cache with the longest beginning of a prompt that was read before.
+    fn prefix(&mut self, ids: &[u32], max_tokens: usize, live: &[Sequence]) -> Result<Cache> {
         let few = self.model.few_rows().unwrap_or(usize::MAX);
         let n_shared = |other: &Read| match other.ids.len() > few {
             true => {
                 let same = other.ids.iter().zip(ids).take_while(|(a, b)| a == b);
-                same.count()
-                    .min(ids.len().saturating_sub(n_last.max(few + 1)))
+                same.count().min(ids.len().saturating_sub(few + 1))
             }
             false => 0,
         };
@@ -406,42 +394,26 @@ impl LanguageModel for Engine {
         self.lookup = allowed;
     }
 
-    fn weigh(&mut self, prompt: &Prompt, words: &[&str]) -> Result<Weighed> {
+    fn weigh(&mut self, prompt: &Prompt, words: &[&str]) -> Result<(Vec<f64>, Usage)> {
         let started = Instant::now();
         let ids = self.tokens.frame(prompt)?;
         self.check_fit(prompt, ids.len(), 0)?;
         let prompt_tokens = ids.len();
-        let line = self.tokens.last_line(prompt)?;
-        let line = line.start.max(line.end.saturating_sub(LINE_TOKENS))..line.end;
-        // The logits before each token say how much it was to be expected.
-        let n_last = prompt_tokens - line.start + 1;
-        let line = ids[line].to_vec();
-        let (read, logits, reused_tokens) = self.read(ids, 0, n_last, &[])?;
+        let (read, logits, reused_tokens) = self.read(ids, 0, &[])?;
         self.kept.push(read, self.model.max_len());
-        let logits: Vec<Vec<f32>> = logits.to_vec2()?;
-        let mut log_probability = 0.0;
-        for (id, logits) in line.iter().zip(&logits) {
-            let share = shares(logits, &[*id])?[0];
-            log_probability += share.max(f64::MIN_POSITIVE).ln();
-        }
         let first = |word: &&str| -> Result<u32> {
             let ids = self.tokens.encode(word)?;
             ids.first().copied().context("a word without a token")
         };
         let firsts: Vec<u32> = words.iter().map(first).collect::<Result<_>>()?;
-        let logits = logits.last().context("a prompt without a token")?;
-        let shares = shares(logits, &firsts)?;
+        let shares = shares(&logits, &firsts)?;
         let usage = Usage {
             prompt_tokens,
             reused_tokens,
             prefill_ms: started.elapsed().as_millis() as u64,
             ..Usage::default()
         };
-        Ok(Weighed {
-            shares,
-            last_line: log_probability / line.len().max(1) as f64,
-            usage,
-        })
+        Ok((shares, usage))
     }
 
     fn complete(&mut self, prompts: &[Prompt], limits: &Limits) -> Result<Vec<Completion>> {

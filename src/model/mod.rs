@@ -88,18 +88,6 @@ pub enum Stop {
     Loop,
 }
 
-/// What a model makes of a prompt before it writes anything.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Weighed {
-    /// How probable each word that was asked about is to begin the answer, 0 to 1, by its first token.
-    pub shares: Vec<f64>,
-    /// How much the last line of the user's turn was to be expected after all before it: the mean log probability of
-    /// its tokens, in nats.
-    pub last_line: f64,
-    /// What it cost.
-    pub usage: Usage,
-}
-
 /// What completions cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Usage {
@@ -148,11 +136,11 @@ pub trait LanguageModel {
     /// Whether tokens may be guessed ahead. That changes no text, only the time that writing it takes.
     fn guess_ahead(&mut self, _allowed: bool) {}
 
-    /// What the model makes of a prompt, and of each of `words` as the beginning of the answer.
+    /// How probable each of `words` is to begin the answer to a prompt, 0 to 1, by its first token; and what it cost.
     ///
     /// # Errors
     /// As for [`LanguageModel::complete`].
-    fn weigh(&mut self, prompt: &Prompt, words: &[&str]) -> anyhow::Result<Weighed>;
+    fn weigh(&mut self, prompt: &Prompt, words: &[&str]) -> anyhow::Result<(Vec<f64>, Usage)>;
 
     /// One completion a prompt, in order. Several prompts in one call cost much less than one after the other.
     ///
@@ -196,19 +184,11 @@ impl<F: FnMut(&Prompt) -> String> LanguageModel for Scripted<F> {
         text.split_whitespace().count()
     }
 
-    /// Sure of the word that the script begins with; expects a last line the more, the more of its words were said.
-    fn weigh(&mut self, prompt: &Prompt, words: &[&str]) -> anyhow::Result<Weighed> {
+    /// Sure of the word that the script begins with.
+    fn weigh(&mut self, prompt: &Prompt, words: &[&str]) -> anyhow::Result<(Vec<f64>, Usage)> {
         let text = (self.answer)(prompt);
         let share = |word: &&str| if text.starts_with(word) { 1.0 } else { 0.0 };
-        let shares = words.iter().map(share).collect();
-        let (before, last) = prompt.user.rsplit_once('\n').unwrap_or_default();
-        let words = last.split_whitespace();
-        let unsaid = words.clone().filter(|word| !before.contains(word));
-        Ok(Weighed {
-            shares,
-            last_line: -(unsaid.count() as f64) / words.count().max(1) as f64,
-            usage: Usage::default(),
-        })
+        Ok((words.iter().map(share).collect(), Usage::default()))
     }
 
     fn complete(&mut self, prompts: &[Prompt], limits: &Limits) -> anyhow::Result<Vec<Completion>> {

@@ -152,18 +152,6 @@ impl Qwen {
     /// # Errors
     /// [`Interrupted`], soon after `stop` became true; an id or a length that is out of range.
     pub fn forward(&self, ids: &[u32], cache: &mut Cache, stop: &AtomicBool) -> Result<Tensor> {
-        Ok(self.forward_last(ids, 1, cache, stop)?.squeeze(0)?)
-    }
-
-    /// As [`Qwen::forward`], with the logits after each of the last `n_last` of `ids`, (n_last, vocabulary); after
-    /// half a [`CHUNK`] of them at the most.
-    pub fn forward_last(
-        &self,
-        ids: &[u32],
-        n_last: usize,
-        cache: &mut Cache,
-        stop: &AtomicBool,
-    ) -> Result<Tensor> {
         ensure!(!ids.is_empty(), "no token to read");
         let mut hidden = None;
         for ids in ids.chunks(ids.len().div_ceil(ids.len().div_ceil(CHUNK))) {
@@ -172,8 +160,8 @@ impl Qwen {
             hidden.replace(self.read(&mut [part], stop)?);
         }
         let hidden = hidden.expect("at least one chunk was read"); // (n_last_chunk, hidden)
-        let n_last = n_last.min(CHUNK / 2).min(hidden.dim(0)?);
-        self.logits(&hidden.narrow(0, hidden.dim(0)? - n_last, n_last)?)
+        let last = hidden.narrow(0, hidden.dim(0)? - 1, 1)?;
+        Ok(self.logits(&last)?.squeeze(0)?)
     }
 
     /// As [`Qwen::forward`], with the logits after every one of `ids`, (ids, vocabulary): to verify, not to write.

@@ -1,8 +1,6 @@
 //! Text in, token ids out, and back. Content cannot become control: the chat frame is made of ids alone, and content
 //! goes through an encoder that has never heard of a control token. Knows no weights.
 
-use std::ops::Range;
-
 use anyhow::{Context, Result, bail, ensure};
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::normalizers::NFC;
@@ -161,19 +159,6 @@ impl Tokens {
         ids.extend(&self.frame.assistant);
         ids.extend(self.encode(&prompt.lead)?);
         Ok(ids)
-    }
-
-    /// Where in the framed prompt the last line of its user turn is.
-    pub fn last_line(&self, prompt: &Prompt) -> Result<Range<usize>> {
-        let n_framed = self.frame(prompt)?.len();
-        let user = self.encode(&prompt.user)?;
-        let n_before = prompt.user.rfind('\n').map_or(0, |end| end + 1);
-        let before = self.encode(&prompt.user[..n_before])?;
-        let n_same = user.iter().zip(&before).take_while(|(a, b)| a == b);
-        let n_line = user.len() - n_same.count();
-        let n_behind = self.frame.turn_end.len() + self.frame.assistant.len();
-        let end = n_framed - n_behind - self.encode(&prompt.lead)?.len();
-        Ok(end - n_line..end)
     }
 
     /// How many ids of a framed prompt are its system turn, 0 without one. Content cannot end it: that takes control

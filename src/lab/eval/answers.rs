@@ -315,11 +315,8 @@ pub(super) fn shown(answer: &Answer) -> String {
     }
     if let Some(verdict) = answer.verdict {
         text += &format!(
-            "\n(held {:.3}, search {:.4}, gain {:.3}, sure {:.3})",
-            verdict.held,
-            verdict.search,
-            verdict.gain.unwrap_or_default(),
-            verdict.confidence
+            "\n(held {:.3}, search {:.4}, sure {:.3})",
+            verdict.held, verdict.search, verdict.confidence
         );
     }
     text

@@ -65,9 +65,6 @@ pub struct Weights {
     pub held: f64,
     /// The weight of the score of the best passage that the search found.
     pub search: f64,
-    /// The weight of what a text adds to the expectation of the question, in nats a token; 0: that is not asked.
-    #[serde(default)]
-    pub gain: f64,
     /// An answer is given from this probability on.
     pub enough: f64,
 }
