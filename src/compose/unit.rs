@@ -3,7 +3,7 @@
 
 use crate::text::figures::{Figure, figures};
 
-/// One unit a line, as English and Chinese write it, without the English plural.
+/// One unit a line, as English and Chinese write it; English without the `s` of the plural, so that inches are "inche".
 const UNITS: &[&[&str]] = &[
     &[
         "square kilometre",
@@ -31,8 +31,8 @@ const UNITS: &[&[&str]] = &[
     &["minute", "分鐘", "分钟"],
     &["hour", "小時", "小时", "鐘頭"],
     &["day", "天", "日"],
-    &["week", "週", "周", "星期", "個星期", "个星期"],
-    &["month", "個月", "个月", "月"],
+    &["week", "週", "周", "星期"],
+    &["month", "月"],
     &["year", "年", "歲", "岁"],
 ];
 
@@ -50,7 +50,7 @@ pub(super) fn same_figures(original: &str, translated: &str) -> bool {
 /// Which unit a figure is followed by: its place among [`UNITS`], by the longest name that fits.
 fn unit(text: &str, figure: &Figure) -> Option<usize> {
     let behind = text[figure.end..]
-        .trim_start_matches([' ', '-', '多', '餘', '余'])
+        .trim_start_matches([' ', '-', '多', '餘', '余', '個', '个'])
         .to_lowercase();
     let fits = |name: &&&str| match behind.strip_prefix(**name) {
         Some(rest) if name.is_ascii() => {
@@ -84,6 +84,12 @@ mod tests {
             ("300 km long and 40 km wide", "長300公里，寬40公里"),
             ("5 feet 11 inches", "5英尺11英寸"),
             ("花了4.2万元，用了3个月", "42,000 yuan and 3 months"),
+            ("3个小时", "3 hours"),
+            ("4個星期", "4 weeks"),
+            ("in 1991", "1991年"),
+            ("1991年5月3日", "May 3, 1991"),
+            ("40歲", "40 years old"),
+            ("three days later", "三天后"),
         ] {
             assert!(
                 same_figures(original, translated),
