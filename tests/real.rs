@@ -342,7 +342,7 @@ fn the_real_encoder_makes_the_vectors_that_its_authors_make() {
         name: ENCODER.into(),
         sha256: String::new(),
     };
-    let encoder = Embedder::open(&pull(ENCODER), identity).unwrap();
+    let encoder = Embedder::open(&pull(ENCODER), None, identity).unwrap();
     let texts = [
         "The ferry sails again on Monday.",
         "The bakery sold out of bread.",

@@ -50,6 +50,7 @@ fn tiny() -> Manifest {
         sha256: sha256(&weights()),
         file: "tiny.gguf".into(),
         note: String::new(),
+        needs: Vec::new(),
         hub: Some(HubSource {
             repo: "Owner/Tiny-GGUF".into(),
             revision: "main".into(),
@@ -78,6 +79,10 @@ impl Bench {
 
     /// A store that knows the tiny model alone, and reaches the hub at `endpoint` and no real pip.
     fn store(&self, endpoint: &str) -> Store {
+        self.store_of(vec![tiny()], endpoint)
+    }
+
+    fn store_of(&self, manifests: Vec<Manifest>, endpoint: &str) -> Store {
         let hub = HubSettings {
             endpoint: endpoint.into(),
             token: Some("secret".into()),
@@ -95,7 +100,7 @@ impl Bench {
         Store::new(self.root(), Network::Allowed)
             .with_hub(hub)
             .with_python(self.folder.path().join("python3"))
-            .with_manifests(Box::leak(Box::new([tiny()])))
+            .with_manifests(manifests.leak())
     }
 
     fn root(&self) -> PathBuf {
@@ -200,6 +205,34 @@ fn a_file_comes_through_the_redirect_and_is_found_afterwards() {
     store.pull(NAME, Source::Auto, &mut ()).unwrap();
     assert_eq!((hub.asked().len(), storage.asked().len()), (1, 1));
     assert!(!bench.partial_file().exists());
+}
+
+#[test]
+fn what_a_model_needs_is_fetched_with_it() {
+    let bench = Bench::new();
+    let needed = || Manifest {
+        name: "needed".into(),
+        file: "needed.json".into(),
+        ..tiny()
+    };
+    let needing = || Manifest {
+        needs: vec![needed().name],
+        ..tiny()
+    };
+    let (hub, storage) = hub_with(|_, _| whole(weights()));
+    let store = bench.store_of(vec![needing(), needed()], &hub.url());
+    store.pull(NAME, Source::Hub, &mut ()).unwrap();
+    assert!(store.find("needed").unwrap().is_some() && storage.asked().len() == 2);
+
+    // Without what it needs it is of no use, and not fetched.
+    let (hub, _storage) = hub_with(|_, n| match n {
+        0 => Answer::Status(404),
+        _ => whole(weights()),
+    });
+    let bench = Bench::new();
+    let store = bench.store_of(vec![needing(), needed()], &hub.url());
+    assert!(store.pull(NAME, Source::Hub, &mut ()).is_err());
+    assert!(!bench.weights_file().exists());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::interrupt::Interrupt;
 use super::progress;
 use super::render::sanitize;
 use crate::kernel::{self, DeviceChoice};
-use crate::model::embed::{ENCODER, Embedder};
+use crate::model::embed::{ENCODER, Embedder, PUBLISHED_ENCODER};
 use crate::model::engine::{Engine, EngineSettings};
 use crate::model::kv_store::KvFolder;
 use crate::model::store::{self, Entry, Family, Network, Source, Store, StoreError};
@@ -149,17 +149,29 @@ pub(crate) fn encoder(
     interrupt: &Interrupt,
 ) -> Result<Option<Embedder>> {
     let store = store(common)?;
-    announce(ENCODER, &store, common, console);
     let mut progress = progress::Bytes::new(console, interrupt.clone());
-    let open = |path: PathBuf| {
-        let name = ENCODER.to_owned();
+    let mut open = |name: &str| {
+        announce(name, &store, common, console);
+        let path = store.pull(name, Source::Auto, &mut progress)?;
+        let tokenizer = store::manifest(name)?.needs.first();
+        let tokenizer = tokenizer.and_then(|name| store.find(name).transpose());
+        let name = name.to_owned();
         let sha256 = store.sha256_of(&path)?;
-        Embedder::open(&path, Identity { name, sha256 })
+        Embedder::open(
+            &path,
+            tokenizer.transpose()?.as_deref(),
+            Identity { name, sha256 },
+        )
     };
-    match store
-        .pull(ENCODER, Source::Auto, &mut progress)
-        .and_then(open)
-    {
+    // The one that is here before one that is to be fetched.
+    let mut names = [ENCODER, PUBLISHED_ENCODER];
+    let is_here = |name| store.list().iter().any(|it| it.name == name && it.present);
+    names.sort_by_key(|name| !is_here(*name));
+    let found = open(names[0]).or_else(|first| match interrupt.is_pressed() {
+        true => Err(first),
+        false => open(names[1]).map_err(|_| first),
+    });
+    match found {
         Ok(encoder) => Ok(Some(encoder)),
         Err(error) if interrupt.is_pressed() => Err(error),
         Err(error) => {

@@ -3,26 +3,40 @@
 //!
 //! The file holds, little-endian: `E5S1`, a version, the sizes, the vocabulary of the tokenizer, how it levels out
 //! characters, and a directory of tensors: f32, or Q4_0 blocks as GGML has them, which are multiplied where they lie.
+//! What the authors publish, two files and other names, is read by `e5_published`.
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use candle_core::quantized::GgmlDType;
+use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use memmap2::Mmap;
 
+use super::e5_published::Published;
 use super::unigram::Unigram;
 use crate::kernel::QLinear;
 
-/// An encoder's file.
+/// An encoder's weights and tokenizer.
 pub(super) struct E5 {
     pub(super) sizes: Sizes,
     pub(super) tokens: Unigram,
-    map: Arc<Mmap>,
-    /// Whether each tensor is quantized, and where it lies.
-    tensors: HashMap<String, (bool, Range<usize>)>,
+    tensors: Tensors,
+}
+
+enum Tensors {
+    /// In a file of our own kind: whether each is quantized, and where it lies.
+    Packed(Arc<Mmap>, HashMap<String, (bool, Range<usize>)>),
+    Published(Published),
+}
+
+/// The vectors of all pieces, (piece, hidden).
+pub(super) enum Words {
+    /// Blocks.
+    Packed(QLinear),
+    /// f32, of which only what is asked for is read, with the number of hidden features.
+    Floats(Arc<Mmap>, Range<usize>, usize),
 }
 
 /// The sizes of an encoder, and what frames a text.
@@ -43,6 +57,16 @@ pub(super) struct Sizes {
 pub(super) struct Norm(pub(super) Vec<f32>, pub(super) Vec<f32>);
 
 impl E5 {
+    /// What the authors publish: safetensors and tokenizer.json.
+    pub(super) fn published(map: Arc<Mmap>, tokenizer: &[u8]) -> Result<E5> {
+        let tensors = Published::read(map)?;
+        Ok(E5 {
+            sizes: tensors.sizes()?,
+            tokens: super::e5_published::vocabulary(tokenizer)?,
+            tensors: Tensors::Published(tensors),
+        })
+    }
+
     /// Reads everything but the weights.
     pub(super) fn read(map: Arc<Mmap>) -> Result<E5> {
         let mut reader = Reader { bytes: &map, at: 0 };
@@ -64,7 +88,7 @@ impl E5 {
             n_hidden.is_multiple_of(n_heads),
             "{n_heads} heads do not share {n_hidden}"
         );
-        let (tokens, [begin, end]) = read_vocabulary(&mut reader, &map, n_vocabulary)?;
+        let (tokens, [begin, end]) = read_vocabulary(&mut reader, n_vocabulary)?;
         let sizes = Sizes {
             n_hidden,
             n_layers,
@@ -77,31 +101,45 @@ impl E5 {
             begin,
             end,
         };
-        let tensors = read_directory(&mut reader)?;
+        let directory = read_directory(&mut reader)?;
         Ok(E5 {
             sizes,
             tokens,
-            map,
-            tensors,
+            tensors: Tensors::Packed(map, directory),
         })
     }
 
-    /// The matrix and bias of a layer.
+    /// The matrix, (n, k), and bias, (n), of a layer.
     pub(super) fn linear(&self, name: &str, n: usize, k: usize) -> Result<QLinear> {
         let bias = Tensor::new(self.vector(&format!("{name}.b"), n)?, &Device::Cpu)?;
-        self.matrix(&format!("{name}.w"), (n, k), Some(bias))
+        let weights = format!("{name}.w");
+        let linear = match &self.tensors {
+            Tensors::Packed(map, directory) => {
+                let bytes = bytes(directory, &weights, true)?;
+                QLinear::mapped(map.clone(), bytes, GgmlDType::Q4_0, (n, k), Some(bias))
+            }
+            Tensors::Published(published) => {
+                let floats = Tensor::from_vec(published.numbers(&weights)?, (n, k), &Device::Cpu)?;
+                QLinear::new(QTensor::quantize(&floats, GgmlDType::Q8_0)?, Some(bias))
+            }
+        };
+        linear.with_context(|| format!("`{weights}`"))
     }
 
-    /// A quantized matrix, (n, k), with a bias, (n).
-    pub(super) fn matrix(
-        &self,
-        name: &str,
-        shape: (usize, usize),
-        bias: Option<Tensor>,
-    ) -> Result<QLinear> {
-        let bytes = self.bytes(name, true)?;
-        QLinear::mapped(self.map.clone(), bytes, GgmlDType::Q4_0, shape, bias)
-            .with_context(|| format!("`{name}`"))
+    /// The vectors of the pieces.
+    pub(super) fn words(&self) -> Result<Words> {
+        let (name, shape) = ("emb.word", (self.sizes.n_vocabulary, self.sizes.n_hidden));
+        match &self.tensors {
+            Tensors::Packed(map, directory) => {
+                let bytes = bytes(directory, name, true)?;
+                let blocks = QLinear::mapped(map.clone(), bytes, GgmlDType::Q4_0, shape, None);
+                Ok(Words::Packed(blocks.with_context(|| format!("`{name}`"))?))
+            }
+            Tensors::Published(published) => {
+                let (map, bytes) = published.place(name)?;
+                Ok(Words::Floats(map, bytes, shape.1))
+            }
+        }
     }
 
     /// The weight and bias of a norm.
@@ -112,34 +150,55 @@ impl E5 {
 
     /// `n` numbers.
     pub(super) fn vector(&self, name: &str, n: usize) -> Result<Vec<f32>> {
-        let bytes = &self.map[self.bytes(name, false)?];
+        let numbers = match &self.tensors {
+            Tensors::Packed(map, directory) => floats(&map[bytes(directory, name, false)?]),
+            Tensors::Published(published) => published.numbers(name)?,
+        };
+        let n_found = numbers.len();
         ensure!(
-            bytes.len() == 4 * n,
-            "`{name}` has {} bytes for {n} numbers",
-            bytes.len()
+            n_found == n,
+            "`{name}` has {n_found} numbers instead of {n}"
         );
-        Ok(bytes
-            .as_chunks()
-            .0
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect())
-    }
-
-    fn bytes(&self, name: &str, quantized: bool) -> Result<Range<usize>> {
-        let found = self.tensors.get(name);
-        let (is_quantized, bytes) = found.with_context(|| format!("there is no `{name}`"))?;
-        ensure!(*is_quantized == quantized, "`{name}` is of another type");
-        Ok(bytes.clone())
+        Ok(numbers)
     }
 }
 
+impl Words {
+    /// The vectors of `ids`, (id, hidden).
+    pub(super) fn rows(&self, ids: &[u32]) -> Result<Tensor> {
+        let (map, bytes, n_hidden) = match self {
+            Words::Packed(blocks) => return blocks.rows(ids),
+            Words::Floats(map, bytes, n_hidden) => (map, bytes, *n_hidden),
+        };
+        let mut rows = Vec::with_capacity(ids.len() * n_hidden);
+        for id in ids {
+            let start = bytes.start + *id as usize * n_hidden * 4;
+            ensure!(start + n_hidden * 4 <= bytes.end, "there is no piece {id}");
+            rows.extend(floats(&map[start..start + n_hidden * 4]));
+        }
+        Ok(Tensor::from_vec(rows, (ids.len(), n_hidden), &Device::Cpu)?)
+    }
+}
+
+/// Little-endian numbers.
+pub(super) fn floats(bytes: &[u8]) -> Vec<f32> {
+    let numbers = bytes.as_chunks().0.iter();
+    numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
+fn bytes(
+    directory: &HashMap<String, (bool, Range<usize>)>,
+    name: &str,
+    quantized: bool,
+) -> Result<Range<usize>> {
+    let found = directory.get(name);
+    let (is_quantized, bytes) = found.with_context(|| format!("there is no `{name}`"))?;
+    ensure!(*is_quantized == quantized, "`{name}` is of another type");
+    Ok(bytes.clone())
+}
+
 /// Reads the pieces and what characters become; returns the ids that begin and end a text.
-fn read_vocabulary(
-    reader: &mut Reader<'_>,
-    map: &Arc<Mmap>,
-    n_vocabulary: usize,
-) -> Result<(Unigram, [u32; 2])> {
+fn read_vocabulary(reader: &mut Reader<'_>, n_vocabulary: usize) -> Result<(Unigram, [u32; 2])> {
     let n_pieces = reader.u32()? as usize;
     let [begin, end, _padding, unknown] =
         [reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?];
@@ -153,9 +212,8 @@ fn read_vocabulary(
     );
     let n_bytes = usize::try_from(reader.u64()?)?;
     let starts = reader.take(4 * (n_pieces + 1))?.as_chunks().0;
-    let scores = reader.take(4 * n_pieces)?.as_chunks().0;
-    let pieces = reader.at..reader.at.saturating_add(n_bytes);
-    reader.take(n_bytes)?;
+    let scores = floats(reader.take(4 * n_pieces)?);
+    let pieces = reader.take(n_bytes)?.to_vec();
 
     let n_normal = reader.u32()?;
     let mut entries = Reader { at: 0, bytes: &[] };
@@ -175,11 +233,7 @@ fn read_vocabulary(
         .iter()
         .map(|bytes| u32::from_le_bytes(*bytes))
         .collect();
-    let scores = scores
-        .iter()
-        .map(|bytes| f32::from_le_bytes(*bytes))
-        .collect();
-    let unigram = Unigram::new(map.clone(), pieces, starts, scores, unknown, normal)?;
+    let unigram = Unigram::new(pieces, starts, scores, unknown, normal)?;
     Ok((unigram, [begin, end]))
 }
 

@@ -10,14 +10,17 @@ use candle_core::{Device, Tensor};
 use memmap2::Mmap;
 
 use super::Identity;
-use super::e5::{E5, Norm, Sizes};
+use super::e5::{E5, Norm, Sizes, Words};
 use super::unigram::Unigram;
 use crate::kernel::{QLinear, add_norm, attend_both_ways, keep_memory};
 use crate::text::Lang;
 use crate::text::lang::detect;
 
-/// The name of the encoder's manifest.
+/// The name of the encoder's manifest: 4 bits a weight.
 pub const ENCODER: &str = "multilingual-e5-small";
+
+/// The name of the manifest of the same encoder as its authors publish it, which needs the file of a tokenizer.
+pub const PUBLISHED_ENCODER: &str = "multilingual-e5-small-f32";
 
 /// What the authors put before a text in training, and so before every text.
 const QUESTION: &str = "query: ";
@@ -72,7 +75,7 @@ pub struct Embedder {
     identity: Identity,
     sizes: Sizes,
     tokens: Unigram,
-    words: QLinear,
+    words: Words,
     places: Tensor, // (position, hidden)
     first_norm: Norm,
     layers: Vec<Layer>,
@@ -98,19 +101,18 @@ impl Norm {
 }
 
 impl Embedder {
-    /// Opens the file of an encoder; its weights stay there.
+    /// Opens the file of an encoder, with its tokenizer where that is a file of its own. Most weights stay there.
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub fn open(path: &Path, identity: Identity) -> Result<Embedder> {
+    pub fn open(path: &Path, tokenizer: Option<&Path>, identity: Identity) -> Result<Embedder> {
         keep_memory();
-        let file =
-            File::open(path).with_context(|| format!("failed to read `{}`", path.display()))?;
-        // SAFETY: files of a store are replaced, never written to.
-        let map = unsafe { Mmap::map(&file) }
-            .with_context(|| format!("failed to map `{}`", path.display()))?;
-        E5::read(Arc::new(map))
-            .and_then(|file| Embedder::of(file, identity))
+        let map = Arc::new(map_of(path)?);
+        let read = match tokenizer {
+            Some(tokenizer) => map_of(tokenizer).and_then(|json| E5::published(map, &json)),
+            None => E5::read(map),
+        };
+        read.and_then(|file| Embedder::of(file, identity))
             .with_context(|| format!("`{}` is not a usable encoder", path.display()))
     }
 
@@ -275,7 +277,7 @@ impl Embedder {
         };
         let layers = (0..sizes.n_layers).map(layer).collect::<Result<_>>()?;
         Ok(Embedder {
-            words: file.matrix("emb.word", (sizes.n_vocabulary, n_hidden), None)?,
+            words: file.words()?,
             places: Tensor::from_vec(places, (sizes.n_positions, n_hidden), &Device::Cpu)?,
             first_norm: file.norm("emb.ln", n_hidden)?,
             layers,
@@ -287,8 +289,19 @@ impl Embedder {
     }
 }
 
+fn map_of(path: &Path) -> Result<Mmap> {
+    let reading = || format!("failed to read `{}`", path.display());
+    let file = File::open(path).with_context(reading)?;
+    // SAFETY: files of a store are replaced, never written to.
+    unsafe { Mmap::map(&file) }.with_context(reading)
+}
+
 #[cfg(test)]
 mod tests {
+    use safetensors::tensor::{Dtype, TensorView};
+    use tokenizers::normalizers::Precompiled;
+
+    use super::super::e5_published::published_name;
     use super::*;
 
     const N: usize = 32;
@@ -302,6 +315,42 @@ mod tests {
         ("b", -2.0),
         ("▁passage", -3.0),
     ];
+
+    /// The names of the tensors, their rows of N numbers, and whether they are quantized.
+    fn tensors() -> Vec<(String, usize, bool)> {
+        let layer = ["q", "k", "v", "ao", "fi", "fo"];
+        let of_layer = layer.map(|name| {
+            [
+                (format!("l0.{name}.w"), N, true),
+                (format!("l0.{name}.b"), 1, false),
+            ]
+        });
+        let places = [
+            ("emb.pos", 16),
+            ("emb.type", 2),
+            ("emb.ln.w", 1),
+            ("emb.ln.b", 1),
+        ];
+        let norms = ["l0.aln.w", "l0.aln.b", "l0.oln.w", "l0.oln.b"];
+        let mut tensors = vec![("emb.word".to_owned(), PIECES.len(), true)];
+        tensors.extend(places.map(|(name, rows)| (name.to_owned(), rows, false)));
+        tensors.extend(of_layer.into_iter().flatten());
+        tensors.extend(norms.map(|name| (name.to_owned(), 1, false)));
+        tensors
+    }
+
+    /// What a tensor holds that is not quantized.
+    fn numbers(idx: usize, rows: usize) -> Vec<f32> {
+        let number = |i: usize| ((idx * 7 + i) as f32).sin();
+        (0..rows * N).map(number).collect()
+    }
+
+    /// A row of one that is: one block of Q4_0.
+    fn block(idx: usize, row: usize) -> Vec<u8> {
+        let mut bytes = half::f16::from_f32(0.1).to_le_bytes().to_vec();
+        bytes.extend((0..16).map(|i| (i * 37 + idx + row * N) as u8));
+        bytes
+    }
 
     /// The bytes of an encoder with one layer, one head and eight pieces.
     fn tiny() -> Vec<u8> {
@@ -317,7 +366,7 @@ mod tests {
             PIECES.len() as u32,
             16,
             2,
-            1e-5f32.to_bits(),
+            1e-12f32.to_bits(),
             32,
         ]);
         put(&[PIECES.len() as u32, 0, 2, 1, 3]);
@@ -337,26 +386,7 @@ mod tests {
         bytes.push(1);
         bytes.extend(u32::from('a').to_le_bytes());
 
-        let layer = ["q", "k", "v", "ao", "fi", "fo"];
-        let mut tensors = vec![("emb.word".to_owned(), PIECES.len(), true)];
-        tensors.extend(
-            [
-                ("emb.pos", 16),
-                ("emb.type", 2),
-                ("emb.ln.w", 1),
-                ("emb.ln.b", 1),
-            ]
-            .map(|(name, rows)| (name.to_owned(), rows, false)),
-        );
-        for name in layer {
-            tensors.extend([
-                (format!("l0.{name}.w"), N, true),
-                (format!("l0.{name}.b"), 1, false),
-            ]);
-        }
-        for name in ["l0.aln.w", "l0.aln.b", "l0.oln.w", "l0.oln.b"] {
-            tensors.push((name.to_owned(), 1, false));
-        }
+        let tensors = tensors();
         let n_directory: usize = tensors
             .iter()
             .map(|(name, ..)| 2 + name.len() + 1 + 4 + 16)
@@ -366,16 +396,9 @@ mod tests {
         bytes.extend((tensors.len() as u32).to_le_bytes());
         for (idx, (name, rows, quantized)) in tensors.into_iter().enumerate() {
             let start = data.len();
-            for number in 0..rows * N {
-                let value = ((idx * 7 + number) as f32).sin();
-                match quantized {
-                    false => data.extend(value.to_le_bytes()),
-                    true if number % 32 == 0 => {
-                        data.extend(half::f16::from_f32(0.1).to_le_bytes());
-                        data.extend((0..16).map(|i| (i * 37 + idx + number) as u8));
-                    }
-                    true => {}
-                }
+            match quantized {
+                true => data.extend((0..rows).flat_map(|row| block(idx, row))),
+                false => data.extend(numbers(idx, rows).iter().flat_map(|x| x.to_le_bytes())),
             }
             let n_bytes = data.len() - start;
             bytes.extend((name.len() as u16).to_le_bytes());
@@ -390,14 +413,113 @@ mod tests {
         bytes
     }
 
+    /// The same encoder as its authors would publish it: the bytes of its weights and of its tokenizer.
+    fn published() -> (Vec<u8>, Vec<u8>) {
+        let mut floats = Vec::new();
+        for (idx, (name, rows, quantized)) in tensors().into_iter().enumerate() {
+            let row = |row| {
+                let block = block(idx, row);
+                let scale = half::f16::from_le_bytes([block[0], block[1]]).to_f32();
+                let number = |stored: u8| (f32::from(stored) - 8.0) * scale;
+                let low = block[2..].iter().map(|byte| number(byte & 15));
+                let high = block[2..].iter().map(|byte| number(byte >> 4));
+                low.chain(high).collect::<Vec<f32>>()
+            };
+            let numbers = match quantized {
+                true => (0..rows).flat_map(row).collect(),
+                false => numbers(idx, rows),
+            };
+            let is_vector = name.ends_with(".b") || name.contains("ln.");
+            let shape = if is_vector { vec![N] } else { vec![rows, N] };
+            let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+            floats.push((published_name(&name).unwrap(), shape, bytes));
+        }
+        let views = floats.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap();
+            (name, view)
+        });
+        let weights = safetensors::serialize(views, None).unwrap();
+        let characters = Precompiled::from(&characters()).unwrap();
+        let tokenizer = serde_json::json!({
+            "normalizer": {"type": "Sequence", "normalizers": [characters, {"type": "Strip"}]},
+            "model": {"type": "Unigram", "unk_id": 3, "vocab": PIECES},
+        });
+        (weights, tokenizer.to_string().into())
+    }
+
+    /// Characters as SentencePiece stores what becomes of them, a trie (<https://github.com/s-yata/darts-clone>) and
+    /// texts that end with 0, where `Ａ` becomes `a`.
+    fn characters() -> Vec<u8> {
+        let mut trie = vec![0u32; 8192];
+        let (mut place, mut step) = (0usize, 256);
+        trie[place] = (step as u32) << 10;
+        place ^= step;
+        let last = 'Ａ'.len_utf8() - 1;
+        for (i, byte) in 'Ａ'.to_string().bytes().enumerate() {
+            place ^= usize::from(byte);
+            step *= 2;
+            let is_end = u32::from(i == last) << 8;
+            trie[place] = (step as u32) << 10 | is_end | u32::from(byte);
+            place ^= step;
+        }
+        let mut bytes = u32::to_le_bytes(4 * trie.len() as u32).to_vec();
+        bytes.extend(trie.iter().flat_map(|unit| unit.to_le_bytes()));
+        bytes.extend(b"a\0");
+        bytes
+    }
+
     fn open(bytes: &[u8]) -> Result<Embedder> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), bytes).unwrap();
+        open_with(bytes, None)
+    }
+
+    fn open_with(bytes: &[u8], tokenizer: Option<&[u8]>) -> Result<Embedder> {
+        let write = |bytes: &[u8]| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), bytes).unwrap();
+            file
+        };
+        let (weights, tokenizer) = (write(bytes), tokenizer.map(write));
         let identity = Identity {
             name: "tiny".into(),
             sha256: String::new(),
         };
-        Embedder::open(file.path(), identity)
+        let tokenizer = tokenizer.as_ref().map(|file| file.path());
+        Embedder::open(weights.path(), tokenizer, identity)
+    }
+
+    #[test]
+    fn what_the_authors_publish_makes_the_same_vectors() {
+        let (weights, tokenizer) = published();
+        let packed = open(&tiny()).unwrap();
+        let published = open_with(&weights, Some(&tokenizer)).unwrap();
+        let texts = ["a", "ab b", "Ａ b", &"b a ".repeat(30)];
+        let expected = packed.passages(&texts).unwrap();
+        let found = published.passages(&texts).unwrap();
+        for (text, (a, b)) in texts.iter().zip(expected.iter().zip(&found)) {
+            let cosine: f32 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+            assert!(cosine > 0.9999, "{text}: {cosine}");
+        }
+        assert_ne!(found[0], found[1]);
+    }
+
+    #[test]
+    fn published_files_that_are_broken_are_refused() {
+        let (weights, tokenizer) = published();
+        let refused = |weights: &[u8], tokenizer: &[u8]| {
+            format!("{:#}", open_with(weights, Some(tokenizer)).err().unwrap())
+        };
+        for length in [0, 7, 100, weights.len() - 1] {
+            refused(&weights[..length], &tokenizer);
+        }
+        assert!(refused(&weights, b"{}").contains("tokenizer"));
+        let other = String::from_utf8(tokenizer.clone()).unwrap();
+        let other = other.replace("</s>", "<end>");
+        assert!(refused(&weights, other.as_bytes()).contains("</s>"));
+        let name = b"layer.0.output.dense.bias";
+        let at = weights.windows(name.len()).position(|it| it == name);
+        let mut renamed = weights.clone();
+        renamed[at.unwrap() + name.len() - 1] = b'z';
+        assert!(refused(&renamed, &tokenizer).contains("output.dense.bias"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod cache;
 mod e5;
+mod e5_published;
 pub mod embed;
 pub mod engine;
 pub mod gguf;

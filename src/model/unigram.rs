@@ -2,14 +2,11 @@
 //! each word whose pieces are the most probable. Knows no model.
 //!
 //! `tokenizers` has the same, but builds a tree of 250,000 allocations for it, which takes a second and 100 MB; this
-//! looks pieces up in the file. Control tokens are not pieces here, so no text becomes one.
+//! looks pieces up in a table. Control tokens are not pieces here, so no text becomes one.
 
 use std::collections::HashMap;
-use std::ops::Range;
-use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use memmap2::Mmap;
 
 /// What a space becomes: the first character of a word's first piece.
 const SPACE: char = '\u{2581}';
@@ -18,9 +15,8 @@ const UNKNOWN_PENALTY: f32 = 10.0;
 
 /// A vocabulary with the probability of each piece.
 pub(super) struct Unigram {
-    file: Arc<Mmap>,
-    /// The texts of all pieces, one behind the other, in the file.
-    pieces: Range<usize>,
+    /// The texts of all pieces, one behind the other.
+    pieces: Vec<u8>,
     /// Where each piece begins in `pieces`, and where the last one ends.
     starts: Vec<u32>,
     /// Natural logarithms.
@@ -37,16 +33,12 @@ pub(super) struct Unigram {
 impl Unigram {
     /// `starts` has one number more than there are pieces; those of score 0 are control tokens.
     pub(super) fn new(
-        file: Arc<Mmap>,
-        pieces: Range<usize>,
+        pieces: Vec<u8>,
         starts: Vec<u32>,
         scores: Vec<f32>,
         unknown: u32,
         normal: HashMap<char, Box<str>>,
     ) -> Result<Unigram> {
-        let bytes = file
-            .get(pieces.clone())
-            .context("the vocabulary ends after the file")?;
         ensure!(
             starts.len() == scores.len() + 1 && (unknown as usize) < scores.len(),
             "the vocabulary has {} scores for {} places",
@@ -57,7 +49,7 @@ impl Unigram {
             starts.is_sorted()
                 && starts
                     .last()
-                    .is_some_and(|end| *end as usize <= bytes.len()),
+                    .is_some_and(|end| *end as usize <= pieces.len()),
             "the pieces of the vocabulary overlap"
         );
         let least = scores.iter().copied().fold(0.0, f32::min);
@@ -73,7 +65,6 @@ impl Unigram {
                 .max()
                 .unwrap_or(0),
             unknown_score: least - UNKNOWN_PENALTY,
-            file,
             pieces,
             starts,
             scores,
@@ -173,7 +164,7 @@ impl Unigram {
 
     fn piece(&self, id: u32) -> &[u8] {
         let [start, end] = [0, 1].map(|next| self.starts[id as usize + next] as usize);
-        &self.file[self.pieces.start + start..self.pieces.start + end]
+        &self.pieces[start..end]
     }
 
     /// The places of the table where a text of this hash may be, the likeliest first.
@@ -193,8 +184,6 @@ fn hash(hash: u64, byte: &u8) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     fn unigram(pieces: &[(&str, f32)]) -> Unigram {
@@ -203,15 +192,11 @@ mod tests {
         for (piece, _) in pieces {
             starts.push(starts.last().unwrap() + piece.len() as u32);
         }
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(text.as_bytes()).unwrap();
-        // SAFETY: nobody else has the file.
-        let map = unsafe { Mmap::map(&file) }.unwrap();
         let scores = pieces.iter().map(|(_, score)| *score).collect();
         let normal = [('\n', " ".into()), ('Ａ', "a".into())]
             .into_iter()
             .collect();
-        Unigram::new(Arc::new(map), 0..text.len(), starts, scores, 1, normal).unwrap()
+        Unigram::new(text.into(), starts, scores, 1, normal).unwrap()
     }
 
     #[test]
@@ -245,22 +230,15 @@ mod tests {
 
     #[test]
     fn broken_vocabularies_are_refused() {
-        let map = || {
-            let mut file = tempfile::tempfile().unwrap();
-            file.write_all(b"abc").unwrap();
-            // SAFETY: nobody else has the file.
-            Arc::new(unsafe { Mmap::map(&file) }.unwrap())
-        };
-        let new = |pieces, starts: &[u32], scores: &[f32], unknown| {
+        let new = |starts: &[u32], scores: &[f32], unknown| {
             let (starts, scores) = (starts.to_vec(), scores.to_vec());
-            Unigram::new(map(), pieces, starts, scores, unknown, HashMap::new()).is_ok()
+            Unigram::new(b"abc".into(), starts, scores, unknown, HashMap::new()).is_ok()
         };
-        assert!(new(0..3, &[0, 1, 3], &[0.0, -1.0], 0));
-        assert!(!new(0..4, &[0, 1, 3], &[0.0, -1.0], 0));
-        assert!(!new(0..3, &[0, 2, 1], &[0.0, -1.0], 0));
-        assert!(!new(0..3, &[0, 1, 4], &[0.0, -1.0], 0));
-        assert!(!new(0..3, &[0, 1, 3], &[0.0], 0));
-        assert!(!new(0..3, &[0, 1, 3], &[0.0, -1.0], 2));
-        assert!(!new(0..3, &[0, 1, 3], &[0.0, f32::NEG_INFINITY], 0));
+        assert!(new(&[0, 1, 3], &[0.0, -1.0], 0));
+        assert!(!new(&[0, 2, 1], &[0.0, -1.0], 0));
+        assert!(!new(&[0, 1, 4], &[0.0, -1.0], 0));
+        assert!(!new(&[0, 1, 3], &[0.0], 0));
+        assert!(!new(&[0, 1, 3], &[0.0, -1.0], 2));
+        assert!(!new(&[0, 1, 3], &[0.0, f32::NEG_INFINITY], 0));
     }
 }

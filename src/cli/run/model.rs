@@ -70,7 +70,7 @@ fn list(store: &Store) -> String {
             None => ("", "added by you"),
         };
         let name = sanitize::line(&entry.name);
-        out += format!("{name:<30} {here:<5} {size:>11}  {licence:<11} {note}").trim_end();
+        out += format!("{name:<32} {here:<5} {size:>11}  {licence:<11} {note}").trim_end();
         out.push('\n');
     }
     out

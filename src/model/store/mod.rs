@@ -164,7 +164,7 @@ impl Store {
         self.find_known(&self.known(name)?)
     }
 
-    /// The model's verified file, fetched if it is not here.
+    /// The model's verified file, fetched if it is not here, as are those of the models that it needs.
     ///
     /// A file in the store with a wrong digest is deleted and fetched again. An interrupted download goes on where it
     /// stopped, and of two processes the second waits for the first and finds the file.

@@ -17,6 +17,9 @@ pub(super) fn pull(
     progress: &mut dyn Progress,
 ) -> Result<PathBuf> {
     let known = store.known(name)?;
+    for needed in known.manifest.iter().flat_map(|manifest| &manifest.needs) {
+        pull(store, needed, source, progress)?;
+    }
     let name = known.name.clone();
     match store.find_known(&known) {
         Ok(Some(path)) => return Ok(path),
