@@ -12,7 +12,7 @@ use super::activations::{self, Bundle, MAX_BUNDLE_ROWS};
 use super::attention::{Lanes, Softmax};
 use super::format::{Format, GROUP, Matrix};
 use super::pack::{self, COLUMNS, PANEL_GROUPS, Panel};
-use super::unpack::{for_format, half, quants, read_ahead, run_scales, scales, sum};
+use super::unpack::{for_format, for_rows, half, quants, read_ahead, run_scales, scales, sum};
 
 /// Whether this processor has what the functions below are compiled for.
 pub(super) fn is_supported() -> bool {
@@ -42,38 +42,23 @@ pub(super) fn dot(
     products: &mut [[f32; MAX_BUNDLE_ROWS]],
 ) {
     x.check(weights.n_groups());
+    // SAFETY: the bundle was just checked to have as many groups as the rows, which are whole in any matrix.
+    unsafe { for_rows!(x.n_rows, dot_format, [], (weights, first_row, x, products)) }
+}
+
+/// # Safety
+/// The bundle has as many groups as the rows of weights, for `M` rows of its own.
+#[target_feature(enable = "avx2,f16c,fma")]
+unsafe fn dot_format<const M: usize>(
+    weights: &Matrix<'_>,
+    first_row: usize,
+    x: &Bundle<'_>,
+    products: &mut [[f32; MAX_BUNDLE_ROWS]],
+) {
     for (i, products) in products.iter_mut().enumerate() {
-        let row = weights.row(first_row + i);
-        // SAFETY: the bundle was just checked to have as many groups as the row, which is whole in any matrix.
-        unsafe {
-            match x.n_rows {
-                1 => for_format!(
-                    weights.format,
-                    dot_row,
-                    [1],
-                    (row, weights.n_groups(), x, products)
-                ),
-                2 => for_format!(
-                    weights.format,
-                    dot_row,
-                    [2],
-                    (row, weights.n_groups(), x, products)
-                ),
-                3 => for_format!(
-                    weights.format,
-                    dot_row,
-                    [3],
-                    (row, weights.n_groups(), x, products)
-                ),
-                4 => for_format!(
-                    weights.format,
-                    dot_row,
-                    [4],
-                    (row, weights.n_groups(), x, products)
-                ),
-                n => unreachable!("a bundle of {n} rows"),
-            }
-        }
+        let (row, n_groups) = (weights.row(first_row + i), weights.n_groups());
+        // SAFETY: the caller's promise is the same.
+        unsafe { for_format!(weights.format, dot_row, [M], (row, n_groups, x, products)) }
     }
 }
 

@@ -12,26 +12,11 @@ use super::activations::{self, Bundle, MAX_BUNDLE_ROWS};
 use super::attention::{Lanes, Softmax};
 use super::format::{Format, GROUP, Matrix};
 use super::pack::{self, COLUMNS, PANEL_GROUPS, Panel};
-use super::unpack::{self, for_format, half, read_ahead, scales, sum};
+use super::unpack::{self, for_format, for_rows, half, read_ahead, scales, sum};
 
 /// Partial sums of the few-rows kernel in which a start is counted: 8 lanes, or 4 for each half of a group.
 pub(super) const fn dot_lanes(format: Format) -> i32 {
     8 / format.group_scales() as i32
-}
-
-/// Calls `$f::<N, ..>` for a number of rows, 1 to 6, that is known only now.
-macro_rules! for_rows {
-    ($n_rows:expr, $f:ident, [$($more:tt)*], $args:tt) => {
-        match $n_rows {
-            1 => $f::<1, $($more)*>$args,
-            2 => $f::<2, $($more)*>$args,
-            3 => $f::<3, $($more)*>$args,
-            4 => $f::<4, $($more)*>$args,
-            5 => $f::<5, $($more)*>$args,
-            6 => $f::<6, $($more)*>$args,
-            n => unreachable!("a bundle of {n} rows"),
-        }
-    };
 }
 
 /// Whether this processor has what the functions below are compiled for.

@@ -13,7 +13,7 @@ use super::format::{Format, Matrix};
 use super::pack::{COLUMNS, Panel};
 use super::portable;
 #[cfg(target_arch = "x86_64")]
-use super::{avx2, avx512};
+use super::{avx_vnni, avx2, avx512};
 
 /// Calls the function of this name for an instruction set.
 macro_rules! dispatch {
@@ -24,7 +24,7 @@ macro_rules! dispatch {
             Isa::Avx512 => unsafe { avx512::$function($($arg),*) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::$function($($arg),*) },
+            Isa::AvxVnni | Isa::Avx2 => unsafe { avx2::$function($($arg),*) },
             Isa::Portable => portable::$function($($arg),*),
         }
     };
@@ -77,6 +77,9 @@ pub enum Isa {
     /// AVX-512 with VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// AVX2 with AVX-VNNI.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
     /// AVX2 with FMA and F16C.
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -131,7 +134,7 @@ impl Arithmetic {
 
 /// The variable that forces an instruction set.
 const VARIABLE: &str = "PRECIS_ISA";
-const NAMES: [&str; 3] = ["avx512", "avx2", "portable"];
+const NAMES: [&str; 4] = ["avx512", "avxvnni", "avx2", "portable"];
 
 impl Isa {
     /// All that this processor has, the best first.
@@ -141,6 +144,9 @@ impl Isa {
         {
             if avx512::is_supported() {
                 available.push(Isa::Avx512);
+            }
+            if avx_vnni::is_supported() {
+                available.push(Isa::AvxVnni);
             }
             if avx2::is_supported() {
                 available.push(Isa::Avx2);
@@ -168,6 +174,8 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => "avx512",
             #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni => "avxvnni",
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => "avx2",
             Isa::Portable => "portable",
         }
@@ -177,7 +185,7 @@ impl Isa {
     pub(super) fn bundle_rows(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => MAX_BUNDLE_ROWS,
+            Isa::Avx512 | Isa::AvxVnni => MAX_BUNDLE_ROWS,
             _ => 4,
         }
     }
@@ -192,7 +200,7 @@ impl Isa {
     pub(super) fn has_panels(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 | Isa::Avx2 => true,
+            Isa::Avx512 | Isa::AvxVnni | Isa::Avx2 => true,
             Isa::Portable => false,
         }
     }
@@ -213,7 +221,7 @@ impl Isa {
     pub(super) fn zero(self) -> i32 {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => avx512::ZERO.to_bits() as i32,
+            Isa::Avx512 | Isa::AvxVnni => avx512::ZERO.to_bits() as i32,
             _ => 0,
         }
     }
@@ -256,7 +264,7 @@ impl Isa {
             Isa::Avx512 => unsafe { avx512::pack(weights, first_column, groups, panel) },
             // SAFETY: as in `dispatch`.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::pack(weights, first_column, groups, panel) },
+            Isa::AvxVnni | Isa::Avx2 => unsafe { avx2::pack(weights, first_column, groups, panel) },
             Isa::Portable => unreachable!("there are no panels"),
         }
     }
@@ -274,6 +282,9 @@ impl Isa {
             // SAFETY: as in `dispatch`.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { avx512::multiply(format, panel, groups, x, tile) },
+            // SAFETY: as in `dispatch`.
+            #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni => unsafe { avx_vnni::multiply(format, panel, groups, x, tile) },
             // SAFETY: as in `dispatch`.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => unsafe { avx2::multiply(format, panel, groups, x, tile) },

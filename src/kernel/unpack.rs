@@ -19,6 +19,22 @@ macro_rules! for_format {
 }
 pub(super) use for_format;
 
+/// Calls `$f::<N, ..>` for a number of rows, 1 to 6, that is known only now.
+macro_rules! for_rows {
+    ($n_rows:expr, $f:ident, [$($more:tt)*], $args:tt) => {
+        match $n_rows {
+            1 => $f::<1, $($more)*>$args,
+            2 => $f::<2, $($more)*>$args,
+            3 => $f::<3, $($more)*>$args,
+            4 => $f::<4, $($more)*>$args,
+            5 => $f::<5, $($more)*>$args,
+            6 => $f::<6, $($more)*>$args,
+            n => unreachable!("a bundle of {n} rows"),
+        }
+    };
+}
+pub(super) use for_rows;
+
 /// Asks memory for what comes some runs of 8 groups after this one: its own guess falls behind.
 #[inline(always)]
 pub(super) fn read_ahead<const F: u8>(block: *const u8) {

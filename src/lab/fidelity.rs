@@ -16,7 +16,7 @@ use crate::model::tokens::Tokens;
 /// How the distributions of the next token differ, over all positions of a text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fidelity {
-    /// What was looked at: `avx512`, `avx2`, `portable` or `candle`.
+    /// What was looked at: `avx512`, `avxvnni`, `avx2`, `portable` or `candle`.
     pub found: &'static str,
     /// What it was held against: `floats`, which rounds nothing, or another instruction set, which rounds activations to
     /// the same 8 bits and adds in another order.
