@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use precis::compose::{Answer, AnswerPlan, Prompts, answer};
+use precis::compose::{Answer, AnswerPlan, Claim, Prompts, answer};
 use precis::corpus::passage::passages;
 use precis::corpus::{Hit, Passage};
 use precis::model::{Prompt, Sampling, Scripted};
@@ -127,10 +127,13 @@ fn whether_something_is_so_says_the_sentence_that_is_nearest_to_the_question() {
 #[test]
 fn articles_that_answer_differently_are_both_heard() {
     let other = "Ostrel will spend 6.5 million euros on a new ferry quay, the harbour master said.";
-    let said = |prompt: &Prompt| match (is_verdict(prompt), prompt.user.contains("Fishermen")) {
-        (true, _) => " answerable",
-        (false, _) if !prompt.user.contains("4.2") => "6.5 million euros",
-        (false, _) => "4.2 million euros",
+    let words = |prompt: &Prompt| match prompt.user.contains("4.2") {
+        true => "4.2 million euros",
+        false => "6.5 million euros",
+    };
+    let said = |prompt: &Prompt| match is_verdict(prompt) {
+        true => " answerable",
+        false => words(prompt),
     };
     let question = "How many euros will Ostrel spend on the ferry quay?";
     let between =
@@ -138,22 +141,26 @@ fn articles_that_answer_differently_are_both_heard() {
     let mut hits = vec![hit("a.txt", QUAY)];
     hits.extend(between);
     hits.push(hit("b.txt", other));
-    let found = ask(question, hits, said);
-    let told: Vec<(&str, &str)> = found
-        .claims
-        .iter()
-        .map(|claim| {
+    let told = |found: Answer| -> Vec<(String, String)> {
+        let told = |claim: &Claim| {
             let path = &found.passages[claim.cites[0].cite.article].passage.path;
-            (claim.focus.as_deref().unwrap(), &**path)
-        })
-        .collect();
-    assert_eq!(
-        told,
-        [
-            ("4.2 million euros", "a.txt"),
-            ("6.5 million euros", "b.txt")
-        ]
-    );
+            (claim.focus.clone().unwrap(), path.clone())
+        };
+        found.claims.iter().map(told).collect()
+    };
+    let [first, second] = [
+        ("4.2 million euros".to_owned(), "a.txt".to_owned()),
+        ("6.5 million euros".to_owned(), "b.txt".to_owned()),
+    ];
+    let both = [first.clone(), second.clone()];
+    assert_eq!(told(ask(question, hits.clone(), said)), both);
+
+    // The one that is more to be trusted comes first.
+    let unsure = |prompt: &Prompt| match is_verdict(prompt) {
+        true if prompt.user.contains("4.2") => " perhaps",
+        _ => said(prompt),
+    };
+    assert_eq!(told(ask(question, hits, unsure)), [second, first]);
 
     let same = "The council decided that Ostrel will spend 4,200,000 euros on a new ferry quay.";
     let hits = vec![hit("a.txt", QUAY), hit("b.txt", same)];

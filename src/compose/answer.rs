@@ -70,6 +70,10 @@ pub fn answer(
             && finding.contradicts(&opposed)
         {
             claims.extend(asked.claim(&opposed, &other, &hits, &mut dropped)?);
+            // Of two views, the one that the model trusts more comes first.
+            if opposed.verdict.held > finding.verdict.held {
+                claims.reverse();
+            }
         }
     }
     Ok(Answer {

@@ -185,7 +185,7 @@ impl<F: FnMut(&Prompt) -> String> LanguageModel for Scripted<F> {
         text.split_whitespace().count()
     }
 
-    /// Sure of the word that the script begins with.
+    /// Sure of the word that the script begins with; where it begins with none, all are alike.
     fn weigh(&mut self, prompt: &Prompt, words: &[&str]) -> anyhow::Result<(Vec<f64>, Usage)> {
         let text = (self.answer)(prompt);
         let share = |word: &&str| if text.starts_with(word) { 1.0 } else { 0.0 };
