@@ -695,6 +695,24 @@ fn a_file_that_a_manifest_describes_is_added_under_its_name() {
 }
 
 #[test]
+fn a_file_of_another_format_is_added_if_a_manifest_describes_it() {
+    let bench = Bench::new();
+    let encoder = Manifest {
+        size_bytes: 7,
+        sha256: sha256(b"encoder"),
+        ..tiny()
+    };
+    let store = bench.store_of(vec![encoder], "http://127.0.0.1:1");
+    let file = bench.folder.path().join("e5.safetensors");
+    fs::write(&file, "another").unwrap();
+    let error = format!("{:#}", store.add(&file, None).unwrap_err());
+    assert!(error.contains("not a GGUF file"), "{error}");
+    fs::write(&file, "encoder").unwrap();
+    assert_eq!(store.add(&file, None).unwrap(), NAME);
+    assert!(store.find(NAME).unwrap().is_some());
+}
+
+#[test]
 fn what_is_no_gguf_file_is_not_added() {
     let bench = Bench::new();
     let store = bench.store("http://127.0.0.1:1");

@@ -295,7 +295,7 @@ pub(crate) enum ModelCommand {
         #[arg(long)]
         source: Option<SourceChoice>,
     },
-    /// Copy a GGUF file into the store
+    /// Copy a GGUF file, or one that was fetched elsewhere for a model of the list, into the store
     Add {
         /// The file
         file: PathBuf,

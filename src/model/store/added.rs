@@ -1,4 +1,5 @@
-//! Models that the user brought: a GGUF file in, a name in the store out. Knows no network.
+//! Models that the user brought: a GGUF file, or any that a manifest describes, in; a name in the store out. Knows no
+//! network.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -44,7 +45,11 @@ impl Added {
 
 /// See [`Store::add`].
 pub(super) fn add(store: &Store, file: &Path, name: Option<&str>) -> Result<String> {
-    check_gguf(file)?;
+    // A file of another format is welcome where it may be one that a manifest describes.
+    let n_bytes = regular_file(file)?.len();
+    if store.manifests.iter().all(|it| it.size_bytes != n_bytes) {
+        check_gguf(file)?;
+    }
     let copying = || format!("failed to copy `{}` into the store", file.display());
     fs::create_dir_all(store.added_folder()).with_context(copying)?;
     // No model's name begins with a dot, so these two collide with nothing; a copy that was cut short is overwritten.
@@ -70,6 +75,9 @@ fn settle(store: &Store, copy: &Path, file: &Path, name: Option<&str>) -> Result
     store.records.forget(copy);
 
     let described = store.manifests.iter().find(|known| known.sha256 == sha256);
+    if described.is_none() {
+        check_gguf(file)?;
+    }
     let name = match (name, described) {
         (None, Some(manifest)) => manifest.name.clone(),
         (Some(name), _) => name.to_owned(),
@@ -105,7 +113,6 @@ fn settle(store: &Store, copy: &Path, file: &Path, name: Option<&str>) -> Result
 
 /// Refuses a file that does not even begin like GGUF. Whether it is a model is for the loader to say.
 fn check_gguf(file: &Path) -> Result<()> {
-    regular_file(file)?;
     let mut magic = Vec::new();
     File::open(file)
         .and_then(|file| file.take(4).read_to_end(&mut magic))

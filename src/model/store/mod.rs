@@ -177,8 +177,8 @@ impl Store {
 
     /// Copies a GGUF file of the user's own into the store, and returns the name that it has there.
     ///
-    /// A file that a manifest describes gets the manifest's name: this is how a model comes to a machine without a
-    /// network. Any other is called `name`, or what the file is called.
+    /// A file that a manifest describes, of whatever format, gets the manifest's name: this is how a model comes to a
+    /// machine without a network. Any other is called `name`, or what the file is called.
     ///
     /// # Errors
     /// Not a GGUF file; a name that is taken, or unfit for a file.
