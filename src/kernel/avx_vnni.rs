@@ -18,48 +18,7 @@ pub(super) fn is_supported() -> bool {
     avx2::is_supported() && is_x86_feature_detected!("avxvnni")
 }
 
-/// Adds what a panel's stretch of k gives to a tile of the product: a row of 32 numbers for each row of the bundle.
-#[target_feature(enable = "avx2,f16c,fma,avxvnni")]
-pub(super) fn multiply(
-    format: Format,
-    panel: &Panel,
-    groups: Range<usize>,
-    x: &Bundle<'_>,
-    tile: &mut [[f32; COLUMNS]],
-) {
-    x.check(groups.end);
-    x.check_starts(format, groups.end);
-    assert!(groups.len() <= PANEL_GROUPS && tile.len() == x.n_rows);
-    // SAFETY: the bundle was just checked to have the groups, the panel and the tile to have the room.
-    unsafe {
-        for_rows!(
-            x.n_rows,
-            multiply_format,
-            [],
-            (format, panel, groups, x, tile)
-        )
-    }
-}
-
-/// # Safety
-/// As for [`multiply_rows`].
-#[target_feature(enable = "avx2,f16c,fma,avxvnni")]
-unsafe fn multiply_format<const M: usize>(
-    format: Format,
-    panel: &Panel,
-    groups: Range<usize>,
-    x: &Bundle<'_>,
-    tile: &mut [[f32; COLUMNS]],
-) {
-    // SAFETY: the caller's promise is the same.
-    unsafe {
-        match (format.group_scales(), format.has_minima()) {
-            (2, _) => multiply_rows::<M, 2, false>(panel, groups, x, tile),
-            (_, false) => multiply_rows::<M, 1, false>(panel, groups, x, tile),
-            (_, true) => multiply_rows::<M, 1, true>(panel, groups, x, tile),
-        }
-    }
-}
+super::unpack::multiply_for!(#[target_feature(enable = "avx2,f16c,fma,avxvnni")]);
 
 /// # Safety
 /// The bundle has `M` rows and all of `groups`, the panel has room for so many, and the tile has `M` rows.

@@ -35,6 +35,56 @@ macro_rules! for_rows {
 }
 pub(super) use for_rows;
 
+/// The functions that find, for a format and a number of rows that are known only now, the `multiply_rows` of an
+/// instruction set whose integer sums start at a zero of its own.
+macro_rules! multiply_for {
+    (#[$features:meta]) => {
+        /// Adds what a panel's stretch of k gives to a tile of the product: a row of 32 numbers for each row of the bundle.
+        #[$features]
+        pub(super) fn multiply(
+            format: Format,
+            panel: &Panel,
+            groups: Range<usize>,
+            x: &Bundle<'_>,
+            tile: &mut [[f32; COLUMNS]],
+        ) {
+            x.check(groups.end);
+            x.check_starts(format, groups.end);
+            assert!(groups.len() <= PANEL_GROUPS && tile.len() == x.n_rows);
+            // SAFETY: the bundle was just checked to have the groups, the panel and the tile to have the room.
+            unsafe {
+                for_rows!(
+                    x.n_rows,
+                    multiply_format,
+                    [],
+                    (format, panel, groups, x, tile)
+                )
+            }
+        }
+
+        /// # Safety
+        /// As for [`multiply_rows`].
+        #[$features]
+        unsafe fn multiply_format<const M: usize>(
+            format: Format,
+            panel: &Panel,
+            groups: Range<usize>,
+            x: &Bundle<'_>,
+            tile: &mut [[f32; COLUMNS]],
+        ) {
+            // SAFETY: the caller's promise is the same.
+            unsafe {
+                match (format.group_scales(), format.has_minima()) {
+                    (2, _) => multiply_rows::<M, 2, false>(panel, groups, x, tile),
+                    (_, false) => multiply_rows::<M, 1, false>(panel, groups, x, tile),
+                    (_, true) => multiply_rows::<M, 1, true>(panel, groups, x, tile),
+                }
+            }
+        }
+    };
+}
+pub(super) use multiply_for;
+
 /// Asks memory for what comes some runs of 8 groups after this one: its own guess falls behind.
 #[inline(always)]
 pub(super) fn read_ahead<const F: u8>(block: *const u8) {

@@ -18,7 +18,7 @@ use tokenizers::normalizers::Precompiled;
 use super::e5::{Sizes, floats};
 use super::unigram::Unigram;
 
-/// What the file of weights does not say of multilingual-e5-small, from its `config.json`.
+/// What the file of weights does not say, from the `config.json` in <https://huggingface.co/intfloat/multilingual-e5-small>.
 const HEAD_DIM: usize = 32;
 const EPSILON: f32 = 1e-12;
 /// `<s>` and `</s>`.
@@ -50,6 +50,7 @@ impl Published {
         })
     }
 
+    /// The sizes, as the shapes of the tensors give them.
     pub(super) fn sizes(&self) -> Result<Sizes> {
         let rows_and_columns = |name: &str| -> Result<[usize; 2]> {
             let shape = &self.info(name)?.shape;
