@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use precis::compose::{Answer, AnswerPlan, Claim, Prompts, answer};
+use precis::compose::{Answer, AnswerPlan, Claim, Parts, Prompts, answer};
 use precis::corpus::passage::passages;
 use precis::corpus::{Hit, Passage};
 use precis::model::{Prompt, Sampling, Scripted};
@@ -221,4 +221,82 @@ fn no_passage_is_no_answer_and_asks_no_model() {
             .unwrap()
             .found()
     );
+}
+
+/// The answer to a question that the model takes apart as `division`; each part has the same passages.
+fn ask_in_parts(question: &str, division: &'static str, pointed: [&'static str; 2]) -> Answer {
+    let bridge = "The bridge at Halden was built in 1911 by Otto Rask. It has two lanes.";
+    let hits = [
+        vec![hit("a.txt", QUAY)],
+        vec![hit("b.txt", bridge), hit("a.txt", QUAY)],
+    ];
+    let mut lm = Scripted::new(move |prompt: &Prompt| {
+        match prompt {
+            prompt if prompt.user.contains("Text: ") && prompt.user.contains("rye") => {
+                " unanswerable"
+            }
+            prompt if is_verdict(prompt) => " answerable",
+            prompt if prompt.system.contains("apart") => division,
+            prompt if prompt.user.contains("quay last?") => pointed[0],
+            _ => pointed[1],
+        }
+        .to_owned()
+    });
+    let parts = Parts::of(question, &mut lm, &plan()).unwrap();
+    let questions = parts.questions.iter().zip(hits);
+    let answers = questions.map(|(part, hits)| answer(part, hits, &mut lm, &plan()).unwrap());
+    let answers = answers.collect();
+    parts.join(answers)
+}
+
+#[test]
+fn facts_of_two_articles_are_told_together_and_both_are_cited() {
+    let question = "How long should the work on the quay last, and who built the bridge at Halden?";
+    let division = "How long should the work on the quay last?|Who built the bridge at Halden?";
+    let found = ask_in_parts(question, division, ["eleven months", "Otto Rask"]);
+    let told: Vec<&str> = found.claims.iter().map(|claim| &*claim.text).collect();
+    assert_eq!(
+        told,
+        [
+            "Work begins in March and should last eleven months.",
+            "The bridge at Halden was built in 1911 by Otto Rask.",
+        ]
+    );
+    let cited = |claim: &Claim| {
+        found.passages[claim.cites[0].cite.article]
+            .passage
+            .path
+            .clone()
+    };
+    assert_eq!(
+        found.claims.iter().map(cited).collect::<Vec<_>>(),
+        ["a.txt", "b.txt"]
+    );
+    assert_eq!(
+        found.passages.len(),
+        2,
+        "a passage that both parts read stands there once"
+    );
+    assert!(found.missing.is_empty());
+}
+
+#[test]
+fn what_one_part_of_a_question_asks_may_be_missing() {
+    let question =
+        "How long should the work on the quay last, and who eats the rye bread at Halden?";
+    let division = "How long should the work on the quay last?|Who eats the rye bread at Halden?";
+    let found = ask_in_parts(question, division, ["eleven months", "Fishermen"]);
+    assert_eq!(found.claims.len(), 1, "{found:?}");
+    assert_eq!(found.missing, ["Who eats the rye bread at Halden?"]);
+    let found = ask_in_parts(question, division, ["rye bread", "Fishermen"]);
+    assert!(!found.found() && found.missing.is_empty(), "{found:?}");
+}
+
+#[test]
+fn a_question_that_the_model_answers_or_changes_is_asked_as_it_is() {
+    let question = "How long should the work on the quay and the bridge last?";
+    for division in [question, "Work lasts eleven months.|It was Rask.", ""] {
+        let found = ask_in_parts(question, division, ["eleven months", "eleven months"]);
+        assert_eq!(found.claims.len(), 1, "{division}");
+    }
 }

@@ -42,7 +42,7 @@ const WORDS_OF_SENTENCE: usize = 5;
 /// sentence with the first answer does.
 const SAME_SUBJECT: f64 = 0.9;
 
-/// Answers `question` from `hits` alone. Where two articles answer it differently, both answers are given.
+/// Answers `question`, or one of its [`Parts`](super::Parts), from `hits` alone. Where two articles answer it differently, both answers are given.
 pub fn answer(
     question: &str,
     hits: Vec<Hit>,
@@ -78,6 +78,7 @@ pub fn answer(
     }
     Ok(Answer {
         claims,
+        missing: Vec::new(),
         lang,
         usage: asked.usage,
         passages: hits,

@@ -17,6 +17,7 @@ pub mod faithful;
 pub mod ground;
 pub mod line;
 pub mod names;
+pub mod parts;
 pub mod prompt;
 pub mod question;
 pub mod relevant;
@@ -30,6 +31,7 @@ pub mod verbatim;
 pub mod verdict;
 
 pub use answer::answer;
+pub use parts::Parts;
 pub use prompt::Prompts;
 pub use summarize::summarize;
 pub use together::together;
@@ -163,6 +165,8 @@ pub struct AnswerPlan {
 pub struct Answer {
     /// The claims that answer it; empty when the passages do not hold the answer.
     pub claims: Vec<Claim>,
+    /// Of a question that asks several things, what was not found while something was.
+    pub missing: Vec<String>,
     /// The language of the answer.
     pub lang: Lang,
     /// The passages that were read, best first. `Cite::article` of a claim is a position in this list, and
@@ -170,7 +174,7 @@ pub struct Answer {
     pub passages: Vec<Hit>,
     /// What was written and not let through.
     pub dropped: Vec<Dropped>,
-    /// Whether the best sentence answers the question; `None` where there was nothing to read.
+    /// Whether the best sentence answers the question, or its first part; `None` where there was nothing to read.
     pub verdict: Option<Verdict>,
     /// What it cost.
     pub usage: Usage,

@@ -42,6 +42,8 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "translation.zh",
     "standalone.en",
     "standalone.zh",
+    "parts.en",
+    "parts.zh",
 ];
 
 impl Default for Prompts {
@@ -160,6 +162,7 @@ mod tests {
             "verdict",
             "translation",
             "standalone",
+            "parts",
         ] {
             for lang in [Lang::En, Lang::ZhHans, Lang::ZhHant] {
                 let values = [
@@ -171,7 +174,7 @@ mod tests {
                 ];
                 let prompt = prompts.render(task, lang, &values).unwrap();
                 assert!(
-                    !prompt.system.is_empty() && prompt.user.contains('X'),
+                    !prompt.system.is_empty() && prompt.user.contains(['X', 'Q']),
                     "{task}"
                 );
                 assert!(!prompt.user.contains(['{', '}']), "{task}: {}", prompt.user);

@@ -38,7 +38,7 @@ pub fn asks_whether(question: &str) -> bool {
 }
 
 /// Whether a folded question has a word that asks for others.
-fn asks_for_words(folded: &str) -> bool {
+pub fn asks_for_words(folded: &str) -> bool {
     const ENGLISH: &[&str] = &[
         "who", "whom", "whose", "what", "which", "when", "where", "why", "how",
     ];

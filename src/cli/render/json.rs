@@ -81,6 +81,7 @@ pub(crate) fn answer(question: &str, answer: &Answer, fingerprint: &Fingerprint)
         lang: answer.lang,
         text: text::answer_body(answer),
         claims: answer.claims.iter().map(claim).collect(),
+        missing: &answer.missing,
         passages: answer.passages.iter().take(n_shown).map(passage).collect(),
         dropped: &answer.dropped,
         verdict: answer.verdict,
@@ -244,6 +245,8 @@ struct AnswerLine<'a> {
     lang: Lang,
     text: String,
     claims: Vec<ClaimObject<'a>>,
+    /// Of a question that asks several things, what was not found while something was.
+    missing: &'a [String],
     passages: Vec<PassageObject>,
     dropped: &'a [Dropped],
     verdict: Option<Verdict>,

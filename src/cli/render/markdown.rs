@@ -57,6 +57,9 @@ pub(crate) fn answer(question: &str, answer: &Answer) -> String {
         }
         out += &format!("{text} {}\n", escaped(&sources.marks(&claim.cites)));
     }
+    for question in &answer.missing {
+        out += &format!("\nNot found: {}\n", words(question));
+    }
     for (idx, quote) in sources.quotes.iter().enumerate() {
         let place = place(&answer.passages[quote.cite.article], quote.cite.sentence);
         out += &format!("\n{}. {}", idx + 1, words(&place));

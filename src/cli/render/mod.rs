@@ -259,6 +259,7 @@ mod tests {
                 })
                 .to_vec(),
             dropped: Vec::new(),
+            missing: Vec::new(),
             verdict: None,
             usage: Usage::default(),
         }
@@ -301,10 +302,11 @@ mod tests {
             claim("So it opened.", vec![quote(0, 0), quote(1, 1)]),
         ];
         claims[0].focus = Some("3".into());
-        let answer = an_answer(claims);
+        let mut answer = an_answer(claims);
+        answer.missing = vec!["Who?".into()];
         let look = text::Look::default();
         let render = |format| super::answer("Why?", &answer, &fingerprint(), format, look);
-        let expected = "It cost 3. [1]\nSo it opened. [2,1]\n\n\
+        let expected = "It cost 3. [1]\nSo it opened. [2,1]\nNot found: Who?\n\n\
             [1] y.txt, sentence 2 (also in copy.txt)\n[2] x.txt, sentence 1\n    It opened.\n";
         assert_eq!(render(Format::Text), expected);
         let md = render(Format::Md);
@@ -334,6 +336,8 @@ mod tests {
         assert_eq!(json["passages"][1]["also"], serde_json::json!(["copy.txt"]));
         assert_eq!(json["passages"][0]["also"], serde_json::json!([]));
         assert_eq!(json["text"], "It cost 3. [1] So it opened. [2,1]");
+        assert!(md.contains("\n\nNot found: Who?\n\n1. "), "{md}");
+        assert_eq!(json["missing"][0], "Who?");
     }
 
     #[test]

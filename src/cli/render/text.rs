@@ -179,6 +179,9 @@ pub(crate) fn answer(answer: &Answer, look: Look) -> String {
         }
         out += &format!("{text} {}\n", sources.marks(&claim.cites));
     }
+    for question in &answer.missing {
+        out += &format!("Not found: {}\n", line(question));
+    }
     out.push('\n');
     for (idx, quote) in sources.quotes.iter().enumerate() {
         let place = place(&answer.passages[quote.cite.article], quote.cite.sentence);

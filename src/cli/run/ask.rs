@@ -15,7 +15,7 @@ use super::super::render::{self, Fingerprint, json, sanitize};
 use super::super::{Exit, config, parts, progress, repl};
 use super::find_articles;
 use crate::compose::answer::{answer, standalone};
-use crate::compose::{Answer, AnswerPlan, Turn};
+use crate::compose::{Answer, AnswerPlan, Parts, Turn};
 use crate::corpus::Encoder;
 use crate::corpus::filter::{Filter, Narrowed};
 use crate::corpus::index::{Index, Rebuilt, folder_of};
@@ -112,11 +112,19 @@ impl Session {
         if self.console.verbose && full != question {
             wait.pause(|| self.console.note(&format!("understood as: {full}")));
         }
-        let encoder = self.encoder.as_mut().map(|it| it as &mut dyn Encoder);
-        let hits = self.index.search(&full, encoder, self.n_passages)?;
-        let answer = answer(&full, hits, &mut self.engine, &self.plan);
+        let apart = Parts::of(&full, &mut self.engine, &self.plan)?;
+        if self.console.verbose && apart.questions.len() > 1 {
+            let questions = apart.questions.join(" | ");
+            wait.pause(|| self.console.note(&format!("taken apart as: {questions}")));
+        }
+        let answers = apart.questions.iter().map(|part| {
+            let encoder = self.encoder.as_mut().map(|it| it as &mut dyn Encoder);
+            let hits = self.index.search(part, encoder, self.n_passages)?;
+            answer(part, hits, &mut self.engine, &self.plan)
+        });
+        let answers = answers.collect::<Result<_>>();
         wait.pause(|| parts::warn_of_kv(&mut self.engine, self.console));
-        answer
+        Ok(apart.join(answers?))
     }
 
     /// Prints an answer.

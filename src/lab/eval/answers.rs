@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 
 use super::{Corpus, Found, Lab, Outcome, Part, Set, digest_of};
-use crate::compose::{Answer, answer};
+use crate::compose::{Answer, Parts, answer};
 use crate::corpus::Hit;
 use crate::lab::cases::{Case, Leg, docs_of, legs};
 use crate::lab::score::text::{assertion_recall, contains, f1, holds_evidence};
@@ -92,9 +92,10 @@ pub(super) fn abstain(set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
             &leg.cases,
             |case| &case.id,
             |lab, case| {
-                let hits = lab.search(corpus, &case.question, DEEP)?;
-                let hits = without_gold(hits, case, corpus, lab.settings.passages);
-                refusal(lab, case, hits, "twin_refusal")
+                refusal(lab, case, "twin_refusal", |lab, question| {
+                    let hits = lab.search(corpus, question, DEEP)?;
+                    Ok(without_gold(hits, case, corpus, lab.settings.passages))
+                })
             },
         )?);
         let without = Part {
@@ -106,8 +107,9 @@ pub(super) fn abstain(set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
             &leg.unanswerable,
             |case| &case.id,
             |lab, case| {
-                let hits = lab.search(corpus, &case.question, lab.settings.passages)?;
-                refusal(lab, case, hits, "refusal")
+                refusal(lab, case, "refusal", |lab, question| {
+                    lab.search(corpus, question, lab.settings.passages)
+                })
             },
         )?);
         let wanted = ["refusal", "twin_refusal"];
@@ -174,11 +176,14 @@ fn answered(
         |case| &case.id,
         |lab, case| {
             let began = Instant::now();
-            let hits = lab.search(corpus, &case.question, lab.settings.passages)?;
-            let is_retrieved = hits
+            let n_passages = lab.settings.passages;
+            let answer = ask(lab, &case.question, |lab, question| {
+                lab.search(corpus, question, n_passages)
+            })?;
+            let is_retrieved = answer
+                .passages
                 .iter()
                 .any(|hit| !corpus.gold_of(hit, &case.gold).is_empty());
-            let answer = ask(lab, &case.question, hits)?;
             let mut found = Found::default();
             found.put("seconds", began.elapsed().as_secs_f64());
             found.put("retrieved", is_retrieved);
@@ -189,14 +194,29 @@ fn answered(
     )
 }
 
-/// Asks as `precis ask` does.
-pub(super) fn ask(lab: &mut Lab<'_>, question: &str, hits: Vec<Hit>) -> Result<Answer> {
+/// Asks as `precis ask` does, with what `search` finds.
+pub(super) fn ask<'l>(
+    lab: &mut Lab<'l>,
+    question: &str,
+    mut search: impl FnMut(&mut Lab<'l>, &str) -> Result<Vec<Hit>>,
+) -> Result<Answer> {
     let plan = lab.plan.clone();
-    answer(question, hits, lab.lm()?, &plan)
+    let parts = Parts::of(question, lab.lm()?, &plan)?;
+    let mut answers = Vec::new();
+    for part in &parts.questions {
+        let hits = search(lab, part)?;
+        answers.push(answer(part, hits, lab.lm()?, &plan)?);
+    }
+    Ok(parts.join(answers))
 }
 
-fn refusal(lab: &mut Lab<'_>, case: &Case, hits: Vec<Hit>, name: &str) -> Result<Found> {
-    let answer = ask(lab, &case.question, hits)?;
+fn refusal<'l>(
+    lab: &mut Lab<'l>,
+    case: &Case,
+    name: &str,
+    search: impl FnMut(&mut Lab<'l>, &str) -> Result<Vec<Hit>>,
+) -> Result<Found> {
+    let answer = ask(lab, &case.question, search)?;
     let mut found = Found::default();
     if name == "twin_refusal" && !case.answers.is_empty() {
         // Other documents may say the same: a twin that is answered rightly is no invention.

@@ -52,13 +52,18 @@ fn is_han(c: char) -> bool {
 
 /// Whether one of `golds` stands in the answer, whole words in their order.
 pub fn contains(answer: &str, golds: &[String]) -> bool {
-    let answer = clipped(answer);
+    contains_each(answer, golds, 1)
+}
+
+/// The same of one fact of `n_facts` that were asked for; an answer may have its length for each of them.
+pub fn contains_each(answer: &str, golds: &[String], n_facts: usize) -> bool {
+    let answer = clipped(answer, n_facts);
     golds.iter().any(|gold| stands_in(&words(gold), &answer))
 }
 
 /// F1 over the words of the answer and those of the gold that it agrees with most, 0 to 1.
 pub fn f1(answer: &str, golds: &[String]) -> f64 {
-    let answer = clipped(answer);
+    let answer = clipped(answer, 1);
     let of = |gold: &String| overlap(&answer, &words(gold)).f1();
     golds.iter().map(of).fold(0.0, f64::max)
 }
@@ -89,13 +94,13 @@ pub fn assertion_recall(answer: &str, question: &str, assertions: &[String]) -> 
         .flat_map(named_in)
         .filter(|word| !asked.contains(word))
         .collect();
-    let said: HashSet<String> = clipped(answer).into_iter().collect();
+    let said: HashSet<String> = clipped(answer, 1).into_iter().collect();
     (!wanted.is_empty()).then(|| wanted.intersection(&said).count() as f64 / wanted.len() as f64)
 }
 
-fn clipped(answer: &str) -> Vec<String> {
+fn clipped(answer: &str, n_facts: usize) -> Vec<String> {
     let mut words = words(answer);
-    words.truncate(ANSWER_WORDS);
+    words.truncate(n_facts * ANSWER_WORDS);
     words
 }
 
