@@ -116,13 +116,41 @@ impl Answer {
 
 /// Whether the form of a question allows that it asks several things.
 fn may_have_parts(question: &str) -> bool {
-    const ENGLISH: [&str; 3] = ["and", "both", "respectively"];
-    const CHINESE: [char; 7] = ['和', '与', '及', '跟', '、', '男', ','];
+    const CHINESE: [char; 5] = ['和', '与', '及', '跟', '、'];
     let folded = fold_str(question);
-    let mut words = folded.split(|c: char| !c.is_alphanumeric());
-    let is_joined = words.any(|word| ENGLISH.contains(&word))
-        || folded.contains(is_han) && (folded.contains(CHINESE) || folded.contains("分别"));
-    is_joined && !names_its_answer(question)
+    // "Who wrote it, and when?"
+    let clauses = folded.split([',', ';', '?']);
+    let n_asking = clauses.filter(|clause| asks_for_words(clause)).count();
+    let is_joined = match folded.contains(is_han) {
+        true => folded.contains(CHINESE) || folded.contains("分别"),
+        false => joins_what_is_asked(question),
+    };
+    (is_joined || n_asking > 1) && !names_its_answer(question)
+}
+
+/// Whether an English question joins names, or else things that are asked about. "What country has low taxes and high
+/// wages?" does not: one country has both, and so no auxiliary stands between what is asked for and the rest.
+fn joins_what_is_asked(question: &str) -> bool {
+    const AUXILIARIES: [&str; 11] = [
+        "is", "are", "was", "were", "do", "does", "did", "will", "can", "could", "would",
+    ];
+    /// In "and in what year".
+    const DISTANCE: usize = 2;
+    let words: Vec<&str> = question.split(|c: char| !c.is_alphanumeric()).collect();
+    let Some(and) = words.iter().position(|word| *word == "and") else {
+        return false;
+    };
+    let (before, behind) = (&words[..and], &words[and + 1..]);
+    let is_name = |word: Option<&&str>| {
+        word.is_some_and(|word| word.starts_with(|c: char| c.is_uppercase() || c.is_numeric()))
+    };
+    is_name(before.last()) && is_name(behind.first())
+        || words.contains(&"respectively")
+        || before.iter().any(|word| AUXILIARIES.contains(word))
+        || behind
+            .iter()
+            .take(DISTANCE)
+            .any(|word| asks_for_words(word))
 }
 
 /// Whether `parts` together ask what `question` asks, and each something of its own.
@@ -132,12 +160,12 @@ fn is_division(question: &str, parts: &[String]) -> bool {
     }
     let whole = units(question);
     let (asking, joining) = (units(ASKING), units(JOINING));
-    // "The canal is by Rask" is no part of who it is by.
-    let is_statement = |part: &String| {
-        let folded = fold_str(part);
-        folded.contains('是') && !asks_for_words(&folded)
-    };
-    if parts.iter().any(is_statement) {
+    // "The canal is by Rask" is no part of who it is by; "the builder of the canal" is one of who that is.
+    let asks = |text: &str| asks_for_words(&fold_str(text));
+    let n_asking = parts.iter().filter(|part| asks(part)).count();
+    let all_ask = n_asking == parts.len();
+    let all_name = n_asking == 0 && (!asks(question) || asks_for_what_is_named(question));
+    if !all_ask && !all_name {
         return false;
     }
     let parts: Vec<BTreeSet<String>> = parts.iter().map(|part| units(part)).collect();
@@ -154,6 +182,13 @@ fn is_division(question: &str, parts: &[String]) -> bool {
                 .into_iter()
                 .all(|(_, other)| part.difference(other).any(|unit| !asking.contains(unit)))
         })
+}
+
+/// Whether a Chinese question names something and asks who or what it is, so that the name alone asks the same.
+fn asks_for_what_is_named(question: &str) -> bool {
+    const FORMS: [&str; 7] = ["分别", "是谁", "是什么", "是多少", "是哪", "是何", "是几"];
+    let folded = fold_str(question);
+    FORMS.iter().any(|form| folded.contains(form))
 }
 
 /// What a question is made of: stems of Latin words, numbers, and Chinese characters.
@@ -212,6 +247,10 @@ mod tests {
                 "ORC2011和2012的舉辦地",
                 ["ORC2011的舉辦地", "ORC2012的舉辦地"],
             ),
+            (
+                "《远山》是谁写的?什么时候出版?",
+                ["《远山》是谁写的?", "《远山》什么时候出版?"],
+            ),
         ] {
             assert!(may_have_parts(question), "{question}");
             let is_verb = question.contains("wrote");
@@ -233,12 +272,17 @@ mod tests {
         ] {
             assert!(!divides(question, parts), "{parts:?}");
         }
-        // The model has answered.
+        // The model has answered, or told what the question tells.
         let question = "草繩與簑衣都是用什麼來作的?";
         assert!(!divides(question, &["草繩是用來作的", "簑衣是用來作的"]));
         assert!(divides(
             question,
             &["草繩是用什麼來作的", "簑衣是用什麼來作的"]
+        ));
+        let question = "1921年布爾什維克接管了哪裡以及亞美尼亞?";
+        assert!(!divides(
+            question,
+            &["1921年布爾什維克接管了哪裡", "亞美尼亞"]
         ));
     }
 
@@ -250,6 +294,8 @@ mod tests {
             "Was it Rask or Holm who built the bridge and the quay?",
             "哈登大橋是誰建造的?",
             "哈登和韦辛哪个更大?",
+            "What country has low taxes and high wages?",
+            "722年,哈登屬於哪個州?",
         ] {
             assert!(!may_have_parts(question), "{question}");
         }

@@ -8,12 +8,14 @@ use super::{Isa, SharedSlice, in_parallel};
 /// Rows of numbers, each group of 32 quantized to -127..=127 with a scale of its own.
 ///
 /// So many rows as a kernel takes at once form a *bundle* and lie interleaved group by group, so that the kernel
-/// reads one stream: `quants` is (bundle, group, row, 32), `scales` and `sums` accordingly.
+/// reads one stream: `quants` is (bundle, group, row, 32), `scales` and `sums` accordingly. Where `interleaved` is 1,
+/// rows lie one behind another: (row, group, 32).
 #[derive(Debug)]
 pub(super) struct Activations {
     m: usize,
     k: usize,
     bundle_rows: usize,
+    interleaved: usize,
     quants: Vec<i8>,       // (bundle, group, row, 32)
     scales: Vec<f32>,      // (bundle, group, row)
     sums: Vec<[i32; 2]>,   // (bundle, group, row), of the first and of the second 16 quants
@@ -23,7 +25,8 @@ pub(super) struct Activations {
 /// The most rows that any kernel takes at once.
 pub(super) const MAX_BUNDLE_ROWS: usize = 6;
 
-/// The rows that a kernel takes at once; all slices begin with the bundle's first group.
+/// The rows that a kernel takes at once; all slices begin with the bundle's first group. Of rows that are not interleaved,
+/// `row` comes before `group` in each of them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bundle<'a> {
     /// The first of the rows.
@@ -60,11 +63,11 @@ impl Activations {
         assert!(k > 0 && x.len().is_multiple_of(k));
         let m = x.len() / k;
         Activations::filled(m, k, isa, |room| {
-            in_parallel(m.div_ceil(isa.bundle_rows()), |bundles| {
-                let rows =
-                    bundles.start * isa.bundle_rows()..m.min(bundles.end * isa.bundle_rows());
+            let interleaved = isa.interleaved(m);
+            in_parallel(m.div_ceil(interleaved), |parts| {
+                let rows = parts.start * interleaved..m.min(parts.end * interleaved);
                 let x = &x[rows.start * k..rows.end * k];
-                // SAFETY: each bundle is handed to one thread.
+                // SAFETY: rows that are interleaved are handed to one thread.
                 unsafe { room.quantize(x, rows, 0..k / GROUP) };
             })
         })
@@ -96,6 +99,7 @@ impl Activations {
             m,
             k,
             bundle_rows: isa.bundle_rows(),
+            interleaved: isa.interleaved(m),
             quants,
             scales,
             sums,
@@ -111,6 +115,11 @@ impl Activations {
     /// Numbers in a row.
     pub(super) fn k(&self) -> usize {
         self.k
+    }
+
+    /// Whether the rows of a bundle lie interleaved, as panels are multiplied with.
+    pub(super) fn are_interleaved(&self) -> bool {
+        self.interleaved == self.bundle_rows
     }
 
     /// What an integer sum of stored weights must start from, in order to end as `zero` and the sum of the weights less
@@ -152,8 +161,8 @@ impl Activations {
     /// One group of one row, and its scale.
     #[cfg(test)]
     pub(super) fn group(&self, row: usize, group: usize) -> (&[i8], f32) {
-        let first_row = row / self.bundle_rows * self.bundle_rows;
-        let n_rows = self.bundle_rows.min(self.m - first_row);
+        let first_row = row / self.interleaved * self.interleaved;
+        let n_rows = self.interleaved.min(self.m - first_row);
         let at = first_row * (self.k / GROUP) + group * n_rows + row - first_row;
         (&self.quants[at * GROUP..(at + 1) * GROUP], self.scales[at])
     }
@@ -171,20 +180,20 @@ pub(super) struct Room<'a> {
 }
 
 impl Room<'_> {
-    /// Quantizes `x`, the numbers (row, k) of these groups of these rows, which are whole bundles.
+    /// Quantizes `x`, the numbers (row, k) of these groups of these rows, with all that they are interleaved with.
     ///
     /// # Safety
     /// No other thread writes these groups of these rows.
     pub(super) unsafe fn quantize(&self, x: &[f32], rows: Range<usize>, groups: Range<usize>) {
-        let bundle_rows = self.isa.bundle_rows();
+        let interleaved = self.isa.interleaved(self.m);
         let k = groups.len() * GROUP;
-        assert!(rows.start.is_multiple_of(bundle_rows) && rows.end <= self.m);
+        assert!(rows.start.is_multiple_of(interleaved) && rows.end <= self.m);
         assert!(groups.end <= self.n_groups && x.len() == rows.len() * k);
-        for (i, x) in x.chunks(bundle_rows * k).enumerate() {
+        for (i, x) in x.chunks(interleaved * k).enumerate() {
             let n_rows = x.len() / k;
-            let first = (rows.start + i * bundle_rows) * self.n_groups + groups.start * n_rows;
+            let first = (rows.start + i * interleaved) * self.n_groups + groups.start * n_rows;
             let at = first..first + groups.len() * n_rows;
-            // SAFETY: the groups of a bundle's rows lie behind one another, and the caller has them alone.
+            // SAFETY: the groups of interleaved rows lie behind one another, and the caller has them alone.
             let (quants, scales, sums, scaled_sums) = unsafe {
                 (
                     self.quants.range(at.start * GROUP..at.end * GROUP),

@@ -1,23 +1,18 @@
 //! AVX-512 VNNI: one `vpdpbusd` multiplies and sums 4 bytes in each of 16 lanes, so weights are brought to unsigned
 //! bytes in registers, and what that added to them is taken off by where the sums start.
 //!
-//! Few rows: each row of weights is read once from its compact blocks, 32 weights a register. Many rows: 32 columns of
-//! weights are expanded for a stretch of k into a panel that stays in the first cache; all rows pass over it, 6 at a
-//! time, with 6 x 32 sums in registers.
+//! Few rows: see `avx512_dot`. Many rows: 32 columns of weights are expanded for a stretch of k into a panel that stays
+//! in the first cache; all rows pass over it, 6 at a time, with 6 x 32 sums in registers.
 
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::activations::{self, Bundle, MAX_BUNDLE_ROWS};
+use super::activations::{self, Bundle};
 use super::attention::{Lanes, Softmax};
+pub(super) use super::avx512_dot::{dot, lanes as dot_lanes};
 use super::format::{Format, GROUP, Matrix};
 use super::pack::{self, COLUMNS, PANEL_GROUPS, Panel};
-use super::unpack::{self, for_format, for_rows, half, read_ahead, scales, sum};
-
-/// Partial sums of the few-rows kernel in which a start is counted: 8 lanes, or 4 for each half of a group.
-pub(super) const fn dot_lanes(format: Format) -> i32 {
-    8 / format.group_scales() as i32
-}
+use super::unpack::{self, for_format, for_rows, scales};
 
 /// Whether this processor has what the functions below are compiled for.
 pub(super) fn is_supported() -> bool {
@@ -77,172 +72,6 @@ fn quantize_group(x: &[f32; GROUP], quants: &mut [i8; GROUP]) -> (f32, [i32; 2])
     }
     let sums = bytes.map(|bytes| _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(bytes)));
     (magnitude / 127.0, sums)
-}
-
-/// The products of some rows of weights, from `first_row`, with each row of a bundle.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-pub(super) fn dot(
-    weights: &Matrix<'_>,
-    first_row: usize,
-    x: &Bundle<'_>,
-    products: &mut [[f32; MAX_BUNDLE_ROWS]],
-) {
-    x.check(weights.n_groups());
-    x.check_starts(weights.format, weights.n_groups());
-    // SAFETY: the bundle was just checked to have as many groups as the rows, which are whole in any matrix.
-    unsafe { for_rows!(x.n_rows, dot_format, [], (weights, first_row, x, products)) }
-}
-
-/// # Safety
-/// The bundle has as many groups as the rows of weights, for `M` rows of its own.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-unsafe fn dot_format<const M: usize>(
-    weights: &Matrix<'_>,
-    first_row: usize,
-    x: &Bundle<'_>,
-    products: &mut [[f32; MAX_BUNDLE_ROWS]],
-) {
-    for (i, products) in products.iter_mut().enumerate() {
-        let row = weights.row(first_row + i);
-        // SAFETY: the caller's promise is the same.
-        let sums =
-            unsafe { for_format!(weights.format, dot_row, [M], (row, weights.n_groups(), x)) };
-        products[..M].copy_from_slice(&sums);
-    }
-}
-
-/// Sums on their way: two of each, so that one does not wait for the other.
-struct Sums<const M: usize> {
-    rows: [[__m256; 2]; M],
-    minima: [__m256; 2], // a lane a row
-}
-
-/// # Safety
-/// `row` has `n_groups` groups; the slices of `x` have so many for `M` rows.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-unsafe fn dot_row<const F: u8, const M: usize>(
-    row: &[u8],
-    n_groups: usize,
-    x: &Bundle<'_>,
-) -> [f32; M] {
-    let zero = _mm256_setzero_ps();
-    let mut sums = Sums {
-        rows: [[zero; 2]; M],
-        minima: [zero; 2],
-    };
-    let format = const { Format::from_u8(F) };
-    // SAFETY: `first + 8 <= n_groups` in the first loop and `first < n_groups` in the second, so that every pointer
-    // is inside of what the caller promised.
-    unsafe {
-        let mut first = 0;
-        while first + 8 <= n_groups {
-            let block = row
-                .as_ptr()
-                .add(first / format.block_groups() * format.block_bytes());
-            read_ahead::<F>(block);
-            let (scales, minima) = scales::<F>(block);
-            let run = Run::new(x, first, format.group_scales());
-            group::<F, M, 0>(block, &scales, &minima, run, &mut sums);
-            group::<F, M, 1>(block, &scales, &minima, run, &mut sums);
-            group::<F, M, 2>(block, &scales, &minima, run, &mut sums);
-            group::<F, M, 3>(block, &scales, &minima, run, &mut sums);
-            group::<F, M, 4>(block, &scales, &minima, run, &mut sums);
-            group::<F, M, 5>(block, &scales, &minima, run, &mut sums);
-            group::<F, M, 6>(block, &scales, &minima, run, &mut sums);
-            group::<F, M, 7>(block, &scales, &minima, run, &mut sums);
-            first += 8;
-        }
-        while first < n_groups {
-            let block = row.as_ptr().add(first * format.block_bytes());
-            let scales = [half(block); 16];
-            group::<F, M, 0>(
-                block,
-                &scales,
-                &[0.0; 8],
-                Run::new(x, first, format.group_scales()),
-                &mut sums,
-            );
-            first += 1;
-        }
-    }
-    let mut minima = [0.0; 8];
-    // SAFETY: 8 floats are written to an array of 8.
-    unsafe {
-        _mm256_storeu_ps(
-            minima.as_mut_ptr(),
-            _mm256_add_ps(sums.minima[0], sums.minima[1]),
-        )
-    };
-    std::array::from_fn(|r| sum(_mm256_add_ps(sums.rows[r][0], sums.rows[r][1])) - minima[r])
-}
-
-/// Where the run of groups that is being multiplied begins, in each slice of a bundle of `M` rows.
-#[derive(Clone, Copy)]
-struct Run<const M: usize> {
-    quants: *const [[i8; GROUP]; M],
-    scales: *const [f32; M],
-    scaled_sums: *const f32,
-    starts: *const i32,
-}
-
-impl<const M: usize> Run<M> {
-    /// # Safety
-    /// The bundle has `M` rows and a group `first`.
-    unsafe fn new(x: &Bundle<'_>, first: usize, group_scales: usize) -> Self {
-        // SAFETY: the caller's promise.
-        unsafe {
-            Run {
-                quants: x.quants.as_ptr().cast::<[[i8; GROUP]; M]>().add(first),
-                scales: x.scales.as_ptr().cast::<[f32; M]>().add(first),
-                scaled_sums: x.scaled_sums.as_ptr().add(first * M),
-                starts: x.starts.as_ptr().add(first * M * group_scales),
-            }
-        }
-    }
-}
-
-/// Adds group `G` of a run to the sums.
-///
-/// # Safety
-/// `block` begins the run, which has a group `G` in the weights and in the bundle.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-unsafe fn group<const F: u8, const M: usize, const G: usize>(
-    block: *const u8,
-    scales: &[f32; 16],
-    minima: &[f32; 8],
-    run: Run<M>,
-    sums: &mut Sums<M>,
-) {
-    let format = const { Format::from_u8(F) };
-    // SAFETY: all offsets are those of group `G`, which the caller promised to be there.
-    unsafe {
-        let weights = quants::<F, G>(block);
-        for r in 0..M {
-            let x = _mm256_loadu_si256((&raw const (*run.quants.add(G))[r]).cast());
-            let x_scale = (*run.scales.add(G))[r];
-            let (start, scale) = if format.group_scales() == 2 {
-                let halves = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
-                let start = run.starts.cast::<i64>().add(G * M + r).read_unaligned();
-                let start = _mm256_permutevar8x32_epi32(_mm256_set1_epi64x(start), halves);
-                let scale = scales.as_ptr().cast::<f64>().add(G).read_unaligned();
-                let scale =
-                    _mm256_permutevar8x32_ps(_mm256_castpd_ps(_mm256_set1_pd(scale)), halves);
-                (start, _mm256_mul_ps(scale, _mm256_set1_ps(x_scale)))
-            } else {
-                (
-                    _mm256_set1_epi32(*run.starts.add(G * M + r)),
-                    _mm256_set1_ps(scales[G] * x_scale),
-                )
-            };
-            let dot = _mm256_cvtepi32_ps(_mm256_dpbusd_epi32(start, weights, x));
-            sums.rows[r][G % 2] = _mm256_fmadd_ps(dot, scale, sums.rows[r][G % 2]);
-        }
-        if format.has_minima() {
-            let x = _mm256_maskz_loadu_ps(const { (1u8 << M) - 1 }, run.scaled_sums.add(G * M));
-            sums.minima[G % 2] = _mm256_fmadd_ps(_mm256_set1_ps(minima[G]), x, sums.minima[G % 2]);
-        }
-    }
 }
 
 /// As [`unpack::quants`], with mask registers for the fifth bits.

@@ -196,6 +196,15 @@ impl Isa {
         2 * self.bundle_rows()
     }
 
+    /// How many of `m` rows of activations lie interleaved.
+    pub(super) fn interleaved(self, m: usize) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 if m <= self.few_rows() => 1,
+            _ => self.bundle_rows(),
+        }
+    }
+
     /// Whether there are kernels that multiply many rows by a panel.
     pub(super) fn has_panels(self) -> bool {
         match self {

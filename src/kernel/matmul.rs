@@ -135,6 +135,7 @@ fn multiply(
     panel: &mut Panel,
     products: &mut [[f32; COLUMNS]],
 ) {
+    assert!(x.are_interleaved());
     let firsts = columns.clone().step_by(COLUMNS);
     for (first, products) in firsts.clone().zip(products.chunks_exact_mut(x.m())) {
         let mut start = [0.0; COLUMNS];
@@ -271,14 +272,50 @@ mod tests {
         x
     }
 
+    /// A multiple of what pages are anywhere.
+    const PAGE: usize = 64 << 10;
+
+    /// Bytes before a page that nobody may read, and so at an odd address: a kernel that reads one too many ends the test.
+    struct Fenced {
+        map: memmap2::MmapRaw,
+        start: usize,
+    }
+
+    impl Fenced {
+        fn new(bytes: &[u8]) -> Fenced {
+            let fence = bytes.len().next_multiple_of(PAGE);
+            let mut map = memmap2::MmapMut::map_anon(fence + PAGE).unwrap();
+            let start = fence - bytes.len();
+            map[start..fence].copy_from_slice(bytes);
+            let map = memmap2::MmapRaw::from(map);
+            #[cfg(unix)]
+            {
+                let page = map.as_mut_ptr().wrapping_add(fence).cast();
+                // SAFETY: the page is of this map alone, and no reference to it is left.
+                let done = unsafe { libc::mprotect(page, PAGE, libc::PROT_NONE) };
+                assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+            }
+            Fenced { map, start }
+        }
+    }
+
+    impl std::ops::Deref for Fenced {
+        type Target = [u8];
+
+        fn deref(&self) -> &[u8] {
+            let n_bytes = self.map.len() - PAGE - self.start;
+            // SAFETY: these bytes were written, and nobody writes them again.
+            unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(self.start), n_bytes) }
+        }
+    }
+
     fn check(format: Format, m: usize, n: usize, k: usize) {
         let mut random = Random((m * 1_000_003 + n * 1_009 + k) as u64);
         for isa in Isa::available() {
             for whole in [true, false] {
                 let bytes = blocks(format, n, k, whole, &mut random);
-                // One byte further, nothing is aligned.
-                let shifted: Vec<u8> = [0].into_iter().chain(bytes).collect();
-                let weights = Matrix::new(format, (n, k), &shifted[1..]).unwrap();
+                let fenced = Fenced::new(&bytes);
+                let weights = Matrix::new(format, (n, k), &fenced).unwrap();
                 let x = Activations::quantize(&numbers(m, k, whole, &mut random), k, isa);
                 let expected = reference::matmul(&weights, &x);
                 let bias: Option<Vec<f32>> =

@@ -36,6 +36,8 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
+mod avx512_dot;
+#[cfg(target_arch = "x86_64")]
 mod avx_vnni;
 mod cuda;
 mod device;

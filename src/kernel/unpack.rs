@@ -85,15 +85,21 @@ macro_rules! multiply_for {
 }
 pub(super) use multiply_for;
 
-/// Asks memory for what comes some runs of 8 groups after this one: its own guess falls behind.
+/// Asks memory for what comes after this run of 8 groups, into the second cache, and the second cache for what comes next:
+/// its own guess falls behind, and the first cache alone waits for too few lines at a time.
 #[inline(always)]
 pub(super) fn read_ahead<const F: u8>(block: *const u8) {
-    const AHEAD_BYTES: usize = 2048;
+    const FROM_MEMORY: usize = 4096;
+    const FROM_SECOND_CACHE: usize = 1024;
     const LINE_BYTES: usize = 64;
     let format = const { Format::from_u8(F) };
     for line in (0..8 / format.block_groups() * format.block_bytes()).step_by(LINE_BYTES) {
+        let ahead = |n_bytes: usize| block.wrapping_add(n_bytes + line).cast();
         // SAFETY: nothing is read from the address, whether there is something or not.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(AHEAD_BYTES + line).cast()) };
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T1>(ahead(FROM_MEMORY));
+            _mm_prefetch::<_MM_HINT_T0>(ahead(FROM_SECOND_CACHE));
+        }
     }
 }
 
