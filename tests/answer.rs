@@ -295,8 +295,15 @@ fn what_one_part_of_a_question_asks_may_be_missing() {
 #[test]
 fn a_question_that_the_model_answers_or_changes_is_asked_as_it_is() {
     let question = "How long should the work on the quay and the bridge last?";
+    let pointed = ["eleven months", "eleven months"];
     for division in [question, "Work lasts eleven months.|It was Rask.", ""] {
-        let found = ask_in_parts(question, division, ["eleven months", "eleven months"]);
+        let found = ask_in_parts(question, division, pointed);
         assert_eq!(found.claims.len(), 1, "{division}");
     }
+    let long = format!(
+        "How long should the work on the {} and the quay last?",
+        "old ".repeat(90)
+    );
+    let found = ask_in_parts(&long, "a prompt that may not fit is not written", pointed);
+    assert_eq!(found.claims.len(), 1);
 }

@@ -21,7 +21,7 @@ use crate::text::script::is_han;
 
 /// A question that asks for more than this is not taken apart.
 const MOST_PARTS: usize = 4;
-/// Tokens of all parts together at the most.
+/// Tokens of all parts together at the most; a question of more than half of them is not taken apart.
 const TOKENS: usize = 160;
 /// What parts stand between in the model's line.
 const MARK: char = '|';
@@ -44,7 +44,7 @@ impl Parts {
             questions: vec![question.to_owned()],
             cost: Usage::default(),
         };
-        if !may_have_parts(question) {
+        if !may_have_parts(question) || lm.count(question) > TOKENS / 2 {
             return Ok(parts);
         }
         let lang = detect(question);
@@ -171,16 +171,17 @@ fn is_division(question: &str, parts: &[String]) -> bool {
     let parts: Vec<BTreeSet<String>> = parts.iter().map(|part| units(part)).collect();
     let is_new = |unit: &String| !whole.contains(unit) && !asking.contains(unit);
     let is_lost = |unit: &&String| !parts.iter().any(|part| part.contains(*unit));
+    let asks_more = |part: &BTreeSet<String>, other: &BTreeSet<String>| {
+        part.difference(other).any(|unit| !asking.contains(unit))
+    };
     !parts.iter().flatten().any(is_new)
         && whole
             .difference(&joining)
             .filter(is_lost)
             .all(|unit| asking.contains(unit))
-        && parts.iter().enumerate().all(|(idx, part)| {
-            let others = parts.iter().enumerate().filter(|(other, _)| *other != idx);
-            others
-                .into_iter()
-                .all(|(_, other)| part.difference(other).any(|unit| !asking.contains(unit)))
+        && parts.iter().enumerate().all(|(i, part)| {
+            let mut others = parts.iter().enumerate().filter(|(j, _)| i != *j);
+            others.all(|(_, other)| asks_more(part, other))
         })
 }
 
