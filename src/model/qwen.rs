@@ -153,13 +153,15 @@ impl Qwen {
     /// [`Interrupted`], soon after `stop` became true; an id or a length that is out of range.
     pub fn forward(&self, ids: &[u32], cache: &mut Cache, stop: &AtomicBool) -> Result<Tensor> {
         ensure!(!ids.is_empty(), "no token to read");
+        // As many as are computed alike beside all the others.
+        let n_last = self.few_rows().map_or(1, |few| few + 1);
         let mut hidden = None;
         for ids in ids.chunks(ids.len().div_ceil(ids.len().div_ceil(CHUNK))) {
             hidden = None; // frees the last chunk's states before the next ones are made
             let part = Part { ids, cache };
-            hidden.replace(self.read(&mut [part], stop)?);
+            hidden.replace(self.read(&mut [part], n_last, stop)?);
         }
-        let hidden = hidden.expect("at least one chunk was read"); // (n_last_chunk, hidden)
+        let hidden = hidden.expect("at least one chunk was read"); // (n_last at most, hidden)
         let last = hidden.narrow(0, hidden.dim(0)? - 1, 1)?;
         Ok(self.logits(&last)?.squeeze(0)?)
     }
@@ -176,12 +178,13 @@ impl Qwen {
     /// Reads the parts of several sequences at once, and returns the logits after every one of their tokens, (tokens,
     /// vocabulary). When it fails, no cache has changed.
     pub fn step(&self, parts: &mut [Part<'_>], stop: &AtomicBool) -> Result<Tensor> {
-        let hidden = self.read(parts, stop)?;
+        let hidden = self.read(parts, usize::MAX, stop)?;
         self.logits(&hidden)
     }
 
-    /// Takes the tokens of all parts through all layers: (tokens, hidden).
-    fn read(&self, parts: &mut [Part<'_>], stop: &AtomicBool) -> Result<Tensor> {
+    /// Takes the tokens of all parts through all layers: (tokens, hidden). Of a part that is alone only the last `n_last`
+    /// tokens come out; of the others nothing but the keys and values of the last layer is needed.
+    fn read(&self, parts: &mut [Part<'_>], n_last: usize, stop: &AtomicBool) -> Result<Tensor> {
         for part in parts.iter_mut() {
             part.cache.reserve(part.ids.len())?;
         }
@@ -191,10 +194,11 @@ impl Qwen {
         for (idx, layer) in self.layers.iter().enumerate() {
             check(stop)?;
             let normed = rms_norm(&x, &layer.attention_norm, self.config.rms_eps as f32)?;
-            x = add(
-                &x,
-                &layer.attention(&normed, idx, parts, &rope, &self.config)?,
-            )?;
+            let is_last = idx + 1 == self.layers.len() && parts.len() == 1;
+            let n_out = if is_last { n_last } else { usize::MAX };
+            let mixed = layer.attention(&normed, idx, n_out, parts, &rope, &self.config)?;
+            let n_out = mixed.dim(0)?;
+            x = add(&x.narrow(0, x.dim(0)? - n_out, n_out)?, &mixed)?;
             check(stop)?;
             let normed = rms_norm(&x, &layer.feed_forward_norm, self.config.rms_eps as f32)?;
             x = add(&x, &layer.feed_forward(&normed)?)?;
@@ -280,11 +284,12 @@ impl Layer {
         ]
     }
 
-    /// Grouped-query attention: (tokens, hidden) -> (tokens, hidden).
+    /// Grouped-query attention: (tokens, hidden) -> (the last `n_out` tokens of each part, hidden).
     fn attention(
         &self,
         x: &Tensor,
         layer_idx: usize,
+        n_out: usize,
         parts: &mut [Part<'_>],
         rope: &Rope,
         config: &Config,
@@ -312,14 +317,17 @@ impl Layer {
         let query = rope.rotate(&by_head(query, n_heads, query_norm)?)?; // (tokens, head, head_dim)
         let key = rope.rotate(&by_head(key, n_kv_heads, key_norm)?)?; // (tokens, kv_head, head_dim)
         let value = by_head(value, n_kv_heads, None)?; // (tokens, kv_head, head_dim)
-        let mut mixed = Vec::with_capacity(parts.len()); // (part's tokens, head * head_dim) each
+        let mut mixed = Vec::with_capacity(parts.len()); // (n_out, head * head_dim) each
         let mut first = 0;
         for part in parts {
-            let own = |x: &Tensor| x.narrow(0, first, part.ids.len());
+            let n_own = part.ids.len();
+            let own = |x: &Tensor| x.narrow(0, first, n_own);
             let (key, value) = (own(&key)?.transpose(0, 1)?, own(&value)?.transpose(0, 1)?);
             let (keys, values) = part.cache.append(layer_idx, &key, &value)?;
-            mixed.push(attend(&own(&query)?, &keys, &values)?);
-            first += part.ids.len();
+            let n_out = n_out.min(n_own);
+            let query = own(&query)?.narrow(0, n_own - n_out, n_out)?;
+            mixed.push(attend(&query, &keys, &values)?);
+            first += n_own;
         }
         self.attention_output.forward(&Tensor::cat(&mixed, 0)?)
     }
