@@ -3,7 +3,7 @@
 //!
 //! The form of a question tells whether it may ask several things, the model takes it apart, in the words of the
 //! question alone, and what it wrote counts only if it is a division: nothing is added, nothing is lost, and no part
-//! asks all that another one does. Where one sentence tells of all parts, the question is asked as it is.
+//! asks all that another one does.
 
 use std::collections::BTreeSet;
 
@@ -27,8 +27,6 @@ const TOKENS: usize = 160;
 const MARK: char = '|';
 /// Words that a part may have though the question has them not: what it asks by.
 const ASKING: &str = "是谁什么哪多少几何时 who what when which is are was were did does do";
-/// Words of questions that no answer has to hold either.
-const IDLE: &str = "how many much long often old where why whose whom have has had";
 /// What joins parts, and is in none of them.
 const JOINING: &str = "和与及以跟分别各都的 both respectively";
 
@@ -40,13 +38,8 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Takes `question` apart; `hits` are what was found for the whole of it, the best first.
-    pub fn of(
-        question: &str,
-        hits: &[Hit],
-        lm: &mut dyn LanguageModel,
-        plan: &AnswerPlan,
-    ) -> Result<Parts> {
+    /// Takes `question` apart.
+    pub fn of(question: &str, lm: &mut dyn LanguageModel, plan: &AnswerPlan) -> Result<Parts> {
         let mut parts = Parts {
             questions: vec![question.to_owned()],
             cost: Usage::default(),
@@ -67,15 +60,10 @@ impl Parts {
         parts.cost = completion.usage;
         let lines = completion.text.split(MARK).map(tidy);
         let division: Vec<String> = lines.map(|line| in_language(line, lang)).collect();
-        if is_division(question, &division) && !are_told_at_once(&division, hits) {
+        if is_division(question, &division) {
             parts.questions = division;
         }
         Ok(parts)
-    }
-
-    /// Whether the question asks for one thing, or is asked as if it did.
-    pub fn is_whole(&self) -> bool {
-        self.questions.len() == 1
     }
 
     /// One answer of the answers to the parts, which come in their order.
@@ -195,27 +183,6 @@ fn is_division(question: &str, parts: &[String]) -> bool {
             let mut others = parts.iter().enumerate().filter(|(j, _)| i != *j);
             others.all(|(_, other)| asks_more(part, other))
         })
-}
-
-/// Whether a sentence of `hits` speaks of all that only one of the parts asks about, and, with its title, of most of what
-/// they share. "The peas and the beans were sown in May" answers when each of both was.
-fn are_told_at_once(parts: &[String], hits: &[Hit]) -> bool {
-    let asking = &units(ASKING) | &units(IDLE);
-    let parts = parts.iter().map(|part| &units(part) - &asking);
-    let parts: Vec<BTreeSet<String>> = parts.collect();
-    let all: BTreeSet<String> = parts.iter().flatten().cloned().collect();
-    let is_shared = |unit: &String| parts.iter().all(|part| part.contains(unit));
-    let (shared, own): (Vec<String>, Vec<String>) = all.into_iter().partition(is_shared);
-    hits.iter().any(|hit| {
-        let title = units(hit.passage.title.as_deref().unwrap_or_default());
-        hit.passage.sentences.iter().any(|sentence| {
-            let held = units(&sentence.text);
-            let n_shared = shared
-                .iter()
-                .filter(|unit| held.contains(*unit) || title.contains(*unit));
-            own.iter().all(|unit| held.contains(unit)) && 2 * n_shared.count() >= shared.len()
-        })
-    })
 }
 
 /// Whether a Chinese question names something and asks who or what it is, so that the name alone asks the same.

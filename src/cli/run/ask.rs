@@ -16,9 +16,9 @@ use super::super::{Exit, config, parts, progress, repl};
 use super::find_articles;
 use crate::compose::answer::{answer, standalone};
 use crate::compose::{Answer, AnswerPlan, Parts, Turn};
+use crate::corpus::Encoder;
 use crate::corpus::filter::{Filter, Narrowed};
 use crate::corpus::index::{Index, Rebuilt, folder_of};
-use crate::corpus::{Encoder, Hit};
 use crate::model::embed::Embedder;
 use crate::model::engine::Engine;
 
@@ -112,30 +112,19 @@ impl Session {
         if self.console.verbose && full != question {
             wait.pause(|| self.console.note(&format!("understood as: {full}")));
         }
-        let hits = self.search(&full)?;
-        let apart = Parts::of(&full, &hits, &mut self.engine, &self.plan)?;
-        if self.console.verbose && !apart.is_whole() {
+        let apart = Parts::of(&full, &mut self.engine, &self.plan)?;
+        if self.console.verbose && apart.questions.len() > 1 {
             let questions = apart.questions.join(" | ");
             wait.pause(|| self.console.note(&format!("taken apart as: {questions}")));
         }
-        let answers = match apart.is_whole() {
-            true => answer(&full, hits, &mut self.engine, &self.plan).map(|whole| vec![whole]),
-            false => apart
-                .questions
-                .iter()
-                .map(|part| {
-                    let hits = self.search(part)?;
-                    answer(part, hits, &mut self.engine, &self.plan)
-                })
-                .collect(),
-        };
+        let answers = apart.questions.iter().map(|part| {
+            let encoder = self.encoder.as_mut().map(|it| it as &mut dyn Encoder);
+            let hits = self.index.search(part, encoder, self.n_passages)?;
+            answer(part, hits, &mut self.engine, &self.plan)
+        });
+        let answers = answers.collect::<Result<_>>();
         wait.pause(|| parts::warn_of_kv(&mut self.engine, self.console));
         Ok(apart.join(answers?))
-    }
-
-    fn search(&mut self, question: &str) -> Result<Vec<Hit>> {
-        let encoder = self.encoder.as_mut().map(|it| it as &mut dyn Encoder);
-        self.index.search(question, encoder, self.n_passages)
     }
 
     /// Prints an answer.

@@ -201,12 +201,7 @@ pub(super) fn ask<'l>(
     mut search: impl FnMut(&mut Lab<'l>, &str) -> Result<Vec<Hit>>,
 ) -> Result<Answer> {
     let plan = lab.plan.clone();
-    let hits = search(lab, question)?;
-    let parts = Parts::of(question, &hits, lab.lm()?, &plan)?;
-    if parts.is_whole() {
-        let whole = answer(question, hits, lab.lm()?, &plan)?;
-        return Ok(parts.join(vec![whole]));
-    }
+    let parts = Parts::of(question, lab.lm()?, &plan)?;
     let mut answers = Vec::new();
     for part in &parts.questions {
         let hits = search(lab, part)?;
