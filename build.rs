@@ -10,37 +10,14 @@ fn main() {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).output().ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
-        output
-            .status
-            .success()
-            .then(|| text.trim().to_owned())
-            .filter(|text| !text.is_empty())
+        output.status.success().then(|| text.trim().to_owned()).filter(|text| !text.is_empty())
     };
     // Outside a checkout there is nothing to note.
-    let commit = git(&[
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=12",
-        "--exclude=*",
-    ]);
-    println!(
-        "cargo::rustc-env=PRECIS_COMMIT={}",
-        commit.unwrap_or_else(|| "unknown".into())
-    );
-    println!(
-        "cargo::rustc-env=PRECIS_ARITHMETIC={:016x}",
-        arithmetic().expect("the sources can be read")
-    );
+    let commit = git(&["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]);
+    println!("cargo::rustc-env=PRECIS_COMMIT={}", commit.unwrap_or_else(|| "unknown".into()));
+    println!("cargo::rustc-env=PRECIS_ARITHMETIC={:016x}", arithmetic().expect("the sources can be read"));
     // A change of the sources makes a checkout dirty, a commit or a reset moves its log.
-    for path in [
-        "build.rs",
-        "src",
-        "prompts",
-        "models",
-        "Cargo.toml",
-        "Cargo.lock",
-    ] {
+    for path in ["build.rs", "src", "prompts", "models", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={path}");
     }
     for name in ["logs/HEAD", "index"] {
@@ -53,9 +30,7 @@ fn main() {
 /// A hash of the sources that numbers come from, those of other crates by their versions.
 fn arithmetic() -> io::Result<u64> {
     let mut hasher = DefaultHasher::new();
-    let mut paths: Vec<PathBuf> = ["src/kernel", "src/model", "Cargo.lock"]
-        .map(PathBuf::from)
-        .into();
+    let mut paths: Vec<PathBuf> = ["src/kernel", "src/model", "Cargo.lock"].map(PathBuf::from).into();
     while let Some(path) = paths.pop() {
         if path.is_dir() {
             let inside = fs::read_dir(&path)?.map(|entry| Ok(entry?.path()));

@@ -17,34 +17,17 @@ use precis::kernel::{Format, Isa, QLinear};
 const ROUNDS: usize = 7;
 
 fn main() -> anyhow::Result<()> {
-    let only: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|arg| !arg.starts_with("--"))
-        .collect();
-    let sizes: Vec<usize> = match only
-        .iter()
-        .filter_map(|arg| arg.parse().ok())
-        .collect::<Vec<_>>()
-    {
+    let only: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let sizes: Vec<usize> = match only.iter().filter_map(|arg| arg.parse().ok()).collect::<Vec<_>>() {
         sizes if sizes.is_empty() => vec![1, 4, 32, 512],
         sizes => sizes,
     };
     let gigahertz = gigahertz();
-    println!(
-        "{gigahertz:.2} GHz, {} threads",
-        precis::kernel::n_threads()
-    );
-    println!(
-        "isa      format      n     k    m |      ms  GMAC/s  MAC/cycle   GB/s | candle ms  ratio"
-    );
+    println!("{gigahertz:.2} GHz, {} threads", precis::kernel::n_threads());
+    println!("isa      format      n     k    m |      ms  GMAC/s  MAC/cycle   GB/s | candle ms  ratio");
     for format in Format::ALL {
-        let mut formats = only
-            .iter()
-            .filter(|arg| arg.parse::<usize>().is_err())
-            .peekable();
-        if formats.peek().is_some()
-            && !formats.any(|name| format!("{format:?}").eq_ignore_ascii_case(name))
-        {
+        let mut formats = only.iter().filter(|arg| arg.parse::<usize>().is_err()).peekable();
+        if formats.peek().is_some() && !formats.any(|name| format!("{format:?}").eq_ignore_ascii_case(name)) {
             continue;
         }
         for (n, k) in [(4864, 896), (896, 4864), (8960, 1536), (1536, 8960)] {
@@ -60,21 +43,13 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn measure(format: Format, n: usize, k: usize, m: usize, gigahertz: f64) -> anyhow::Result<()> {
-    let values: Vec<f32> = (0..n * k)
-        .map(|i| ((i * 7919 % 10_007) as f32 - 5_000.0) / 5_000.0)
-        .collect();
+    let values: Vec<f32> = (0..n * k).map(|i| ((i * 7919 % 10_007) as f32 - 5_000.0) / 5_000.0).collect();
     let weights = Tensor::from_vec(values, (n, k), &Device::Cpu)?;
     let quantized = || QTensor::quantize(&weights, format.dtype());
     let n_bytes = quantized()?.storage_size_in_bytes();
     // Copies in turn, so that what one token reads has left the caches before the next.
-    let n_copies = if m == 1 {
-        (400_000_000 / n_bytes).clamp(1, 40)
-    } else {
-        1
-    };
-    let x: Vec<f32> = (0..m * k)
-        .map(|i| ((i * 6_007 % 9_973) as f32 - 5_000.0) / 1_000.0)
-        .collect();
+    let n_copies = if m == 1 { (400_000_000 / n_bytes).clamp(1, 40) } else { 1 };
+    let x: Vec<f32> = (0..m * k).map(|i| ((i * 6_007 % 9_973) as f32 - 5_000.0) / 1_000.0).collect();
     let x = Tensor::from_vec(x, (m, k), &Device::Cpu)?;
     let time = |layers: &[QLinear]| -> anyhow::Result<f64> {
         let started = seconds();
@@ -83,11 +58,8 @@ fn measure(format: Format, n: usize, k: usize, m: usize, gigahertz: f64) -> anyh
         }
         Ok((seconds() - started) * 1e3 / layers.len() as f64)
     };
-    let copies = |make: &dyn Fn() -> anyhow::Result<QLinear>| {
-        (0..n_copies)
-            .map(|_| make())
-            .collect::<anyhow::Result<Vec<_>>>()
-    };
+    let copies =
+        |make: &dyn Fn() -> anyhow::Result<QLinear>| (0..n_copies).map(|_| make()).collect::<anyhow::Result<Vec<_>>>();
     let theirs = copies(&|| QLinear::candle(quantized()?, None))?;
     let ours: Vec<(Isa, Vec<QLinear>)> = Isa::available()
         .into_iter()
@@ -124,15 +96,8 @@ fn median(mut times: Vec<f64>) -> f64 {
 
 /// Seconds by the clock, or, with one thread, seconds that the processor worked for this process.
 fn seconds() -> f64 {
-    let clock = if precis::kernel::n_threads() == 1 {
-        libc::CLOCK_PROCESS_CPUTIME_ID
-    } else {
-        libc::CLOCK_MONOTONIC
-    };
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let clock = if precis::kernel::n_threads() == 1 { libc::CLOCK_PROCESS_CPUTIME_ID } else { libc::CLOCK_MONOTONIC };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a place for the answer.
     let result = unsafe { libc::clock_gettime(clock, &mut time) };
     assert_eq!(result, 0, "every Unix has both clocks");

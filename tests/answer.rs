@@ -22,19 +22,11 @@ fn hit(path: &str, text: &str) -> Hit {
     };
     let article = Article::read(&raw).unwrap();
     let passage: Passage = passages(&article).remove(0);
-    Hit {
-        passage,
-        score: 0.15,
-        also: Vec::new(),
-    }
+    Hit { passage, score: 0.15, also: Vec::new() }
 }
 
 fn plan() -> AnswerPlan {
-    AnswerPlan {
-        lang: None,
-        sampling: Sampling::Greedy,
-        prompts: Prompts::default(),
-    }
+    AnswerPlan { lang: None, sampling: Sampling::Greedy, prompts: Prompts::default() }
 }
 
 /// Whether a prompt asks for the verdict.
@@ -55,11 +47,7 @@ fn ask(question: &str, hits: Vec<Hit>, said: impl Fn(&Prompt) -> &'static str) -
 #[test]
 fn the_words_that_answer_are_told_with_the_sentence_that_they_stand_in() {
     let said = says(" answerable", "eleven months");
-    let found = ask(
-        "How long should the work on the quay last?",
-        vec![hit("a.txt", QUAY)],
-        said,
-    );
+    let found = ask("How long should the work on the quay last?", vec![hit("a.txt", QUAY)], said);
     assert_eq!(found.claims.len(), 1);
     let told = "Work begins in March and should last eleven months.";
     assert_eq!(found.claims[0].text, told);
@@ -71,32 +59,17 @@ fn the_words_that_answer_are_told_with_the_sentence_that_they_stand_in() {
 #[test]
 fn what_the_sentence_does_not_answer_is_refused_with_the_reason() {
     let said = says(" unanswerable", "eleven months");
-    let found = ask(
-        "How long did the mayor of Ostrel hold office?",
-        vec![hit("a.txt", QUAY)],
-        said,
-    );
+    let found = ask("How long did the mayor of Ostrel hold office?", vec![hit("a.txt", QUAY)], said);
     assert!(!found.found());
-    assert!(
-        found.dropped[0].why.contains("hardly answers"),
-        "{:?}",
-        found.dropped
-    );
+    assert!(found.dropped[0].why.contains("hardly answers"), "{:?}", found.dropped);
     assert_eq!(found.passages.len(), 1, "the nearest passages stay");
 }
 
 #[test]
 fn words_that_nothing_supports_give_way_to_the_sentence_itself() {
     let said = says(" answerable", "5.6 million euros");
-    let found = ask(
-        "How much will Ostrel spend on the quay?",
-        vec![hit("a.txt", QUAY)],
-        said,
-    );
-    assert_eq!(
-        found.claims[0].text,
-        "Ostrel will spend 4.2 million euros on a new ferry quay."
-    );
+    let found = ask("How much will Ostrel spend on the quay?", vec![hit("a.txt", QUAY)], said);
+    assert_eq!(found.claims[0].text, "Ostrel will spend 4.2 million euros on a new ferry quay.");
     assert!(found.dropped[0].why.contains("5.6"), "{:?}", found.dropped);
 }
 
@@ -117,10 +90,7 @@ fn whether_something_is_so_says_the_sentence_that_is_nearest_to_the_question() {
     let said = says(" answerable", "the bakery");
     let question = "Will the quay push the fishermen out of the harbour?";
     let found = ask(question, vec![hit("a.txt", QUAY)], said);
-    assert_eq!(
-        found.claims[0].text,
-        "Fishermen fear that the quay will push them out of the harbour."
-    );
+    assert_eq!(found.claims[0].text, "Fishermen fear that the quay will push them out of the harbour.");
     assert_eq!(found.claims[0].focus, None);
 }
 
@@ -136,8 +106,7 @@ fn articles_that_answer_differently_are_both_heard() {
         false => words(prompt),
     };
     let question = "How many euros will Ostrel spend on the ferry quay?";
-    let between =
-        ["c.txt", "d.txt", "e.txt"].map(|path| hit(path, "Rye bread is sold in Mill Street."));
+    let between = ["c.txt", "d.txt", "e.txt"].map(|path| hit(path, "Rye bread is sold in Mill Street."));
     let mut hits = vec![hit("a.txt", QUAY)];
     hits.extend(between);
     hits.push(hit("b.txt", other));
@@ -148,10 +117,8 @@ fn articles_that_answer_differently_are_both_heard() {
         };
         found.claims.iter().map(told).collect()
     };
-    let [first, second] = [
-        ("4.2 million euros".to_owned(), "a.txt".to_owned()),
-        ("6.5 million euros".to_owned(), "b.txt".to_owned()),
-    ];
+    let [first, second] =
+        [("4.2 million euros".to_owned(), "a.txt".to_owned()), ("6.5 million euros".to_owned(), "b.txt".to_owned())];
     let both = [first.clone(), second.clone()];
     assert_eq!(told(ask(question, hits.clone(), said)), both);
 
@@ -189,9 +156,7 @@ fn an_answer_is_in_the_language_of_the_question_beside_the_words_of_the_article(
 #[test]
 fn only_sentences_that_bear_on_the_question_are_read_and_only_their_words_may_be_written() {
     let long: String = (0..60)
-        .map(|i| {
-            format!("The bakery number {i} in Mill Street sells rye bread and cake to {i} people. ")
-        })
+        .map(|i| format!("The bakery number {i} in Mill Street sells rye bread and cake to {i} people. "))
         .collect();
     let prompts = RefCell::new(Vec::new());
     let mut lm = Scripted::new(|prompt: &Prompt| {
@@ -199,13 +164,7 @@ fn only_sentences_that_bear_on_the_question_are_read_and_only_their_words_may_be
         "eleven months".to_owned()
     });
     let hits = vec![hit("b.txt", &long), hit("a.txt", QUAY)];
-    answer(
-        "How long should the work on the quay last?",
-        hits,
-        &mut lm,
-        &plan(),
-    )
-    .unwrap();
+    answer("How long should the work on the quay last?", hits, &mut lm, &plan()).unwrap();
     let prompts = prompts.borrow();
     let only = prompts[0].only.as_deref().unwrap();
     assert!(only.contains("eleven months") && prompts[0].user.contains("eleven months"));
@@ -216,25 +175,16 @@ fn only_sentences_that_bear_on_the_question_are_read_and_only_their_words_may_be
 #[test]
 fn no_passage_is_no_answer_and_asks_no_model() {
     let mut lm = Scripted::new(|_: &Prompt| unreachable!("there is nothing to read"));
-    assert!(
-        !answer("Who?", Vec::new(), &mut lm, &plan())
-            .unwrap()
-            .found()
-    );
+    assert!(!answer("Who?", Vec::new(), &mut lm, &plan()).unwrap().found());
 }
 
 /// The answer to a question that the model takes apart as `division`; each part has the same passages.
 fn ask_in_parts(question: &str, division: &'static str, pointed: [&'static str; 2]) -> Answer {
     let bridge = "The bridge at Halden was built in 1911 by Otto Rask. It has two lanes.";
-    let hits = [
-        vec![hit("a.txt", QUAY)],
-        vec![hit("b.txt", bridge), hit("a.txt", QUAY)],
-    ];
+    let hits = [vec![hit("a.txt", QUAY)], vec![hit("b.txt", bridge), hit("a.txt", QUAY)]];
     let mut lm = Scripted::new(move |prompt: &Prompt| {
         match prompt {
-            prompt if prompt.user.contains("Text: ") && prompt.user.contains("rye") => {
-                " unanswerable"
-            }
+            prompt if prompt.user.contains("Text: ") && prompt.user.contains("rye") => " unanswerable",
             prompt if is_verdict(prompt) => " answerable",
             prompt if prompt.system.contains("apart") => division,
             prompt if prompt.user.contains("quay last?") => pointed[0],
@@ -257,33 +207,17 @@ fn facts_of_two_articles_are_told_together_and_both_are_cited() {
     let told: Vec<&str> = found.claims.iter().map(|claim| &*claim.text).collect();
     assert_eq!(
         told,
-        [
-            "Work begins in March and should last eleven months.",
-            "The bridge at Halden was built in 1911 by Otto Rask.",
-        ]
+        ["Work begins in March and should last eleven months.", "The bridge at Halden was built in 1911 by Otto Rask.",]
     );
-    let cited = |claim: &Claim| {
-        found.passages[claim.cites[0].cite.article]
-            .passage
-            .path
-            .clone()
-    };
-    assert_eq!(
-        found.claims.iter().map(cited).collect::<Vec<_>>(),
-        ["a.txt", "b.txt"]
-    );
-    assert_eq!(
-        found.passages.len(),
-        2,
-        "a passage that both parts read stands there once"
-    );
+    let cited = |claim: &Claim| found.passages[claim.cites[0].cite.article].passage.path.clone();
+    assert_eq!(found.claims.iter().map(cited).collect::<Vec<_>>(), ["a.txt", "b.txt"]);
+    assert_eq!(found.passages.len(), 2, "a passage that both parts read stands there once");
     assert!(found.missing.is_empty());
 }
 
 #[test]
 fn what_one_part_of_a_question_asks_may_be_missing() {
-    let question =
-        "How long should the work on the quay last, and who eats the rye bread at Halden?";
+    let question = "How long should the work on the quay last, and who eats the rye bread at Halden?";
     let division = "How long should the work on the quay last?|Who eats the rye bread at Halden?";
     let found = ask_in_parts(question, division, ["eleven months", "Fishermen"]);
     assert_eq!(found.claims.len(), 1, "{found:?}");
@@ -300,10 +234,7 @@ fn a_question_that_the_model_answers_or_changes_is_asked_as_it_is() {
         let found = ask_in_parts(question, division, pointed);
         assert_eq!(found.claims.len(), 1, "{division}");
     }
-    let long = format!(
-        "How long should the work on the {} and the quay last?",
-        "old ".repeat(90)
-    );
+    let long = format!("How long should the work on the {} and the quay last?", "old ".repeat(90));
     let found = ask_in_parts(&long, "a prompt that may not fit is not written", pointed);
     assert_eq!(found.claims.len(), 1);
 }

@@ -41,21 +41,12 @@ A public hearing will be held in the town hall on 12 January, and the council vo
 ";
 
 fn plan(style: Style) -> SummaryPlan {
-    SummaryPlan {
-        style,
-        lang: None,
-        words: None,
-        sampling: Sampling::Greedy,
-        prompts: Prompts::default(),
-    }
+    SummaryPlan { style, lang: None, words: None, sampling: Sampling::Greedy, prompts: Prompts::default() }
 }
 
 /// The line that a prompt asks to be told.
 fn told(prompt: &Prompt) -> String {
-    let line = prompt
-        .user
-        .lines()
-        .find_map(|l| l.strip_prefix("Sentence: "));
+    let line = prompt.user.lines().find_map(|l| l.strip_prefix("Sentence: "));
     line.unwrap_or_default().to_owned()
 }
 
@@ -71,10 +62,7 @@ fn each_line_of_a_summary_cites_the_sentence_that_it_tells() {
     let mut lm = Scripted::new(told);
     let summary = summarize(&article, &mut lm, &plan(Style::Points)).unwrap();
     assert!(summary.core.is_some());
-    assert!(
-        (3..=6).contains(&summary.groups[0].points.len()),
-        "{summary:?}"
-    );
+    assert!((3..=6).contains(&summary.groups[0].points.len()), "{summary:?}");
     for claim in summary.claims() {
         assert!(!claim.cites.is_empty());
         for quote in &claim.cites {
@@ -87,23 +75,13 @@ fn each_line_of_a_summary_cites_the_sentence_that_it_tells() {
 
 #[test]
 fn unsupported_lines_are_dropped_and_counted() {
-    let mut lm = Scripted::new(|prompt: &Prompt| {
-        shorter(prompt)
-            .replace("4.2 million", "7.5 million")
-            .replace("1931", "1913")
-    });
+    let mut lm =
+        Scripted::new(|prompt: &Prompt| shorter(prompt).replace("4.2 million", "7.5 million").replace("1931", "1913"));
     let summary = summarize(&article(LONG), &mut lm, &plan(Style::Points)).unwrap();
     let whys: Vec<&str> = summary.dropped.iter().map(|d| d.why.as_str()).collect();
     assert!(whys.iter().any(|w| w.contains("7.5 million")), "{whys:?}");
-    assert!(
-        summary
-            .claims()
-            .all(|c| !c.text.contains("7.5") && !c.text.contains("1913"))
-    );
-    assert!(
-        summary.claims().count() == 2,
-        "what the model told well is kept: {summary:?}"
-    );
+    assert!(summary.claims().all(|c| !c.text.contains("7.5") && !c.text.contains("1913")));
+    assert!(summary.claims().count() == 2, "what the model told well is kept: {summary:?}");
 }
 
 #[test]
@@ -118,28 +96,20 @@ fn the_articles_own_sentence_is_told_where_it_is_short_enough() {
 
 #[test]
 fn a_model_that_only_invents_is_not_let_through() {
-    let mut lm =
-        Scripted::new(|_: &Prompt| "Queen Marabella crowned 77 dragons in Lisbon.".to_owned());
+    let mut lm = Scripted::new(|_: &Prompt| "Queen Marabella crowned 77 dragons in Lisbon.".to_owned());
     let summary = summarize(&article(LONG), &mut lm, &plan(Style::Points)).unwrap();
     let told: Vec<&str> = summary.claims().map(|c| c.text.as_str()).collect();
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(
-        LONG.contains(told[0]),
-        "the core is the article's own sentence: {told:?}"
-    );
+    assert!(LONG.contains(told[0]), "the core is the article's own sentence: {told:?}");
     assert_eq!(summary.dropped.len(), 4, "{:?}", summary.dropped);
 }
 
 #[test]
 fn a_plan_does_not_become_a_fact() {
-    let mut lm = Scripted::new(|prompt: &Prompt| {
-        shorter(prompt).replace("fear that the new quay will push", "were pushed")
-    });
+    let mut lm =
+        Scripted::new(|prompt: &Prompt| shorter(prompt).replace("fear that the new quay will push", "were pushed"));
     let summary = summarize(&article(LONG), &mut lm, &plan(Style::Points)).unwrap();
-    assert!(
-        summary.claims().all(|c| !c.text.contains("Fishermen")),
-        "{summary:?}"
-    );
+    assert!(summary.claims().all(|c| !c.text.contains("Fishermen")), "{summary:?}");
 }
 
 #[test]
@@ -149,11 +119,7 @@ fn a_report_groups_its_points_under_titles_from_the_article() {
         false => told(prompt),
     });
     let summary = summarize(&article(QUAY), &mut lm, &plan(Style::Report)).unwrap();
-    assert!(
-        (2..=4).contains(&summary.groups.len()),
-        "{:?}",
-        summary.groups
-    );
+    assert!((2..=4).contains(&summary.groups.len()), "{:?}", summary.groups);
     assert!(summary.groups.iter().all(|group| !group.points.is_empty()));
     let n_so_titled = |title: &str| {
         let titles = summary.groups.iter().filter_map(|g| g.title.as_deref());
@@ -169,28 +135,16 @@ fn a_heading_that_the_points_do_not_hold_gives_way_to_a_name() {
         false => told(prompt),
     });
     let summary = summarize(&article(QUAY), &mut lm, &plan(Style::Report)).unwrap();
-    let titles: Vec<&str> = summary
-        .groups
-        .iter()
-        .filter_map(|g| g.title.as_deref())
-        .collect();
-    assert!(
-        titles.iter().all(|title| QUAY.contains(title)),
-        "{titles:?}"
-    );
+    let titles: Vec<&str> = summary.groups.iter().filter_map(|g| g.title.as_deref()).collect();
+    assert!(titles.iter().all(|title| QUAY.contains(title)), "{titles:?}");
 }
 
 #[test]
 fn company_changes_no_summary_and_one_failure_is_its_own() {
-    let texts: Vec<String> = (0..9)
-        .map(|i| LONG.replace("38", &format!("{}", 40 + i)))
-        .collect();
+    let texts: Vec<String> = (0..9).map(|i| LONG.replace("38", &format!("{}", 40 + i))).collect();
     let articles: Vec<Article> = texts.iter().map(|text| article(text)).collect();
     let alone = |article: &Article| {
-        format!(
-            "{:?}",
-            summarize(article, &mut Scripted::new(shorter), &plan(Style::Points)).unwrap()
-        )
+        format!("{:?}", summarize(article, &mut Scripted::new(shorter), &plan(Style::Points)).unwrap())
     };
     let mut results: Vec<Option<String>> = vec![None; articles.len()];
     together(
@@ -199,25 +153,14 @@ fn company_changes_no_summary_and_one_failure_is_its_own() {
         &mut Scripted::new(shorter),
         |number, lm| match number {
             3 => Err("refused".to_owned()),
-            _ => Ok(format!(
-                "{:?}",
-                summarize(&articles[number], lm, &plan(Style::Points)).unwrap()
-            )),
+            _ => Ok(format!("{:?}", summarize(&articles[number], lm, &plan(Style::Points)).unwrap())),
         },
         &mut |number, result: Result<String, String>| {
-            assert!(
-                results[number]
-                    .replace(result.unwrap_or_else(|error| error))
-                    .is_none()
-            );
+            assert!(results[number].replace(result.unwrap_or_else(|error| error)).is_none());
         },
     );
     for (number, (article, result)) in articles.iter().zip(&results).enumerate() {
-        let expected = if number == 3 {
-            "refused".to_owned()
-        } else {
-            alone(article)
-        };
+        let expected = if number == 3 { "refused".to_owned() } else { alone(article) };
         assert_eq!(result.as_ref(), Some(&expected), "{number}");
     }
 }
@@ -235,11 +178,7 @@ fn an_article_beyond_the_budget_is_condensed_with_citations_to_its_own_sentences
     let article = article(&text);
     let mut lm = Scripted::new(told);
     let summary = summarize(&article, &mut lm, &plan(Style::Points)).unwrap();
-    assert!(
-        summary.reading.article_tokens > 4096,
-        "{:?}",
-        summary.reading
-    );
+    assert!(summary.reading.article_tokens > 4096, "{:?}", summary.reading);
     assert!(summary.reading.condensed_tokens > 0);
     assert!(summary.claims().count() >= 4);
     for quote in summary.claims().flat_map(|c| &c.cites) {
@@ -254,8 +193,5 @@ fn the_language_asked_for_is_the_language_written() {
     let mut plan = plan(Style::Brief);
     plan.lang = Some(Lang::ZhHant);
     let summary = summarize(&article(text), &mut lm, &plan).unwrap();
-    assert_eq!(
-        summary.core.unwrap().text,
-        "奧川市將投入4.2億元興建新渡輪碼頭。"
-    );
+    assert_eq!(summary.core.unwrap().text, "奧川市將投入4.2億元興建新渡輪碼頭。");
 }

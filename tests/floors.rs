@@ -4,22 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms and their floors. Rooms of one floor do not know each other.
-const FLOORS: &[(&str, usize)] = &[
-    ("text", 0),
-    ("kernel", 0),
-    ("model", 1),
-    ("corpus", 1),
-    ("compose", 2),
-    ("batch", 3),
-    ("lab", 3),
-    ("cli", 4),
-];
+const FLOORS: &[(&str, usize)] =
+    &[("text", 0), ("kernel", 0), ("model", 1), ("corpus", 1), ("compose", 2), ("batch", 3), ("lab", 3), ("cli", 4)];
 
 fn floor(room: &str) -> Option<usize> {
-    FLOORS
-        .iter()
-        .find(|(name, _)| *name == room)
-        .map(|(_, floor)| *floor)
+    FLOORS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)
 }
 
 struct Source {
@@ -45,11 +34,7 @@ fn sources() -> Vec<Source> {
                 let inside = path.strip_prefix(&root).unwrap();
                 found.push(Source {
                     room: inside.iter().next().unwrap().to_string_lossy().into_owned(),
-                    code: text
-                        .lines()
-                        .map(without_comment)
-                        .collect::<Vec<_>>()
-                        .join("\n"),
+                    code: text.lines().map(without_comment).collect::<Vec<_>>().join("\n"),
                     first_line: text.lines().next().unwrap_or_default().to_owned(),
                     path,
                 });
@@ -76,8 +61,7 @@ fn only_in(words: &[&str], allowed: impl Fn(&Source) -> bool, rule: &str) {
         .flat_map(|s| {
             let lines = s.code.lines().enumerate();
             let hits = lines.filter(|(_, line)| words.iter().any(|w| line.contains(w)));
-            hits.map(|(i, line)| format!("{}:{}: {}", s.path.display(), i + 1, line.trim()))
-                .collect::<Vec<_>>()
+            hits.map(|(i, line)| format!("{}:{}: {}", s.path.display(), i + 1, line.trim())).collect::<Vec<_>>()
         })
         .collect();
     assert!(breaches.is_empty(), "{rule}\n{}", breaches.join("\n"));
@@ -96,10 +80,7 @@ fn imports_go_down_a_floor_or_stay_in_the_room() {
             continue;
         };
         for part in source.code.split("crate::").skip(1) {
-            let other: String = part
-                .chars()
-                .take_while(|c| c.is_alphanumeric() || *c == '_')
-                .collect();
+            let other: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let goes_up = floor(&other).is_some_and(|f| f >= own_floor);
             if other != source.room && goes_up {
                 breaches.push(format!("{}: crate::{other}", source.path.display()));
@@ -112,11 +93,7 @@ fn imports_go_down_a_floor_or_stay_in_the_room() {
 #[test]
 fn a_grouped_import_names_one_room() {
     // `use crate::{a, b}` would slip past the check above.
-    only_in(
-        &["use crate::{"],
-        |_| false,
-        "import each room on a line of its own",
-    );
+    only_in(&["use crate::{"], |_| false, "import each room on a line of its own");
 }
 
 #[test]
@@ -136,14 +113,7 @@ fn only_the_store_reaches_a_network_or_runs_a_downloader() {
 #[test]
 fn only_cli_prints() {
     only_in(
-        &[
-            "println!",
-            "print!(",
-            "eprint!(",
-            "stdout()",
-            "stderr()",
-            "indicatif",
-        ],
+        &["println!", "print!(", "eprint!(", "stdout()", "stderr()", "indicatif"],
         |s| is_in(s, "cli") || s.room == "main.rs",
         "only cli writes to the terminal",
     );
@@ -170,19 +140,12 @@ fn features_are_decided_in_one_file() {
 
 #[test]
 fn the_judge_is_never_the_defendant() {
-    only_in(
-        &["crate::"],
-        |s| !is_in(s, "lab/score"),
-        "lab/score shares no code with what it judges",
-    );
+    only_in(&["crate::"], |s| !is_in(s, "lab/score"), "lab/score shares no code with what it judges");
 }
 
 #[test]
 fn every_file_opens_with_what_it_is_for() {
-    let silent: Vec<String> = sources()
-        .iter()
-        .filter(|s| !s.first_line.starts_with("//! "))
-        .map(|s| s.path.display().to_string())
-        .collect();
+    let silent: Vec<String> =
+        sources().iter().filter(|s| !s.first_line.starts_with("//! ")).map(|s| s.path.display().to_string()).collect();
     assert!(silent.is_empty(), "{}", silent.join("\n"));
 }

@@ -111,20 +111,12 @@ fn hits(title: &str, text: &str) -> Vec<Hit> {
         date: None,
     };
     let article = Article::read(&raw).unwrap();
-    let hit = |passage| Hit {
-        passage,
-        score: 0.15,
-        also: Vec::new(),
-    };
+    let hit = |passage| Hit { passage, score: 0.15, also: Vec::new() };
     passages(&article).into_iter().map(hit).collect()
 }
 
 fn told(town: &Town, text: &str, engine: &mut dyn LanguageModel) -> String {
-    let plan = AnswerPlan {
-        lang: None,
-        sampling: Sampling::Greedy,
-        prompts: Prompts::default(),
-    };
+    let plan = AnswerPlan { lang: None, sampling: Sampling::Greedy, prompts: Prompts::default() };
     let answer = answer(town.question, hits(town.title, text), engine, &plan).unwrap();
     let told: Vec<&str> = answer.claims.iter().map(|claim| &*claim.text).collect();
     told.join(" / ")

@@ -21,10 +21,7 @@ struct Place {
 impl Place {
     fn new() -> Place {
         let root = tempfile::tempdir().unwrap();
-        let folder = KvFolder {
-            path: root.path().join("made/when/needed"),
-            max_bytes: 1 << 20,
-        };
+        let folder = KvFolder { path: root.path().join("made/when/needed"), max_bytes: 1 << 20 };
         Place { root, folder }
     }
 
@@ -39,30 +36,14 @@ impl Place {
     }
 }
 
-fn complete(
-    folder: Option<&KvFolder>,
-    sha256: &str,
-    prompt: &Prompt,
-) -> (Completion, Option<String>) {
+fn complete(folder: Option<&KvFolder>, sha256: &str, prompt: &Prompt) -> (Completion, Option<String>) {
     let root = tempfile::tempdir().unwrap();
     let path = Tiny::new(TinyFamily::Qwen2, 7).write(root.path());
-    let identity = Identity {
-        name: "tiny".into(),
-        sha256: sha256.into(),
-    };
-    let settings = EngineSettings {
-        kv_folder: folder.cloned(),
-        ..EngineSettings::default()
-    };
-    let limits = Limits {
-        max_tokens: 30,
-        one_line: false,
-        sampling: Sampling::Greedy,
-    };
+    let identity = Identity { name: "tiny".into(), sha256: sha256.into() };
+    let settings = EngineSettings { kv_folder: folder.cloned(), ..EngineSettings::default() };
+    let limits = Limits { max_tokens: 30, one_line: false, sampling: Sampling::Greedy };
     let mut engine = Engine::open(&path, identity, settings).unwrap();
-    let mut completions = engine
-        .complete(std::slice::from_ref(prompt), &limits)
-        .unwrap();
+    let mut completions = engine.complete(std::slice::from_ref(prompt), &limits).unwrap();
     let problem = engine.take_kv_problem();
     assert!(engine.take_kv_problem().is_none(), "told twice");
     let problem = problem.map(|problem| format!("{problem:#}"));
@@ -74,11 +55,7 @@ fn plain(prompt: &Prompt) -> String {
 }
 
 fn instructed(words: &str) -> Prompt {
-    Prompt {
-        system: words.repeat(20),
-        user: "What of the ring of the user?".into(),
-        ..Prompt::default()
-    }
+    Prompt { system: words.repeat(20), user: "What of the ring of the user?".into(), ..Prompt::default() }
 }
 
 #[test]
@@ -105,10 +82,7 @@ fn what_is_kept_changes_no_text_and_is_used_by_its_own_kind_alone() {
     let n_files = place.files().len();
     assert_eq!(n_files, 2 + Isa::available().len());
     // Nothing is kept of what a user's turn says, nor where rows are not computed alike.
-    let words_of_the_user = Prompt {
-        user: prompt.system.clone(),
-        ..Prompt::default()
-    };
+    let words_of_the_user = Prompt { user: prompt.system.clone(), ..Prompt::default() };
     check("c", &words_of_the_user, false, "no instructions");
     Arithmetic::Candle.during(|| check("c", &prompt, false, "candle"));
     assert_eq!(place.files().len(), n_files);

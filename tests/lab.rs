@@ -21,9 +21,7 @@ const ANSWERABLE: &str = " answerable";
 
 /// A set of two articles in a folder, and a question a line.
 fn set(folder: &Path, questions: &[Value]) -> Set {
-    let lines = |records: &[Value]| -> String {
-        records.iter().map(|record| format!("{record}\n")).collect()
-    };
+    let lines = |records: &[Value]| -> String { records.iter().map(|record| format!("{record}\n")).collect() };
     let docs = [
         json!({"id": "harbour", "title": "Harbour", "text": HARBOUR}),
         json!({"id": "library", "title": "Library", "text": LIBRARY}),
@@ -34,11 +32,7 @@ fn set(folder: &Path, questions: &[Value]) -> Set {
 }
 
 fn measure(kind: Kind, set: &Set, folder: &Path, lm: &mut dyn LanguageModel) -> Vec<Outcome> {
-    let plan = AnswerPlan {
-        lang: None,
-        sampling: Sampling::Greedy,
-        prompts: Prompts::default(),
-    };
+    let plan = AnswerPlan { lang: None, sampling: Sampling::Greedy, prompts: Prompts::default() };
     let mut lab = Lab {
         settings: Settings {
             search: Some("lexical"),
@@ -89,13 +83,7 @@ fn answers_are_judged_by_what_they_say_and_cite() {
     let days = json!({"id": "days", "question": "How long may members of the library keep a tool?",
         "gold_docs": ["library"], "answers": ["7 days"]});
     let set = set(folder.path(), &[cost(), days]);
-    let outcome = measure(
-        Kind::Answers,
-        &set,
-        folder.path(),
-        &mut Scripted::new(reader),
-    )
-    .remove(0);
+    let outcome = measure(Kind::Answers, &set, folder.path(), &mut Scripted::new(reader)).remove(0);
     assert_eq!((outcome.n, outcome.n_docs), (2, Some(2)));
     for (name, expected, n) in [
         ("contains", 0.5, 2),
@@ -109,12 +97,7 @@ fn answers_are_judged_by_what_they_say_and_cite() {
         assert_eq!(outcome.counts[name], n, "{name}");
     }
     assert_eq!(outcome.misses, ["days"]);
-    for name in [
-        "citation_precision",
-        "citation_recall",
-        "seconds_p95",
-        "tokens",
-    ] {
+    for name in ["citation_precision", "citation_recall", "seconds_p95", "tokens"] {
         assert!(outcome.ci95.contains_key(name), "{name}");
     }
 }
@@ -125,19 +108,9 @@ fn refusals_are_counted_with_the_article_and_without_it() {
     let nobody = json!({"id": "none", "question": "How much did the council spend on the ladders?",
         "gold_docs": ["library"], "answerable": false});
     let set = set(folder.path(), &[cost(), nobody]);
-    let outcome = measure(
-        Kind::Abstain,
-        &set,
-        folder.path(),
-        &mut Scripted::new(reader),
-    )
-    .remove(0);
+    let outcome = measure(Kind::Abstain, &set, folder.path(), &mut Scripted::new(reader)).remove(0);
     assert_eq!(metric(&outcome, "false_refusal"), 0.0);
-    assert_eq!(
-        metric(&outcome, "twin_refusal"),
-        1.0,
-        "the article was read"
-    );
+    assert_eq!(metric(&outcome, "twin_refusal"), 1.0, "the article was read");
     assert_eq!(metric(&outcome, "twin_contains"), 0.0);
     assert_eq!(outcome.counts["refusal"], 1);
     assert_eq!(outcome.n, 3);
@@ -148,10 +121,7 @@ fn without_reading_the_model_sees_the_question_alone() {
     let folder = tempfile::tempdir().unwrap();
     let set = set(folder.path(), &[cost()]);
     let mut lm = Scripted::new(|prompt: &Prompt| {
-        assert_eq!(
-            prompt.user,
-            "How much did the council spend on the sea wall of Corran?"
-        );
+        assert_eq!(prompt.user, "How much did the council spend on the sea wall of Corran?");
         "It cost 3.2 million.".into()
     });
     let outcome = measure(Kind::NoContext, &set, folder.path(), &mut lm).remove(0);
@@ -228,15 +198,7 @@ fn eval_counts_the_questions_whose_article_was_found() {
 #[test]
 fn eval_compares_with_an_earlier_run_item_by_item() {
     let user = user_with_sets();
-    let args = [
-        "eval",
-        "answers",
-        "own",
-        "--data",
-        "sets",
-        "--lexical",
-        "--json",
-    ];
+    let args = ["eval", "answers", "own", "--data", "sets", "--lexical", "--json"];
     let first = user.run_tiny(&[&args[..], &["--items", "first.jsonl"]].concat());
     let first = last(&first);
     assert_eq!(first["model_sha256"].as_str().unwrap().len(), 64);
@@ -252,31 +214,16 @@ fn eval_compares_with_an_earlier_run_item_by_item() {
     let change = &again["versus"]["contains"];
     assert_eq!((&change["n"], &change["n_lower"]), (&3.into(), &1.into()));
     assert!((change["difference"].as_f64().unwrap() + 1.0 / 3.0).abs() < 1e-9);
-    assert_eq!(
-        again["versus"]["seconds"]["difference"], 0.0,
-        "it was measured again"
-    );
+    assert_eq!(again["versus"]["seconds"]["difference"], 0.0, "it was measured again");
 }
 
 #[test]
 fn several_sets_share_the_last_line() {
     let user = user_with_sets();
-    let args = [
-        "eval",
-        "retrieval",
-        "own",
-        "own",
-        "--data",
-        "sets",
-        "--lexical",
-    ];
+    let args = ["eval", "retrieval", "own", "own", "--data", "sets", "--lexical"];
     let ended = user.run(&args);
     assert_eq!(last(&ended)["results"].as_array().unwrap().len(), 2);
-    assert!(
-        ended
-            .out
-            .contains("own same-script: 3 items, 2 articles searched")
-    );
+    assert!(ended.out.contains("own same-script: 3 items, 2 articles searched"));
 }
 
 fn one_line(folder: &Path, kind: Kind, name: &str, record: &Value) -> Set {
@@ -311,14 +258,7 @@ fn planted_passages_are_told_from_good_ones() {
             (&*it.leg, right, wrong, cited)
         })
         .collect();
-    assert_eq!(
-        legs,
-        [
-            ("planted 0", 1.0, 0.0, 1.0),
-            ("planted half", 0.0, 1.0, 0.0),
-            ("planted all", 0.0, 1.0, 0.0)
-        ]
-    );
+    assert_eq!(legs, [("planted 0", 1.0, 0.0, 1.0), ("planted half", 0.0, 1.0, 0.0), ("planted all", 0.0, 1.0, 0.0)]);
 }
 
 #[test]
@@ -333,22 +273,13 @@ fn summaries_are_compared_with_those_of_people() {
     assert!(!item.said.is_empty());
     assert_eq!(metric(&outcome, "readable"), 1.0);
     // All 7 words of the reference, in their order, in the 13, 11 and 11 of the lead.
-    for (name, expected) in [
-        ("lead_rouge_1", 14.0 / 42.0),
-        ("lead_rouge_2", 12.0 / 40.0),
-        ("lead_rouge_l", 14.0 / 42.0),
-    ] {
+    for (name, expected) in
+        [("lead_rouge_1", 14.0 / 42.0), ("lead_rouge_2", 12.0 / 40.0), ("lead_rouge_l", 14.0 / 42.0)]
+    {
         let found = metric(&outcome, name);
         assert!((found - expected).abs() < 1e-9, "{name}: {found}");
     }
-    for name in [
-        "rouge_1",
-        "rouge_2",
-        "rouge_l",
-        "length_ratio",
-        "coverage",
-        "name_support",
-    ] {
+    for name in ["rouge_1", "rouge_2", "rouge_l", "length_ratio", "coverage", "name_support"] {
         assert!(metric(&outcome, name) > 0.0, "{name}: {}", item.said);
     }
     assert_eq!(metric(&outcome, "figure_support"), 1.0, "{}", item.said);
@@ -366,11 +297,7 @@ fn the_check_of_facts_is_laid_beside_peoples_verdicts() {
     let set = one_line(folder.path(), Kind::Faithful, "own", &record);
     let mut lm = Scripted::new(|_: &Prompt| panic!("no model is needed"));
     let outcome = measure(Kind::Faithful, &set, folder.path(), &mut lm).remove(0);
-    let support: Vec<f64> = outcome
-        .items
-        .iter()
-        .map(|it| it.metrics["support"])
-        .collect();
+    let support: Vec<f64> = outcome.items.iter().map(|it| it.metrics["support"]).collect();
     assert_eq!(support, [1.0, 0.0, 0.5]);
     assert_eq!(metric(&outcome, "auc"), 1.0);
     assert_eq!((outcome.n, &*outcome.leg), (3, "town"));

@@ -31,11 +31,7 @@ pub(super) fn small_engine() -> Engine {
 }
 
 fn pull(name: &str) -> PathBuf {
-    let own = || {
-        dirs::data_dir()
-            .expect("a data folder")
-            .join("precis/models")
-    };
+    let own = || dirs::data_dir().expect("a data folder").join("precis/models");
     let root = std::env::var_os("PRECIS_MODELS").map_or_else(own, PathBuf::from);
     let store = Store::new(root, Network::Allowed);
     store.pull(name, Source::Auto, &mut ()).unwrap()
@@ -75,37 +71,21 @@ fn check_against_oracle(path: &Path) {
     assert!((380..=440).contains(&ids.len()), "{} tokens", ids.len());
     assert_eq!(tokens.decode(&ids), TEXT);
     let model = Qwen::load(&mut gguf, &Device::Cpu, 1024).unwrap();
-    let all = model
-        .forward_all(&ids, &mut model.cache(), &AtomicBool::new(false))
-        .unwrap();
+    let all = model.forward_all(&ids, &mut model.cache(), &AtomicBool::new(false)).unwrap();
 
     let mut oracle = oracle(path);
     let mut n_clear = 0;
     for (position, id) in ids.iter().enumerate() {
         let input = Tensor::new(&[[*id]], &Device::Cpu).unwrap();
-        let expected: Vec<f32> = oracle
-            .forward(&input, position)
-            .unwrap()
-            .flatten_all()
-            .unwrap()
-            .to_vec1()
-            .unwrap();
+        let expected: Vec<f32> = oracle.forward(&input, position).unwrap().flatten_all().unwrap().to_vec1().unwrap();
         let found: Vec<f32> = all.get(position).unwrap().to_vec1().unwrap();
         let (best, margin) = best_and_margin(&expected);
         if margin > MARGIN {
             n_clear += 1;
-            assert_eq!(
-                best_and_margin(&found).0,
-                best,
-                "position {position}, margin {margin}"
-            );
+            assert_eq!(best_and_margin(&found).0, best, "position {position}, margin {margin}");
         }
     }
-    assert!(
-        n_clear * 2 > ids.len(),
-        "only {n_clear} of {} positions were clear",
-        ids.len()
-    );
+    assert!(n_clear * 2 > ids.len(), "only {n_clear} of {} positions were clear", ids.len());
 }
 
 /// The other implementation. It would multiply Q5_0 weights one number at a time, for minutes; so they are put behind
@@ -154,24 +134,13 @@ fn the_real_model_writes_the_same_texts_alone_and_in_a_group() {
 }
 
 fn open(path: &Path, group: usize, lookup: bool) -> Engine {
-    let identity = Identity {
-        name: "real".into(),
-        sha256: "0".repeat(64),
-    };
-    let settings = EngineSettings {
-        group,
-        lookup,
-        ..EngineSettings::default()
-    };
+    let identity = Identity { name: "real".into(), sha256: "0".repeat(64) };
+    let settings = EngineSettings { group, lookup, ..EngineSettings::default() };
     Engine::open(path, identity, settings).unwrap()
 }
 
 fn check_groups(path: &Path) {
-    let limits = Limits {
-        max_tokens: 24,
-        one_line: true,
-        sampling: Sampling::Greedy,
-    };
+    let limits = Limits { max_tokens: 24, one_line: true, sampling: Sampling::Greedy };
     let sentences = TEXT.split_inclusive(['.', '。']).map(str::trim);
     let prompts: Vec<Prompt> = sentences
         .filter(|sentence| sentence.len() > 20)
@@ -187,10 +156,7 @@ fn check_groups(path: &Path) {
         .iter()
         .map(|prompt| {
             one.forget();
-            one.complete(std::slice::from_ref(prompt), &limits)
-                .unwrap()
-                .remove(0)
-                .text
+            one.complete(std::slice::from_ref(prompt), &limits).unwrap().remove(0).text
         })
         .collect();
     let together = open(path, 12, true).complete(&prompts, &limits).unwrap();
@@ -198,11 +164,7 @@ fn check_groups(path: &Path) {
         assert_eq!(alone, &together.text);
     }
     // A token of the frame, the instruction and what the user turn begins with.
-    assert!(
-        together[1].usage.reused_tokens > 20,
-        "{:?}",
-        together[1].usage
-    );
+    assert!(together[1].usage.reused_tokens > 20, "{:?}", together[1].usage);
 }
 
 #[test]
@@ -211,11 +173,7 @@ fn the_real_model_writes_the_same_texts_with_and_without_guesses() {
 }
 
 fn check_lookup(path: &Path) {
-    let limits = Limits {
-        max_tokens: 60,
-        one_line: false,
-        sampling: Sampling::Greedy,
-    };
+    let limits = Limits { max_tokens: 60, one_line: false, sampling: Sampling::Greedy };
     // Of the first, most is copied; of the last, little.
     let tasks = [
         "Write down this text again, word for word",
@@ -224,16 +182,8 @@ fn check_lookup(path: &Path) {
     ];
     let (mut plain, mut guessing) = (open(path, 1, false), open(path, 1, true));
     for task in tasks {
-        let prompt = Prompt {
-            user: format!("{task}:\n\n{}", &TEXT[..TEXT.find("##").unwrap()]),
-            ..Prompt::default()
-        };
-        let write = |engine: &mut Engine| {
-            engine
-                .complete(std::slice::from_ref(&prompt), &limits)
-                .unwrap()
-                .remove(0)
-        };
+        let prompt = Prompt { user: format!("{task}:\n\n{}", &TEXT[..TEXT.find("##").unwrap()]), ..Prompt::default() };
+        let write = |engine: &mut Engine| engine.complete(std::slice::from_ref(&prompt), &limits).unwrap().remove(0);
         let (expected, found) = (write(&mut plain), write(&mut guessing));
         assert_eq!(found.text, expected.text, "{task}");
         assert_eq!(found.stop, expected.stop, "{task}");
@@ -248,26 +198,14 @@ fn the_real_model_writes_the_same_text_twice() {
 fn check_same_text_twice(path: &Path) {
     let prompt = Prompt {
         system: "You answer in one short sentence.".into(),
-        user: format!(
-            "{}\n\nWhy was the basin closed?",
-            &TEXT[..TEXT.find("\n\n").unwrap()]
-        ),
+        user: format!("{}\n\nWhy was the basin closed?", &TEXT[..TEXT.find("\n\n").unwrap()]),
         ..Prompt::default()
     };
-    let limits = Limits {
-        max_tokens: 40,
-        one_line: true,
-        sampling: Sampling::Greedy,
-    };
+    let limits = Limits { max_tokens: 40, one_line: true, sampling: Sampling::Greedy };
     let write = || {
-        let identity = Identity {
-            name: "real".into(),
-            sha256: "0".repeat(64),
-        };
+        let identity = Identity { name: "real".into(), sha256: "0".repeat(64) };
         let mut engine = Engine::open(path, identity, EngineSettings::default()).unwrap();
-        let twice = engine
-            .complete(&[prompt.clone(), prompt.clone()], &limits)
-            .unwrap();
+        let twice = engine.complete(&[prompt.clone(), prompt.clone()], &limits).unwrap();
         assert_eq!(twice[0].text, twice[1].text);
         twice[0].text.clone()
     };
@@ -283,48 +221,23 @@ fn the_real_model_answers_the_same_from_instructions_on_disk() {
 
 fn check_kept_instructions(path: &Path) {
     let prompts = Prompts::default();
-    let values = [
-        ("text", TEXT),
-        ("before", "Ferries"),
-        ("words", "12"),
-        ("question", "Why was the basin closed?"),
-    ];
+    let values = [("text", TEXT), ("before", "Ferries"), ("words", "12"), ("question", "Why was the basin closed?")];
     let ask = |task: &str| prompts.render(task, Lang::En, &values).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let run = |kv_folder: Option<KvFolder>| {
-        let settings = EngineSettings {
-            kv_folder,
-            ..EngineSettings::default()
-        };
-        let identity = Identity {
-            name: "real".into(),
-            sha256: "0".repeat(64),
-        };
+        let settings = EngineSettings { kv_folder, ..EngineSettings::default() };
+        let identity = Identity { name: "real".into(), sha256: "0".repeat(64) };
         let mut engine = Engine::open(path, identity, settings).unwrap();
-        let limits = Limits {
-            max_tokens: 24,
-            one_line: true,
-            sampling: Sampling::Greedy,
-        };
-        let verdict = Prompt {
-            lead: "The question is".into(),
-            ..ask("verdict")
-        };
-        let (shares, usage) = engine
-            .weigh(&verdict, &[" answerable", " unanswerable"])
-            .unwrap();
+        let limits = Limits { max_tokens: 24, one_line: true, sampling: Sampling::Greedy };
+        let verdict = Prompt { lead: "The question is".into(), ..ask("verdict") };
+        let (shares, usage) = engine.weigh(&verdict, &[" answerable", " unanswerable"]).unwrap();
         let tasks = ["answer", "line"].map(ask);
         let completions = engine.complete(&tasks, &limits).unwrap();
         assert!(engine.take_kv_problem().is_none());
         let texts: Vec<String> = completions.into_iter().map(|it| it.text).collect();
         (shares, texts, usage.reused_tokens)
     };
-    let kept = || {
-        Some(KvFolder {
-            path: folder.path().to_owned(),
-            max_bytes: 64 << 20,
-        })
-    };
+    let kept = || Some(KvFolder { path: folder.path().to_owned(), max_bytes: 64 << 20 });
     let (shares, texts, _) = run(None);
     assert!(texts.iter().all(|text| !text.is_empty()), "{texts:?}");
     for is_warm in [false, true] {
@@ -338,17 +251,9 @@ fn check_kept_instructions(path: &Path) {
 
 #[test]
 fn the_real_encoder_makes_the_vectors_that_its_authors_make() {
-    let identity = Identity {
-        name: ENCODER.into(),
-        sha256: String::new(),
-    };
+    let identity = Identity { name: ENCODER.into(), sha256: String::new() };
     let encoder = Embedder::open(&pull(ENCODER), None, identity).unwrap();
-    let texts = [
-        "The ferry sails again on Monday.",
-        "The bakery sold out of bread.",
-        TEXT,
-        &TEXT.repeat(3),
-    ];
+    let texts = ["The ferry sails again on Monday.", "The bakery sold out of bread.", TEXT, &TEXT.repeat(3)];
     let passages = encoder.passages(&texts).unwrap();
     let question = encoder.question("渡轮什么时候恢复航行？").unwrap();
     // Made with the C program of the package that the weights come in, to four digits; its sums are rounded elsewhere.
@@ -357,18 +262,11 @@ fn the_real_encoder_makes_the_vectors_that_its_authors_make() {
             assert!((found - expected).abs() < 2e-3, "{:?}", &found);
         }
     };
-    check(
-        &passages[0],
-        [
-            0.058, 0.0113, -0.007, -0.0773, 0.074, -0.0449, -0.0086, -0.0091,
-        ],
-    );
+    check(&passages[0], [0.058, 0.0113, -0.007, -0.0773, 0.074, -0.0449, -0.0086, -0.0091]);
     check(
         // Less half the mean of the sixteen Chinese questions.
         &question,
-        [
-            0.0325, -0.0201, -0.0082, -0.0028, 0.0268, -0.0353, 0.0034, 0.0067,
-        ],
+        [0.0325, -0.0201, -0.0082, -0.0028, 0.0268, -0.0353, 0.0034, 0.0067],
     );
     let cosine = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     assert!((cosine(&passages[0], &passages[0]) - 1.0).abs() < 1e-5);

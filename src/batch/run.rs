@@ -128,11 +128,7 @@ pub fn run<'a>(
         match worked {
             Err(error) if error.is::<Panicked>() => {
                 is_prepared = false;
-                for outcome in drawn
-                    .outcomes
-                    .iter_mut()
-                    .filter(|outcome| outcome.is_none())
-                {
+                for outcome in drawn.outcomes.iter_mut().filter(|outcome| outcome.is_none()) {
                     *outcome = Some(Outcome::Failed(Panicked.into()));
                 }
                 drawn.tell(work, folder.as_deref_mut(), &mut tally)?;
@@ -160,12 +156,7 @@ struct Drawn {
 impl Drawn {
     /// Reads the next articles, and finds out which of them are done already.
     fn draw<'a>(jobs: &mut impl Iterator<Item = Job<'a>>, folder: Option<&Folder>) -> Drawn {
-        let mut drawn = Drawn {
-            paths: Vec::new(),
-            outcomes: Vec::new(),
-            pieces: Vec::new(),
-            n_told: 0,
-        };
+        let mut drawn = Drawn { paths: Vec::new(), outcomes: Vec::new(), pieces: Vec::new(), n_told: 0 };
         // What needs no work is told now and then, too.
         while drawn.pieces.len() < AT_ONCE && drawn.paths.len() < 4 * AT_ONCE {
             let Some(job) = jobs.next() else { break };
@@ -177,11 +168,7 @@ impl Drawn {
                     match place.as_ref().is_some_and(is_done) {
                         true => Some(Outcome::Skipped),
                         false => {
-                            drawn.pieces.push(Piece {
-                                slot: drawn.paths.len(),
-                                article,
-                                place,
-                            });
+                            drawn.pieces.push(Piece { slot: drawn.paths.len(), article, place });
                             None
                         }
                     }
@@ -201,12 +188,7 @@ impl Drawn {
     }
 
     /// Tells what has not been told, up to the first job that is still open.
-    fn tell(
-        &mut self,
-        work: &mut impl Work,
-        mut folder: Option<&mut Folder>,
-        tally: &mut Tally,
-    ) -> Result<()> {
+    fn tell(&mut self, work: &mut impl Work, mut folder: Option<&mut Folder>, tally: &mut Tally) -> Result<()> {
         while let Some(Some(outcome)) = self.outcomes.get(self.n_told) {
             let path = &self.paths[self.n_told];
             match outcome {
@@ -256,11 +238,7 @@ mod tests {
             "gone" => bail!("gone"),
             _ => Ok(article(path, text)),
         });
-        Job {
-            path: path.into(),
-            key: format!("/real/{path}"),
-            read,
-        }
+        Job { path: path.into(), key: format!("/real/{path}"), read }
     }
 
     /// Shouts each article; fails on "bad", panics on "panic", is interrupted after `stop_after` articles.
@@ -279,13 +257,11 @@ mod tests {
                 "panic" => panic!("on purpose"),
                 _ => self.worked.push(piece.article.path.clone()),
             }
-            let record = piece.place.as_ref().map_or_else(String::new, |p| {
-                format!(r#"{{"key":"{}","file":"{}"}}"#, p.key, p.file)
-            });
-            Ok(Rendered {
-                content: piece.article.text.to_uppercase(),
-                record,
-            })
+            let record = piece
+                .place
+                .as_ref()
+                .map_or_else(String::new, |p| format!(r#"{{"key":"{}","file":"{}"}}"#, p.key, p.file));
+            Ok(Rendered { content: piece.article.text.to_uppercase(), record })
         }
     }
 
@@ -315,20 +291,14 @@ mod tests {
         }
 
         fn is_interrupted(&self) -> bool {
-            self.stop_after
-                .is_some_and(|most| self.worked.len() >= most)
+            self.stop_after.is_some_and(|most| self.worked.len() >= most)
         }
     }
 
     fn results(folder: &Path) -> Vec<String> {
         let is_result = |path: &PathBuf| path.extension().is_some_and(|e| e == "txt");
-        let paths = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path());
-        let mut contents: Vec<_> = paths
-            .filter(is_result)
-            .map(|path| fs::read_to_string(path).unwrap())
-            .collect();
+        let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut contents: Vec<_> = paths.filter(is_result).map(|path| fs::read_to_string(path).unwrap()).collect();
         contents.sort();
         contents
     }
@@ -336,25 +306,10 @@ mod tests {
     #[test]
     fn one_bad_article_stops_nothing() {
         let mut work = Shout::default();
-        let jobs = [
-            job("gone", "gone"),
-            job("a", "bad"),
-            job("b", "panic"),
-            job("c", "fine"),
-        ];
+        let jobs = [job("gone", "gone"), job("a", "bad"), job("b", "panic"), job("c", "fine")];
         let tally = run(jobs.into_iter(), None, &mut work).unwrap();
-        assert_eq!(
-            tally,
-            Tally {
-                done: 1,
-                failed: 3,
-                ..Tally::default()
-            }
-        );
-        assert_eq!(
-            (work.worked.join(" "), work.failed.join(" ")),
-            ("c".into(), "gone a b".into())
-        );
+        assert_eq!(tally, Tally { done: 1, failed: 3, ..Tally::default() });
+        assert_eq!((work.worked.join(" "), work.failed.join(" ")), ("c".into(), "gone a b".into()));
         assert_eq!(work.n_prepared, 1, "nothing came behind the panic");
     }
 
@@ -371,10 +326,7 @@ mod tests {
         }
 
         fn work(&mut self, pieces: &[Piece], done: Done<'_, Self>) -> Result<()> {
-            let rendered = Rendered {
-                content: "done".into(),
-                record: String::new(),
-            };
+            let rendered = Rendered { content: "done".into(), record: String::new() };
             done(self, pieces.len() - 1, Ok(rendered))?;
             self.is_interrupted = true;
             done(self, 0, Err(anyhow::anyhow!("stopped")))
@@ -407,13 +359,8 @@ mod tests {
     fn a_second_run_does_only_what_is_missing_or_changed() {
         let folder = tempfile::tempdir().unwrap();
         let go = |settings: &str, b: &str, stop_after| {
-            let mut out = Folder::open(folder.path(), "txt")
-                .unwrap()
-                .under(settings.into());
-            let mut work = Shout {
-                stop_after,
-                ..Shout::default()
-            };
+            let mut out = Folder::open(folder.path(), "txt").unwrap().under(settings.into());
+            let mut work = Shout { stop_after, ..Shout::default() };
             let jobs = [job("a", "one"), job("b", b), job("c", "three")];
             let tally = run(jobs.into_iter(), Some(&mut out), &mut work).unwrap();
             (work.worked.join(" "), tally.skipped, tally.interrupted)
@@ -425,15 +372,8 @@ mod tests {
         assert_eq!(go("s", "new", None), ("b".into(), 2, false));
         assert_eq!(results(folder.path()), ["NEW", "ONE", "THREE"]);
         assert_eq!(go("other", "new", None), ("a b c".into(), 0, false));
-        let lost = fs::read_dir(folder.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().path());
-        let lost = lost.filter(|path| {
-            path.file_name()
-                .unwrap()
-                .to_string_lossy()
-                .starts_with("a-")
-        });
+        let lost = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let lost = lost.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("a-"));
         lost.for_each(|path| fs::remove_file(path).unwrap());
         assert_eq!(go("other", "new", None), ("a".into(), 2, false));
     }

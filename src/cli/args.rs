@@ -40,13 +40,7 @@ pub(crate) struct Args {
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Common {
     /// Open no connection and start no downloader
-    #[arg(
-        long,
-        global = true,
-        env = "PRECIS_OFFLINE",
-        hide_env_values = true,
-        value_name = "BOOL"
-    )]
+    #[arg(long, global = true, env = "PRECIS_OFFLINE", hide_env_values = true, value_name = "BOOL")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub(crate) offline: Option<bool>,
@@ -57,13 +51,7 @@ pub(crate) struct Common {
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
     /// Colour the output [default: auto, on a terminal unless NO_COLOR is set]
-    #[arg(
-        long,
-        global = true,
-        env = "PRECIS_COLOR",
-        hide_env_values = true,
-        value_name = "WHEN"
-    )]
+    #[arg(long, global = true, env = "PRECIS_COLOR", hide_env_values = true, value_name = "WHEN")]
     pub(crate) color: Option<When>,
 }
 
@@ -86,9 +74,7 @@ pub(crate) enum Command {
     /// Measure how well answers are found, on questions whose answers are known
     Eval(EvalArgs),
     /// Print the completion script of a shell
-    #[command(
-        before_help = "Examples:\n  precis completions bash > ~/.local/share/bash-completion/completions/precis"
-    )]
+    #[command(before_help = "Examples:\n  precis completions bash > ~/.local/share/bash-completion/completions/precis")]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -117,12 +103,7 @@ pub(crate) struct ModelArgs {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     /// Take the most probable word each time (0, the default), or draw: higher is freer
-    #[arg(
-        long,
-        env = "PRECIS_TEMPERATURE",
-        hide_env_values = true,
-        value_name = "T"
-    )]
+    #[arg(long, env = "PRECIS_TEMPERATURE", hide_env_values = true, value_name = "T")]
     #[arg(value_parser = temperature)]
     pub(crate) temperature: Option<f64>,
     /// Draw from the likeliest words that hold this share of the probability [default: 0.9]
@@ -139,12 +120,7 @@ pub(crate) struct ModelArgs {
 pub(crate) struct KeepArgs {
     /// Keep the instructions of prompts on disk as the model has read them, in so many MiB at most; 0: not at all
     /// [default: 512 for `ask`, 0 for `sum`]
-    #[arg(
-        long,
-        env = "PRECIS_CACHE_KV",
-        hide_env_values = true,
-        value_name = "MIB"
-    )]
+    #[arg(long, env = "PRECIS_CACHE_KV", hide_env_values = true, value_name = "MIB")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "512")]
     pub(crate) cache_kv: Option<u32>,
 }
@@ -168,22 +144,10 @@ pub(crate) struct SumArgs {
     #[arg(short, long, env = "PRECIS_STYLE", hide_env_values = true)]
     pub(crate) style: Option<Style>,
     /// The language to write in [default: auto, the article's own]
-    #[arg(
-        short,
-        long,
-        env = "PRECIS_LANG",
-        hide_env_values = true,
-        ignore_case = true
-    )]
+    #[arg(short, long, env = "PRECIS_LANG", hide_env_values = true, ignore_case = true)]
     pub(crate) lang: Option<LangChoice>,
     /// About how many words (two Han characters count as one) [default: the style's own]
-    #[arg(
-        short,
-        long,
-        env = "PRECIS_WORDS",
-        hide_env_values = true,
-        value_name = "N"
-    )]
+    #[arg(short, long, env = "PRECIS_WORDS", hide_env_values = true, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(5..=2000))]
     pub(crate) words: Option<u16>,
     /// The form of the output [default: text]
@@ -218,13 +182,7 @@ pub(crate) struct AskArgs {
     /// The question; without it, a prompt on a terminal, else one question a line of standard input
     pub(crate) question: Option<String>,
     /// The language to answer in [default: auto, the question's own]
-    #[arg(
-        long,
-        env = "PRECIS_LANG",
-        hide_env_values = true,
-        ignore_case = true,
-        value_name = "LANG"
-    )]
+    #[arg(long, env = "PRECIS_LANG", hide_env_values = true, ignore_case = true, value_name = "LANG")]
     pub(crate) answer_lang: Option<LangChoice>,
     /// How many passages the model may read
     #[arg(long, value_name = "N", default_value = PASSAGES)]
@@ -550,9 +508,7 @@ mod tests {
     fn languages_go_by_the_names_that_people_use() {
         let check = |word: &str, expected| {
             let args = Args::try_parse_from(["precis", "sum", "-", "--lang", word]).unwrap();
-            let Command::Sum(sum) = args.command else {
-                unreachable!()
-            };
+            let Command::Sum(sum) = args.command else { unreachable!() };
             assert_eq!(sum.lang.unwrap().lang(), expected, "{word}");
         };
         check("auto", None);

@@ -53,28 +53,13 @@ pub(crate) fn fill(args: &mut Args) -> Result<()> {
             sum.style = sum.style.or(file.style);
             sum.lang = sum.lang.or(file.lang);
             sum.words = sum.words.or(file.words);
-            sum.format = if sum.json {
-                Some(Format::Json)
-            } else {
-                sum.format.or(file.format)
-            };
+            sum.format = if sum.json { Some(Format::Json) } else { sum.format.or(file.format) };
             sum.keep.cache_kv = sum.keep.cache_kv.or(file.cache_kv);
             fill_model(&mut sum.model, &file);
         }
-        Command::Ask(AskArgs {
-            answer_lang,
-            format,
-            json,
-            model,
-            keep,
-            ..
-        }) => {
+        Command::Ask(AskArgs { answer_lang, format, json, model, keep, .. }) => {
             *answer_lang = answer_lang.or(file.lang);
-            *format = if *json {
-                Some(Format::Json)
-            } else {
-                format.or(file.format)
-            };
+            *format = if *json { Some(Format::Json) } else { format.or(file.format) };
             keep.cache_kv = keep.cache_kv.or(file.cache_kv);
             fill_model(model, &file);
         }
@@ -97,9 +82,7 @@ pub(crate) fn prompts() -> Result<Prompts> {
         Err(e) => return Err(anyhow!(e).context(format!("failed to read `{}`", folder.display()))),
     };
     for entry in entries {
-        let path = entry
-            .with_context(|| format!("failed to read `{}`", folder.display()))?
-            .path();
+        let path = entry.with_context(|| format!("failed to read `{}`", folder.display()))?.path();
         if path.extension().is_none_or(|extension| extension != "txt") {
             continue;
         }
@@ -114,10 +97,7 @@ pub(crate) fn prompts() -> Result<Prompts> {
 fn read(path: &Path) -> Result<File> {
     let failed = || format!("failed to read the configuration `{}`", path.display());
     match fs::read_to_string(path) {
-        Ok(text) => toml::from_str(&text)
-            .map_err(anyhow::Error::from)
-            .and_then(in_range)
-            .with_context(failed),
+        Ok(text) => toml::from_str(&text).map_err(anyhow::Error::from).and_then(in_range).with_context(failed),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(File::default()),
         Err(e) => Err(e).with_context(failed),
     }
@@ -125,36 +105,19 @@ fn read(path: &Path) -> Result<File> {
 
 /// The same bounds as on the command line, where clap keeps them.
 fn in_range(file: File) -> Result<File> {
-    let within = |value: Option<f64>, least: f64, most: f64| {
-        value.is_none_or(|value| (least..=most).contains(&value))
-    };
+    let within = |value: Option<f64>, least: f64, most: f64| value.is_none_or(|value| (least..=most).contains(&value));
     ensure!(file.threads != Some(0), "`threads` is 0");
-    ensure!(
-        within(file.temperature, 0.0, 5.0),
-        "`temperature` is not between 0 and 5"
-    );
-    ensure!(
-        within(file.top_p, f64::MIN_POSITIVE, 1.0),
-        "`top-p` is not above 0 and up to 1"
-    );
+    ensure!(within(file.temperature, 0.0, 5.0), "`temperature` is not between 0 and 5");
+    ensure!(within(file.top_p, f64::MIN_POSITIVE, 1.0), "`top-p` is not above 0 and up to 1");
     let words = file.words.map(f64::from);
-    ensure!(
-        within(words, 5.0, 2000.0),
-        "`words` is not between 5 and 2000"
-    );
+    ensure!(within(words, 5.0, 2000.0), "`words` is not between 5 and 2000");
     Ok(file)
 }
 
 fn fill_model(model: &mut ModelArgs, file: &File) {
     if !model.fast {
-        let environment = std::env::var("PRECIS_MODEL")
-            .ok()
-            .filter(|name| !name.is_empty());
-        model.model = model
-            .model
-            .take()
-            .or(environment)
-            .or_else(|| file.model.clone());
+        let environment = std::env::var("PRECIS_MODEL").ok().filter(|name| !name.is_empty());
+        model.model = model.model.take().or(environment).or_else(|| file.model.clone());
     }
     model.device = model.device.or(file.device);
     model.threads = model.threads.or(file.threads);
@@ -167,16 +130,14 @@ fn fill_model(model: &mut ModelArgs, file: &File) {
 
 fn device<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DeviceChoice>, D::Error> {
     let word = String::deserialize(from)?;
-    args::device(&word)
-        .map(Some)
-        .map_err(serde::de::Error::custom)
+    args::device(&word).map(Some).map_err(serde::de::Error::custom)
 }
 
 fn lang<'de, D: Deserializer<'de>>(from: D) -> Result<Option<LangChoice>, D::Error> {
     let word = String::deserialize(from)?;
-    LangChoice::from_str(&word, true).map(Some).map_err(|_| {
-        serde::de::Error::custom(format!("`{word}` is not one of auto, en, zh-hans, zh-hant"))
-    })
+    LangChoice::from_str(&word, true)
+        .map(Some)
+        .map_err(|_| serde::de::Error::custom(format!("`{word}` is not one of auto, en, zh-hans, zh-hant")))
 }
 
 #[cfg(test)]
@@ -192,8 +153,7 @@ mod tests {
 
     #[test]
     fn the_file_takes_the_words_of_the_command_line() {
-        let file =
-            parse("device = 'cuda:1'\nlang = 'zh-TW'\nstyle = 'brief'\ntop-p = 0.5").unwrap();
+        let file = parse("device = 'cuda:1'\nlang = 'zh-TW'\nstyle = 'brief'\ntop-p = 0.5").unwrap();
         assert_eq!(file.device, Some(DeviceChoice::Cuda(1)));
         assert_eq!(file.lang, Some(LangChoice::ZhHant));
         assert_eq!((file.style, file.top_p), (Some(Style::Brief), Some(0.5)));
@@ -202,21 +162,12 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error_that_names_key_and_file() {
         let error = format!("{:#}", parse("modell = 'x'").unwrap_err());
-        assert!(
-            error.contains("modell") && error.contains("config.toml"),
-            "{error}"
-        );
+        assert!(error.contains("modell") && error.contains("config.toml"), "{error}");
     }
 
     #[test]
     fn numbers_of_the_file_have_the_bounds_of_the_command_line() {
-        for text in [
-            "threads = 0",
-            "temperature = -1",
-            "temperature = nan",
-            "top-p = 0",
-            "words = 3",
-        ] {
+        for text in ["threads = 0", "temperature = -1", "temperature = nan", "top-p = 0", "words = 3"] {
             let error = format!("{:#}", parse(text).unwrap_err());
             let key = text.split(' ').next().unwrap();
             assert!(error.contains(&format!("`{key}`")), "{error}");
@@ -226,11 +177,6 @@ mod tests {
 
     #[test]
     fn no_file_is_an_empty_file() {
-        assert!(
-            read(Path::new("/nonexistent/config.toml"))
-                .unwrap()
-                .model
-                .is_none()
-        );
+        assert!(read(Path::new("/nonexistent/config.toml")).unwrap().model.is_none());
     }
 }

@@ -44,10 +44,7 @@ impl Console {
     /// [`PipeClosed`] among them, on which the program ends quietly.
     pub(crate) fn out(&self, text: &str) -> Result<()> {
         let mut stdout = io::stdout().lock();
-        match stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-        {
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(PipeClosed.into()),
             written => written.context("failed to write to standard output"),
         }

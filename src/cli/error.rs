@@ -58,18 +58,13 @@ pub(crate) struct PipeClosed;
 
 /// The cause with everything that led to it, and the way out where there is one.
 pub(crate) fn explain(error: &anyhow::Error) -> Explained {
-    Explained {
-        cause: format!("{error:#}"),
-        hint: hint(error),
-    }
+    Explained { cause: format!("{error:#}"), hint: hint(error) }
 }
 
 /// The first error of type `E` in the chain.
 pub(crate) fn find<E: StdError + Send + Sync + 'static>(error: &anyhow::Error) -> Option<&E> {
     // A context is found by anyhow alone, the source of a source by the chain alone.
-    error
-        .downcast_ref()
-        .or_else(|| error.chain().find_map(|cause| cause.downcast_ref()))
+    error.downcast_ref().or_else(|| error.chain().find_map(|cause| cause.downcast_ref()))
 }
 
 fn hint(error: &anyhow::Error) -> Option<String> {
@@ -81,25 +76,17 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             Some(nearest) => {
                 format!("did you mean `{nearest}`? `precis model list` shows them all")
             }
-            None => {
-                "`precis model list` shows the names; the path of a GGUF file will do too".into()
-            }
+            None => "`precis model list` shows the names; the path of a GGUF file will do too".into(),
         });
     }
     if let Some(error) = find::<StoreError>(error) {
         return of_store(error);
     }
-    if let Some(SourceError {
-        problem: Problem::Missing,
-        ..
-    }) = find(error)
-    {
+    if let Some(SourceError { problem: Problem::Missing, .. }) = find(error) {
         return Some("check the spelling; a pattern in quotes is expanded by precis itself".into());
     }
     if let Some(Refusal::OnlyFurniture { .. }) = find(error) {
-        return Some(
-            "if the page builds its text with a script, save it from the browser first".into(),
-        );
+        return Some("if the page builds its text with a script, save it from the browser first".into());
     }
     if let Some(Busy { .. }) = find(error) {
         return Some("wait until it is done, or give another folder".into());
@@ -125,7 +112,8 @@ fn of_call(error: &CallError) -> Option<String> {
     Some(match error {
         CallError::NoInput => "name files or folders, or pipe an article in: `precis sum article.txt`".into(),
         CallError::NoArticles { .. } => {
-            "folders are searched for txt, md, html, htm, json and jsonl; name a file to read it whatever its type".into()
+            "folders are searched for txt, md, html, htm, json and jsonl; name a file to read it whatever its type"
+                .into()
         }
         CallError::EmptyQuestion => "put it in quotes: `precis ask FOLDER \"What happened?\"`".into(),
         CallError::CorpusIsStdin => "give a folder, a file or a pattern; standard input holds the questions".into(),
@@ -184,16 +172,10 @@ mod tests {
         let check = |error: anyhow::Error, cause: &str, hint: Option<&str>| {
             let error = Err::<(), _>(error).context("failed to start").unwrap_err();
             let explained = explain(&error);
-            assert!(
-                explained.cause.starts_with("failed to start: "),
-                "{explained:?}"
-            );
+            assert!(explained.cause.starts_with("failed to start: "), "{explained:?}");
             assert!(explained.cause.contains(cause), "{explained:?}");
             match hint {
-                Some(hint) => assert!(
-                    explained.hint.as_ref().unwrap().contains(hint),
-                    "{explained:?}"
-                ),
+                Some(hint) => assert!(explained.hint.as_ref().unwrap().contains(hint), "{explained:?}"),
                 None => assert!(explained.hint.is_none(), "{explained:?}"),
             }
         };
@@ -201,10 +183,7 @@ mod tests {
         check(CallError::EmptyQuestion.into(), "empty", Some("in quotes"));
         let absent = StoreError::AbsentOffline { name: "m".into() };
         check(absent.into(), "`m`", Some("precis model pull m"));
-        let unknown = UnknownModel {
-            name: "qwen".into(),
-            nearest: Some("qwen3".into()),
-        };
+        let unknown = UnknownModel { name: "qwen".into(), nearest: Some("qwen3".into()) };
         check(unknown.into(), "`qwen`", Some("`qwen3`"));
         let full = io::Error::from(io::ErrorKind::StorageFull);
         check(full.into(), "", Some("free some room"));

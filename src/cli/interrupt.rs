@@ -72,7 +72,6 @@ fn hangup_is_ignored() -> bool {
     // SAFETY: `sigaction` with no new action only writes the old one into `action`, which is zeroed plain data.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(libc::SIGHUP, std::ptr::null(), &mut action) == 0
-            && action.sa_sigaction == libc::SIG_IGN
+        libc::sigaction(libc::SIGHUP, std::ptr::null(), &mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
     }
 }

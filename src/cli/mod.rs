@@ -92,7 +92,5 @@ fn set_threads(args: &Args) -> Result<()> {
         Command::Eval(eval) => &eval.model,
         _ => return Ok(()),
     };
-    model
-        .threads
-        .map_or(Ok(()), |n| kernel::set_threads(n.into()))
+    model.threads.map_or(Ok(()), |n| kernel::set_threads(n.into()))
 }

@@ -30,17 +30,13 @@ pub(crate) struct Weights {
 pub(crate) fn models_folder() -> Result<PathBuf> {
     match std::env::var_os("PRECIS_MODELS").filter(|folder| !folder.is_empty()) {
         Some(folder) => Ok(folder.into()),
-        None => Ok(dirs::data_dir()
-            .ok_or(CallError::NoFolder("data"))?
-            .join("precis/models")),
+        None => Ok(dirs::data_dir().ok_or(CallError::NoFolder("data"))?.join("precis/models")),
     }
 }
 
 /// The folder of what can be made again.
 pub(crate) fn cache_folder() -> Result<PathBuf> {
-    Ok(dirs::cache_dir()
-        .ok_or(CallError::NoFolder("caches"))?
-        .join("precis"))
+    Ok(dirs::cache_dir().ok_or(CallError::NoFolder("caches"))?.join("precis"))
 }
 
 /// The store, which keeps off the network when it has to.
@@ -53,35 +49,18 @@ pub(crate) fn store(common: &Common) -> Result<Store> {
 }
 
 /// Finds the weights that were asked for, and fetches them on first use.
-pub(crate) fn weights(
-    args: &ModelArgs,
-    common: &Common,
-    console: Console,
-    interrupt: &Interrupt,
-) -> Result<Weights> {
+pub(crate) fn weights(args: &ModelArgs, common: &Common, console: Console, interrupt: &Interrupt) -> Result<Weights> {
     let store = store(common)?;
     let device = args.device.unwrap_or_default();
-    let own_file = args
-        .model
-        .as_deref()
-        .filter(|model| !args.fast && is_path(model));
+    let own_file = args.model.as_deref().filter(|model| !args.fast && is_path(model));
     if let Some(file) = own_file {
         let path = PathBuf::from(file);
         if !path.is_file() {
             return Err(CallError::NoModelFile(file.to_owned()).into());
         }
-        let name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let sha256 = store.sha256_of(&path)?;
-        return Ok(Weights {
-            path,
-            identity: Identity { name, sha256 },
-            device,
-            kv_folder: None,
-        });
+        return Ok(Weights { path, identity: Identity { name, sha256 }, device, kv_folder: None });
     }
     let name = match &args.model {
         _ if args.fast => store::FAST,
@@ -92,18 +71,11 @@ pub(crate) fn weights(
     let mut progress = progress::Bytes::new(console, interrupt.clone());
     let (name, path) = match store.pull(name, Source::Auto, &mut progress) {
         Ok(path) => (name.to_owned(), path),
-        Err(error) if args.model.is_none() && !args.fast && is_absent_offline(&error) => {
-            best_present(&store, console)?
-        }
+        Err(error) if args.model.is_none() && !args.fast && is_absent_offline(&error) => best_present(&store, console)?,
         Err(error) => return Err(error),
     };
     let sha256 = store.sha256_of(&path)?;
-    Ok(Weights {
-        path,
-        identity: Identity { name, sha256 },
-        device,
-        kv_folder: None,
-    })
+    Ok(Weights { path, identity: Identity { name, sha256 }, device, kv_folder: None })
 }
 
 /// The folder of instructions that were read in.
@@ -143,11 +115,7 @@ impl Weights {
 }
 
 /// The encoder of the search, fetched on first use. Without it a search goes by words alone, and a line says so.
-pub(crate) fn encoder(
-    common: &Common,
-    console: Console,
-    interrupt: &Interrupt,
-) -> Result<Option<Embedder>> {
+pub(crate) fn encoder(common: &Common, console: Console, interrupt: &Interrupt) -> Result<Option<Embedder>> {
     let store = store(common)?;
     let mut progress = progress::Bytes::new(console, interrupt.clone());
     let mut open = |name: &str| {
@@ -157,11 +125,7 @@ pub(crate) fn encoder(
         let tokenizer = tokenizer.and_then(|name| store.find(name).transpose());
         let name = name.to_owned();
         let sha256 = store.sha256_of(&path)?;
-        Embedder::open(
-            &path,
-            tokenizer.transpose()?.as_deref(),
-            Identity { name, sha256 },
-        )
+        Embedder::open(&path, tokenizer.transpose()?.as_deref(), Identity { name, sha256 })
     };
     // The one that is here before one that is to be fetched.
     let mut names = [ENCODER, PUBLISHED_ENCODER];
@@ -187,9 +151,7 @@ fn announce(name: &str, store: &Store, common: &Common, console: Console) {
     let entry = store.list().into_iter().find(|entry| entry.name == name);
     if let Some(entry) = entry.filter(|entry| !entry.present && common.offline != Some(true)) {
         let size = indicatif::BinaryBytes(entry.size_bytes);
-        console.note(&format!(
-            "model `{name}` is not on this machine yet: fetching it, {size}, once"
-        ));
+        console.note(&format!("model `{name}` is not on this machine yet: fetching it, {size}, once"));
     }
 }
 
@@ -208,9 +170,7 @@ pub(crate) fn sampling(args: &ModelArgs) -> Sampling {
 }
 
 fn is_path(model: &str) -> bool {
-    model.contains(std::path::is_separator)
-        || model.ends_with(".gguf")
-        || Path::new(model).is_file()
+    model.contains(std::path::is_separator) || model.ends_with(".gguf") || Path::new(model).is_file()
 }
 
 fn is_absent_offline(error: &anyhow::Error) -> bool {
@@ -220,18 +180,10 @@ fn is_absent_offline(error: &anyhow::Error) -> bool {
 /// The largest model of the store: of those that we know, larger ones invent less.
 fn best_present(store: &Store, console: Console) -> Result<(String, PathBuf)> {
     let completes = |entry: &Entry| entry.manifest.is_none_or(|m| m.family != Family::E5);
-    let present = store
-        .list()
-        .into_iter()
-        .filter(|entry| entry.present && completes(entry));
-    let best = present
-        .max_by_key(|entry| entry.size_bytes)
-        .ok_or(CallError::NoModelOffline)?;
+    let present = store.list().into_iter().filter(|entry| entry.present && completes(entry));
+    let best = present.max_by_key(|entry| entry.size_bytes).ok_or(CallError::NoModelOffline)?;
     let path = store.find(&best.name)?.ok_or(CallError::NoModelOffline)?;
     let default = store::DEFAULT;
-    console.note(&format!(
-        "model `{default}` is not on this machine: using `{}`",
-        best.name
-    ));
+    console.note(&format!("model `{default}` is not on this machine: using `{}`", best.name));
     Ok((best.name, path))
 }

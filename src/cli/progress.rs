@@ -33,12 +33,7 @@ impl Display {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
         let now = Instant::now();
-        Display {
-            console,
-            bar,
-            next_line: now + LINE_EVERY,
-            began: now,
-        }
+        Display { console, bar, next_line: now + LINE_EVERY, began: now }
     }
 
     /// Writes a line when no bar is drawn and the last one is long enough ago.
@@ -71,13 +66,7 @@ impl Articles {
     pub(crate) fn new(console: Console, n_total: usize) -> Self {
         let template = "{spinner} {pos}/{len} articles  {msg}  {elapsed}, {eta} left";
         let n_total = n_total as u64;
-        Articles {
-            display: Display::new(console, Some(n_total), template),
-            n_done: 0,
-            n_total,
-            tokens: 0,
-            model_ms: 0,
-        }
+        Articles { display: Display::new(console, Some(n_total), template), n_done: 0, n_total, tokens: 0, model_ms: 0 }
     }
 
     /// The model has worked so much for an article that is finished.
@@ -121,9 +110,7 @@ impl Wait {
     /// `label` says what is going on.
     pub(crate) fn new(console: Console, label: &str) -> Self {
         let template = format!("{{spinner}} {label}  {{elapsed}}");
-        Wait {
-            display: Display::new(console, None, &template),
-        }
+        Wait { display: Display::new(console, None, &template) }
     }
 
     /// Runs `print` with the sign out of its way.
@@ -143,21 +130,13 @@ pub(crate) struct Counts {
 impl Counts {
     /// Nothing is counted yet.
     pub(crate) fn new(console: Console) -> Self {
-        Counts {
-            console,
-            what: "",
-            began: Instant::now(),
-            display: None,
-        }
+        Counts { console, what: "", began: Instant::now(), display: None }
     }
 
     /// `done` of `total` are finished; `what` says of what.
     pub(crate) fn at(&mut self, what: &'static str, done: usize, total: usize) {
         if self.what != what {
-            *self = Counts {
-                what,
-                ..Counts::new(self.console)
-            };
+            *self = Counts { what, ..Counts::new(self.console) };
         }
         if self.display.is_none() && self.began.elapsed() > Duration::from_millis(500) {
             let template = format!("{{spinner}} {{pos}} of {{len}} {what}, {{eta}} left");
@@ -188,31 +167,20 @@ struct BytesWork {
 impl Bytes {
     /// Nothing is shown before the store begins something.
     pub(crate) fn new(console: Console, interrupt: Interrupt) -> Self {
-        Bytes {
-            console,
-            interrupt,
-            work: None,
-        }
+        Bytes { console, interrupt, work: None }
     }
 }
 
 impl store::Progress for Bytes {
     fn begin(&mut self, what: &str, total: Option<u64>) {
         let template = match total {
-            Some(_) => {
-                "{msg}  {wide_bar} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {eta} left"
-            }
+            Some(_) => "{msg}  {wide_bar} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {eta} left",
             None => "{spinner} {msg}  {binary_bytes}  {binary_bytes_per_sec}",
         };
         let display = Display::new(self.console, total, template);
         let what = sanitize::line(what);
         display.bar.set_message(what.clone());
-        self.work = Some(BytesWork {
-            display,
-            what,
-            total,
-            first: None,
-        });
+        self.work = Some(BytesWork { display, what, total, first: None });
     }
 
     fn advance(&mut self, done: u64) {
@@ -231,11 +199,7 @@ impl store::Progress for Bytes {
                 Some(total) if rate > 0.0 => {
                     let left = total.saturating_sub(done) as f64 / rate;
                     let left = HumanDuration(Duration::from_secs_f64(left.min(1e9)));
-                    format!(
-                        "{so_far} of {}, {}/s, {left} left",
-                        BinaryBytes(total),
-                        BinaryBytes(rate as u64)
-                    )
+                    format!("{so_far} of {}, {}/s, {left} left", BinaryBytes(total), BinaryBytes(rate as u64))
                 }
                 _ => format!("{so_far}, {}/s", BinaryBytes(rate as u64)),
             }

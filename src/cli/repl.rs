@@ -20,20 +20,14 @@ const MAX_TURNS: usize = 4;
 /// Asks and answers. Ctrl-C cancels an answer, and the prompt stays.
 pub(super) fn run(session: &mut Session, interrupt: &Interrupt) -> Result<Exit> {
     interrupt.stay();
-    let config = Config::builder()
-        .max_history_size(1000)?
-        .history_ignore_space(true)
-        .build();
-    let mut editor: Editor<(), FileHistory> =
-        Editor::with_config(config).context("failed to open the terminal")?;
+    let config = Config::builder().max_history_size(1000)?.history_ignore_space(true).build();
+    let mut editor: Editor<(), FileHistory> = Editor::with_config(config).context("failed to open the terminal")?;
     let history = history_file();
     if let Some(history) = &history {
         // There is none before the first time.
         let _ = editor.load_history(history);
     }
-    session
-        .console
-        .note("Ask away; up and down recall earlier questions, Ctrl-D leaves.");
+    session.console.note("Ask away; up and down recall earlier questions, Ctrl-D leaves.");
     let mut turns: Vec<Turn> = Vec::new();
     loop {
         interrupt.reset();
@@ -64,28 +58,21 @@ pub(super) fn run(session: &mut Session, interrupt: &Interrupt) -> Result<Exit> 
             printed => printed?,
         }
         if answer.found() {
-            turns.push(Turn {
-                question: question.to_owned(),
-                answer: text::answer_body(&answer),
-            });
+            turns.push(Turn { question: question.to_owned(), answer: text::answer_body(&answer) });
             turns.drain(..turns.len().saturating_sub(MAX_TURNS));
         }
     }
     if let Some(history) = &history
         && let Err(error) = editor.save_history(history)
     {
-        session
-            .console
-            .warn(&format!("failed to keep the history: {error}"));
+        session.console.warn(&format!("failed to keep the history: {error}"));
     }
     Ok(Exit::Done)
 }
 
 /// Where earlier questions are kept, once its folder could be made.
 fn history_file() -> Option<PathBuf> {
-    let folder = dirs::state_dir()
-        .or_else(dirs::data_local_dir)?
-        .join("precis");
+    let folder = dirs::state_dir().or_else(dirs::data_local_dir)?.join("precis");
     std::fs::create_dir_all(&folder).ok()?;
     Some(folder.join("questions"))
 }

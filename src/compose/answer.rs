@@ -43,22 +43,11 @@ const WORDS_OF_SENTENCE: usize = 5;
 const SAME_SUBJECT: f64 = 0.9;
 
 /// Answers `question`, or one of its [`Parts`](super::Parts), from `hits` alone. Where two articles answer it differently, both answers are given.
-pub fn answer(
-    question: &str,
-    hits: Vec<Hit>,
-    lm: &mut dyn LanguageModel,
-    plan: &AnswerPlan,
-) -> Result<Answer> {
+pub fn answer(question: &str, hits: Vec<Hit>, lm: &mut dyn LanguageModel, plan: &AnswerPlan) -> Result<Answer> {
     let lang = plan.lang.unwrap_or_else(|| detect(question));
     let relevant = Relevant::choose(question, &hits, lm);
-    let mut asked = Asked {
-        question,
-        lang,
-        plan,
-        lm,
-        ground: Ground::new(&relevant.evidence.sources),
-        usage: Usage::default(),
-    };
+    let mut asked =
+        Asked { question, lang, plan, lm, ground: Ground::new(&relevant.evidence.sources), usage: Usage::default() };
     let (mut claims, mut dropped) = (Vec::new(), Vec::new());
     let finding = asked.find(&relevant, &hits)?;
     if let Some(finding) = &finding
@@ -155,12 +144,7 @@ impl Asked<'_> {
             &self.plan.prompts,
         )?;
         self.usage += cost;
-        Ok(Finding {
-            text,
-            home: home.clone(),
-            share,
-            verdict,
-        })
+        Ok(Finding { text, home: home.clone(), share, verdict })
     }
 
     /// The claim that a finding is good for; `None` when it is not good enough, and then it is among the dropped.
@@ -178,10 +162,7 @@ impl Asked<'_> {
         };
         if !finding.verdict.holds {
             let percent = 100.0 * finding.verdict.confidence;
-            drop(
-                &finding.text,
-                format!("its sentence hardly answers the question ({percent:.0} % sure)"),
-            );
+            drop(&finding.text, format!("its sentence hardly answers the question ({percent:.0} % sure)"));
             return Ok(None);
         }
         let home = &finding.home;
@@ -207,10 +188,7 @@ impl Asked<'_> {
                 Support::Backed(cites) => (whole(&relevant.evidence.quotes(&cites)), cites),
                 Support::Unbacked(why) => {
                     drop(&finding.text, why);
-                    (
-                        whole(&relevant.evidence.quotes(&home.cites)),
-                        home.cites.clone(),
-                    )
+                    (whole(&relevant.evidence.quotes(&home.cites)), home.cites.clone())
                 }
             },
         };
@@ -250,9 +228,7 @@ impl Asked<'_> {
         let original = text.trim_end_matches(['.', '。']);
         Ok(match () {
             () if translated.is_empty() || !same_figures(original, translated) => text,
-            () if self.is_other_language(translated) || words(translated) == words(original) => {
-                text
-            }
+            () if self.is_other_language(translated) || words(translated) == words(original) => text,
             () if self.lang == Lang::En => format!("{translated} ({original})"),
             () => format!("{translated}（{original}）"),
         })
@@ -260,11 +236,7 @@ impl Asked<'_> {
 
     /// One line of the model's.
     fn said(&mut self, prompt: &Prompt) -> Result<String> {
-        let limits = Limits {
-            max_tokens: ANSWER_TOKENS,
-            one_line: true,
-            sampling: self.plan.sampling,
-        };
+        let limits = Limits { max_tokens: ANSWER_TOKENS, one_line: true, sampling: self.plan.sampling };
         let completion = self.lm.complete(from_ref(prompt), &limits)?.remove(0);
         self.usage += completion.usage;
         Ok(tidy(&completion.text))
@@ -344,35 +316,18 @@ fn shown(lines: &[Line], hits: &[Hit]) -> String {
 }
 
 /// The question that stands on its own: a follow-up question with what it leaves out filled in from the turns before.
-pub fn standalone(
-    question: &str,
-    turns: &[Turn],
-    lm: &mut dyn LanguageModel,
-    plan: &AnswerPlan,
-) -> Result<String> {
+pub fn standalone(question: &str, turns: &[Turn], lm: &mut dyn LanguageModel, plan: &AnswerPlan) -> Result<String> {
     let Some(last) = turns.last() else {
         return Ok(question.to_owned());
     };
     let lang = detect(question);
-    let values = [
-        ("before", &*last.question),
-        ("text", &*last.answer),
-        ("question", question),
-    ];
+    let values = [("before", &*last.question), ("text", &*last.answer), ("question", question)];
     let prompt = plan.prompts.render("standalone", lang, &values)?;
-    let limits = Limits {
-        max_tokens: ANSWER_TOKENS,
-        one_line: true,
-        sampling: plan.sampling,
-    };
+    let limits = Limits { max_tokens: ANSWER_TOKENS, one_line: true, sampling: plan.sampling };
     let completion = lm.complete(&[prompt], &limits)?.remove(0);
     let rewritten = in_language(tidy(&completion.text), lang);
     // A rewriting may only join what was said; words from nowhere would search for something else.
     let said = [question, &last.question, &last.answer].map(terms).concat();
     let invented = terms(&rewritten).iter().any(|t| !said.contains(t));
-    Ok(if rewritten.is_empty() || invented {
-        question.to_owned()
-    } else {
-        rewritten
-    })
+    Ok(if rewritten.is_empty() || invented { question.to_owned() } else { rewritten })
 }

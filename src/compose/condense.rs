@@ -15,19 +15,11 @@ const SECTION_TOKENS: usize = 1024;
 const LINES_PER_SECTION: usize = 4;
 
 /// Returns `evidence` as it is when its `n_tokens` are within the budget, else the salient lines of each section.
-pub fn condense(
-    evidence: Evidence,
-    title: &str,
-    n_tokens: usize,
-    lm: &dyn LanguageModel,
-) -> Evidence {
+pub fn condense(evidence: Evidence, title: &str, n_tokens: usize, lm: &dyn LanguageModel) -> Evidence {
     if n_tokens <= BUDGET_TOKENS.min(lm.room() / 2) {
         return evidence;
     }
-    let mut condensed = Evidence {
-        lines: Vec::new(),
-        sources: evidence.sources.clone(),
-    };
+    let mut condensed = Evidence { lines: Vec::new(), sources: evidence.sources.clone() };
     for section in sections(&evidence, lm) {
         let salience = Salience::new(&section, Some(title).filter(|t| !t.is_empty()));
         let mut taken = Vec::new();

@@ -96,16 +96,13 @@ impl<'a> Drafting<'a> {
     /// is too long or does not stand alone, the model is asked, all such lines at once.
     pub fn lines(&mut self, tasks: &[Task]) -> Result<Vec<Option<Claim>>> {
         let own: Vec<Option<Claim>> = tasks.iter().map(|task| self.shortened(task)).collect();
-        let fits =
-            |claim: &&Claim, words| n_words(&claim.text, self.lang) <= words && !is_copy(claim);
+        let fits = |claim: &&Claim, words| n_words(&claim.text, self.lang) <= words && !is_copy(claim);
         let fitting = tasks.iter().zip(&own).map(|(task, own)| {
             let fitting = own.as_ref().filter(|claim| fits(claim, task.words));
             fitting.cloned()
         });
         let mut told: Vec<Option<Claim>> = fitting.collect();
-        let open: Vec<usize> = (0..tasks.len())
-            .filter(|idx| told[*idx].is_none())
-            .collect();
+        let open: Vec<usize> = (0..tasks.len()).filter(|idx| told[*idx].is_none()).collect();
         let drafts = self.complete(&open.iter().map(|idx| &tasks[*idx]).collect::<Vec<_>>())?;
         for (idx, draft) in open.into_iter().zip(drafts) {
             told[idx] = match self.checked(&tasks[idx], draft) {
@@ -127,36 +124,24 @@ impl<'a> Drafting<'a> {
         let most = task.words.min(COPY_WORDS - 1);
         let text = in_language(shorten(&task.line.text, self.lang, most), self.lang);
         let text = whole_line(&text, self.lang).ok()?;
-        let claim = Claim {
-            cites: self.sources.quotes(&task.line.cites),
-            text,
-            focus: None,
-        };
+        let claim = Claim { cites: self.sources.quotes(&task.line.cites), text, focus: None };
         stands_alone(&claim.text, self.lang).then_some(claim)
     }
 
     /// A draft of the model's as a claim, or what is wrong with it.
     fn checked(&self, task: &Task, draft: String) -> Result<Claim, Dropped> {
-        let refused = |why| Dropped {
-            text: draft.clone(),
-            why,
-        };
+        let refused = |why| Dropped { text: draft.clone(), why };
         let text = whole_line(&draft, self.lang).map_err(|why| refused(why.to_owned()))?;
         match self.ground.check(&text, &task.line.cites) {
             Support::Unbacked(why) => Err(refused(why)),
             Support::Backed(cites) => {
                 let cites = self.sources.quotes(&cites);
-                let claim = Claim {
-                    text,
-                    cites,
-                    focus: None,
-                };
+                let claim = Claim { text, cites, focus: None };
                 match self.distorted(task, &claim) {
                     Some(why) => Err(refused(why)),
-                    None if self.lang == Lang::En => Ok(Claim {
-                        text: with_articles(&claim.text, &task.line.text),
-                        ..claim
-                    }),
+                    None if self.lang == Lang::En => {
+                        Ok(Claim { text: with_articles(&claim.text, &task.line.text), ..claim })
+                    }
                     None => Ok(claim),
                 }
             }
@@ -197,8 +182,7 @@ impl<'a> Drafting<'a> {
             one_line: true,
             sampling: self.sampling,
         };
-        self.used
-            .extend(tasks.iter().flat_map(|t| t.before).flat_map(|l| &l.cites));
+        self.used.extend(tasks.iter().flat_map(|t| t.before).flat_map(|l| &l.cites));
         let completions = self.lm.complete(&prompts, &limits)?;
         let drafts = completions.into_iter().map(|completion| {
             self.usage += completion.usage;
@@ -217,55 +201,33 @@ impl<'a> Drafting<'a> {
             Lang::En => (task.words, GLUE),
             Lang::ZhHans | Lang::ZhHant => (task.words * HAN_PER_WORD, HAN_GLUE),
         };
-        let values = [
-            ("before", before),
-            ("text", &*task.line.text),
-            ("words", &*count.to_string()),
-        ];
+        let values = [("before", before), ("text", &*task.line.text), ("words", &*count.to_string())];
         let mut prompt = self.prompts.render("line", self.lang, &values)?;
-        prompt.only = self
-            .same_language(&task.line.text)
-            .then(|| format!("{before}\n{}\n{glue}", task.line.text));
+        prompt.only = self.same_language(&task.line.text).then(|| format!("{before}\n{}\n{glue}", task.line.text));
         Ok(prompt)
     }
 
     /// A heading for `points`; `None` when what the model wrote is no heading, or not made of their words.
     pub fn title(&mut self, points: &[Claim]) -> Result<Option<String>> {
         let texts: Vec<&str> = points.iter().map(|p| p.text.as_str()).collect();
-        let values = [
-            ("title", ""),
-            ("text", &*format!("- {}", texts.join("\n- "))),
-        ];
+        let values = [("title", ""), ("text", &*format!("- {}", texts.join("\n- ")))];
         let mut prompt = self.prompts.render("title", self.lang, &values)?;
         prompt.only = Some(texts.join("\n"));
-        let limits = Limits {
-            max_tokens: TITLE_TOKENS,
-            one_line: true,
-            sampling: self.sampling,
-        };
+        let limits = Limits { max_tokens: TITLE_TOKENS, one_line: true, sampling: self.sampling };
         let completion = self.lm.complete(&[prompt], &limits)?.remove(0);
         self.usage += completion.usage;
         let text = in_language(tidy(&completion.text), self.lang);
         let text = text.trim_end_matches(['.', '。', ':', '：']);
         let n_words = n_words(text, self.lang);
         let is_whole = completion.stop != Stop::TokenCap && (1..=TITLE_WORDS).contains(&n_words);
-        let stands = texts
-            .iter()
-            .any(|point| distortion(text, point, "").is_none());
+        let stands = texts.iter().any(|point| distortion(text, point, "").is_none());
         Ok((is_whole && stands).then(|| text.to_owned()))
     }
 }
 
 fn is_copy(claim: &Claim) -> bool {
     let n_han = claim.text.chars().filter(|c| is_han(*c)).count();
-    let limit = if 2 * n_han > words(&claim.text).len() {
-        COPY_HAN
-    } else {
-        COPY_WORDS
-    };
-    let copied = claim
-        .cites
-        .iter()
-        .map(|q| longest_copy(&claim.text, &q.text));
+    let limit = if 2 * n_han > words(&claim.text).len() { COPY_HAN } else { COPY_WORDS };
+    let copied = claim.cites.iter().map(|q| longest_copy(&claim.text, &q.text));
     copied.max().unwrap_or(0) >= limit
 }

@@ -39,33 +39,20 @@ impl Line {
 impl Evidence {
     /// A line a sentence of `article`, which becomes article 0 of the evidence.
     pub fn from_article(article: &Article) -> Evidence {
-        let quotes = article
-            .sentences
-            .iter()
-            .enumerate()
-            .map(|(sentence, s)| Quote {
-                cite: Cite {
-                    article: 0,
-                    sentence,
-                },
-                start: s.start,
-                end: s.end,
-                text: article.text[s.start..s.end].to_owned(),
-            });
+        let quotes = article.sentences.iter().enumerate().map(|(sentence, s)| Quote {
+            cite: Cite { article: 0, sentence },
+            start: s.start,
+            end: s.end,
+            text: article.text[s.start..s.end].to_owned(),
+        });
         let sources: Vec<Quote> = quotes.collect();
-        let lines = sources
-            .iter()
-            .zip(&article.sentences)
-            .map(|(quote, s)| Line {
-                text: quote.text.clone(),
-                cites: vec![quote.cite],
-                kind: s.kind,
-                block: s.block,
-            });
-        Evidence {
-            lines: lines.collect(),
-            sources,
-        }
+        let lines = sources.iter().zip(&article.sentences).map(|(quote, s)| Line {
+            text: quote.text.clone(),
+            cites: vec![quote.cite],
+            kind: s.kind,
+            block: s.block,
+        });
+        Evidence { lines: lines.collect(), sources }
     }
 
     /// A line a sentence of each hit; hit number `i` becomes article `i` and block `i` of the evidence.
@@ -73,22 +60,14 @@ impl Evidence {
         let mut evidence = Evidence::default();
         for (article, hit) in hits.iter().enumerate() {
             for (offset, s) in hit.passage.sentences.iter().enumerate() {
-                let cite = Cite {
-                    article,
-                    sentence: hit.passage.first_sentence + offset,
-                };
+                let cite = Cite { article, sentence: hit.passage.first_sentence + offset };
                 evidence.lines.push(Line {
                     text: s.text.clone(),
                     cites: vec![cite],
                     kind: BlockKind::Paragraph,
                     block: article,
                 });
-                evidence.sources.push(Quote {
-                    cite,
-                    start: s.start,
-                    end: s.end,
-                    text: s.text.clone(),
-                });
+                evidence.sources.push(Quote { cite, start: s.start, end: s.end, text: s.text.clone() });
             }
         }
         evidence

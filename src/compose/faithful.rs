@@ -46,19 +46,13 @@ pub fn distortion(draft: &str, source: &str, context: &str) -> Option<String> {
     if n_runs > 1 && (n_matched as f64) < min_run * n_runs as f64 {
         return Some("it is put together from scraps of the source".into());
     }
-    let kept: Vec<bool> = (0..source.len())
-        .map(|idx| aligned.contains(&Some(idx)))
-        .collect();
-    limiting_words(&source)
-        .into_iter()
-        .find_map(|(first, last)| {
-            let lost = first >= n_context && !kept[first..=last].iter().any(|kept| *kept);
-            let reached = (last + 1..source.len().min(last + 1 + REACH)).filter(|idx| kept[*idx]);
-            let counts = reached
-                .clone()
-                .any(|idx| source[idx].chars().count() > 3 || has_weight(&source[idx]));
-            (lost && counts).then(|| format!("it leaves out “{}”", source[first..=last].concat()))
-        })
+    let kept: Vec<bool> = (0..source.len()).map(|idx| aligned.contains(&Some(idx))).collect();
+    limiting_words(&source).into_iter().find_map(|(first, last)| {
+        let lost = first >= n_context && !kept[first..=last].iter().any(|kept| *kept);
+        let reached = (last + 1..source.len().min(last + 1 + REACH)).filter(|idx| kept[*idx]);
+        let counts = reached.clone().any(|idx| source[idx].chars().count() > 3 || has_weight(&source[idx]));
+        (lost && counts).then(|| format!("it leaves out “{}”", source[first..=last].concat()))
+    })
 }
 
 /// `draft` with the bound before each figure that one of `sources` sets and the draft left out: a source that says
@@ -94,10 +88,7 @@ pub fn with_bounds(draft: &str, sources: &[Quote]) -> String {
     ];
     let bound_before = |text: &str| {
         let text = text.trim_end_matches(['$', '€', '£', '¥', '第']);
-        BOUNDS
-            .into_iter()
-            .find(|bound| text.ends_with(bound))
-            .map(|bound| (bound, text.len()))
+        BOUNDS.into_iter().find(|bound| text.ends_with(bound)).map(|bound| (bound, text.len()))
     };
     let mut bounded = draft.to_owned();
     // From the end, so that what was put in moves no figure that is still to come.
@@ -122,8 +113,8 @@ pub fn with_bounds(draft: &str, sources: &[Quote]) -> String {
 /// English only, and not before a title: “Mayor Vandro” of “the mayor, Ilse Vandro”.
 pub fn with_articles(draft: &str, source: &str) -> String {
     const DETERMINERS: [&str; 16] = [
-        "the", "a", "an", "its", "his", "her", "their", "our", "this", "that", "these", "those",
-        "no", "every", "each", "any",
+        "the", "a", "an", "its", "his", "her", "their", "our", "this", "that", "these", "those", "no", "every", "each",
+        "any",
     ];
     let tokens: Vec<&str> = draft.split_whitespace().collect();
     let source: Vec<&str> = source.split_whitespace().collect();
@@ -191,8 +182,7 @@ pub(super) fn align(draft: &[String], source: &[String]) -> Vec<Option<usize>> {
         for j in (0..m).rev() {
             for in_run in 0..2 {
                 let skip = best[i + 1][j][0].max(best[i][j + 1][0]);
-                best[i][j][in_run] =
-                    step(&best, i, j, in_run).map_or(skip, |score| score.max(skip));
+                best[i][j][in_run] = step(&best, i, j, in_run).map_or(skip, |score| score.max(skip));
             }
         }
     }
@@ -240,11 +230,7 @@ fn limiting_words(source: &[String]) -> Vec<(usize, usize)> {
             let run = source.get(first..first + n)?;
             (run.concat() == limiting).then(|| first + n - 1)
         };
-        found.extend(
-            HAN_LIMITING
-                .split_whitespace()
-                .filter_map(|l| Some((first, ends(l)?))),
-        );
+        found.extend(HAN_LIMITING.split_whitespace().filter_map(|l| Some((first, ends(l)?))));
     }
     found
 }
@@ -266,53 +252,17 @@ mod tests {
             };
             assert!(fits, "`{draft}`: {found:?}");
         };
-        check(
-            "Ostrel looks to stop charging the owners of small boats a fee.",
-            LOOKS,
-            None,
-        );
+        check("Ostrel looks to stop charging the owners of small boats a fee.", LOOKS, None);
         check("The new quay could open in March.", LOOKS, None);
-        check(
-            "Ostrel stops charging the owners of small boats a fee.",
-            LOOKS,
-            Some("looks"),
-        );
+        check("Ostrel stops charging the owners of small boats a fee.", LOOKS, Some("looks"));
         check("There are 300 owners of small boats.", LOOKS, Some("order"));
-        check(
-            "To stop charging the owners of small boats, of whom there are 300.",
-            LOOKS,
-            Some("“looks”"),
-        );
-        check(
-            "Looks to stop charging the owners of small boats, of whom there are 300.",
-            LOOKS,
-            Some("“more”"),
-        );
-        check(
-            "Ostrel owners there a quay open March.",
-            LOOKS,
-            Some("scraps"),
-        );
-        check(
-            "The owners of small boats charge Ostrel a fee for the new quay.",
-            LOOKS,
-            Some("order"),
-        );
-        check(
-            "市府将投入四亿元兴建码头。",
-            "市府預計將投入四億元,在北岸興建渡輪碼頭。",
-            Some("预计"),
-        );
-        check(
-            "市府預計投入四億元,在北岸興建碼頭。",
-            "市府預計將投入四億元,在北岸興建渡輪碼頭。",
-            Some("将"),
-        );
-        check(
-            "市府預計將投入四億元興建渡輪碼頭。",
-            "市府預計將投入四億元,在北岸興建渡輪碼頭。",
-            None,
-        );
+        check("To stop charging the owners of small boats, of whom there are 300.", LOOKS, Some("“looks”"));
+        check("Looks to stop charging the owners of small boats, of whom there are 300.", LOOKS, Some("“more”"));
+        check("Ostrel owners there a quay open March.", LOOKS, Some("scraps"));
+        check("The owners of small boats charge Ostrel a fee for the new quay.", LOOKS, Some("order"));
+        check("市府将投入四亿元兴建码头。", "市府預計將投入四億元,在北岸興建渡輪碼頭。", Some("预计"));
+        check("市府預計投入四億元,在北岸興建碼頭。", "市府預計將投入四億元,在北岸興建渡輪碼頭。", Some("将"));
+        check("市府預計將投入四億元興建渡輪碼頭。", "市府預計將投入四億元,在北岸興建渡輪碼頭。", None);
     }
 
     #[test]
@@ -321,37 +271,22 @@ mod tests {
             assert_eq!(with_articles(draft, source), expected);
         };
         let paid = "The regional council paid 60 percent of the bill, an insurance pool of fishing towns 25.";
-        check(
-            "Regional council paid 60 percent of bill.",
-            paid,
-            "The regional council paid 60 percent of the bill.",
-        );
+        check("Regional council paid 60 percent of bill.", paid, "The regional council paid 60 percent of the bill.");
         check(
             "The regional council paid 60 percent of the bill.",
             paid,
             "The regional council paid 60 percent of the bill.",
         );
-        check(
-            "Insurance pool of towns paid 25.",
-            paid,
-            "An insurance pool of towns paid 25.",
-        );
+        check("Insurance pool of towns paid 25.", paid, "An insurance pool of towns paid 25.");
         let mayor = "On Monday the mayor, Ilse Vandro, opened a quay.";
-        check(
-            "Mayor Ilse Vandro opened a quay.",
-            mayor,
-            "Mayor Ilse Vandro opened a quay.",
-        );
+        check("Mayor Ilse Vandro opened a quay.", mayor, "Mayor Ilse Vandro opened a quay.");
     }
 
     #[test]
     fn a_figure_keeps_its_bound() {
         let check = |draft: &str, source: &str, expected: &str| {
             let quote = Quote {
-                cite: crate::text::Cite {
-                    article: 0,
-                    sentence: 0,
-                },
+                cite: crate::text::Cite { article: 0, sentence: 0 },
                 start: 0,
                 end: source.len(),
                 text: source.to_owned(),
@@ -364,25 +299,14 @@ mod tests {
             source,
             "It spends more than $4.2 million on about 30 boats in 2027.",
         );
-        check(
-            "It spends over $4.2 million.",
-            source,
-            "It spends over $4.2 million.",
-        );
-        check(
-            "市府投入4.2億元。",
-            "市府將投入超過4.2億元建碼頭。",
-            "市府投入超過4.2億元。",
-        );
+        check("It spends over $4.2 million.", source, "It spends over $4.2 million.");
+        check("市府投入4.2億元。", "市府將投入超過4.2億元建碼頭。", "市府投入超過4.2億元。");
     }
 
     #[test]
     fn a_pronoun_may_be_filled_in_from_the_sentence_before() {
         let source = "She will ask the council for a new quay in March.";
         let draft = "Vandro will ask the council for a new quay in March.";
-        assert_eq!(
-            distortion(draft, source, "Mayor Ilse Vandro spoke on Monday."),
-            None
-        );
+        assert_eq!(distortion(draft, source, "Mayor Ilse Vandro spoke on Monday."), None);
     }
 }

@@ -122,12 +122,7 @@ impl Ground {
     }
 
     /// Chooses sentences greedily by the weight of the draft's terms that they add.
-    fn cover(
-        &self,
-        draft: &str,
-        draft_figures: &[Figure],
-        hints: &[Cite],
-    ) -> Result<Vec<Cite>, String> {
+    fn cover(&self, draft: &str, draft_figures: &[Figure], hints: &[Cite]) -> Result<Vec<Cite>, String> {
         // Ordered, so that sums come out the same on every run.
         let mut open: BTreeSet<String> = terms(draft).into_iter().collect();
         let total: f64 = open.iter().map(|t| self.weight(t)).sum();
@@ -142,15 +137,8 @@ impl Ground {
                 new.map(|t| self.weight(t)).sum::<f64>() / total
             };
             let rated = self.sentences.iter().map(|s| {
-                let hinted = if hints.contains(&s.cite) {
-                    HINT_BONUS
-                } else {
-                    0.0
-                };
-                let stated = draft_figures
-                    .iter()
-                    .filter(|figure| s.states(figure))
-                    .count();
+                let hinted = if hints.contains(&s.cite) { HINT_BONUS } else { 0.0 };
+                let stated = draft_figures.iter().filter(|figure| s.states(figure)).count();
                 (s, gain(s), hinted + FIGURE_BONUS * stated as f64)
             });
             let best = rated.max_by(|a, b| (a.1 + a.2).total_cmp(&(b.1 + b.2)));
@@ -162,10 +150,7 @@ impl Ground {
             cites.push(s.cite);
         }
         if covered < MIN_COVERAGE {
-            return Err(format!(
-                "only {:.0} % of it stands in the source",
-                100.0 * covered
-            ));
+            return Err(format!("only {:.0} % of it stands in the source", 100.0 * covered));
         }
         Ok(cites)
     }
@@ -180,10 +165,7 @@ impl Ground {
 
     fn cited_states(&self, cites: &[Cite], figure: &Figure) -> bool {
         let cited = |s: &&Grounded| cites.contains(&s.cite);
-        self.sentences
-            .iter()
-            .filter(cited)
-            .any(|s| s.states(figure))
+        self.sentences.iter().filter(cited).any(|s| s.states(figure))
     }
 
     /// Whether the draft is in another script than most sources are.
@@ -217,10 +199,10 @@ fn negates(text: &str) -> bool {
 /// Whether one of [`words`] denies: a word of negation, or one that carries it.
 pub fn is_denial(word: &str) -> bool {
     const WORDS: [&str; 36] = [
-        "not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "without", "cannot",
-        "fail", "failed", "fails", "deny", "denied", "denies", "refuse", "refused", "refuses",
-        "reject", "rejected", "lack", "isnt", "arent", "wasnt", "werent", "dont", "doesnt",
-        "didnt", "wont", "wouldnt", "cant", "couldnt", "shouldnt", "hasnt", "havent",
+        "not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "without", "cannot", "fail", "failed",
+        "fails", "deny", "denied", "denies", "refuse", "refused", "refuses", "reject", "rejected", "lack", "isnt",
+        "arent", "wasnt", "werent", "dont", "doesnt", "didnt", "wont", "wouldnt", "cant", "couldnt", "shouldnt",
+        "hasnt", "havent",
     ];
     const HAN: [char; 7] = ['不', '没', '未', '无', '非', '否', '拒'];
     WORDS.contains(&word) || word.contains(HAN)
@@ -294,10 +276,7 @@ mod tests {
 
     fn ground(sentences: &[&str]) -> Ground {
         let quote = |(sentence, text): (usize, &&str)| Quote {
-            cite: Cite {
-                article: 0,
-                sentence,
-            },
+            cite: Cite { article: 0, sentence },
             start: 0,
             end: text.len(),
             text: (*text).to_owned(),
@@ -326,53 +305,24 @@ mod tests {
             let found: Vec<usize> = cites.iter().map(|c| c.sentence).collect();
             assert_eq!(found, expected, "`{draft}`");
         };
-        check(
-            EN,
-            "Ostrel will spend 4.2 million euros on a ferry quay.",
-            &[0],
-        );
+        check(EN, "Ostrel will spend 4.2 million euros on a ferry quay.", &[0]);
         check(EN, "Fishermen fear the quay will push them out.", &[2]);
-        check(
-            EN,
-            "Work on the 4.2 million euro ferry quay begins in March and lasts eleven months.",
-            &[0, 1],
-        );
-        check(
-            EN,
-            "A similar plan was rejected by the council in 2019.",
-            &[3],
-        );
+        check(EN, "Work on the 4.2 million euro ferry quay begins in March and lasts eleven months.", &[0, 1]);
+        check(EN, "A similar plan was rejected by the council in 2019.", &[3]);
         check(ZH, "奥川市将投入4.2亿元兴建新渡轮码头。", &[0]);
         check(ZH, "漁民擔心碼頭擠壓作業空間。", &[2]);
     }
 
     #[test]
     fn a_draft_that_the_sources_do_not_support_is_refused_with_the_reason() {
-        let check =
-            |sources: &[&str], draft: &str, reason: &str| match ground(sources).check(draft, &[]) {
-                Support::Unbacked(why) => assert!(why.contains(reason), "`{draft}`: {why}"),
-                Support::Backed(cites) => panic!("`{draft}` rests on {cites:?}"),
-            };
-        check(
-            EN,
-            "Ostrel will spend 4.8 million euros on a ferry quay.",
-            "4.8",
-        );
-        check(
-            EN,
-            "Mayor Ilse Bandro said Ostrel will build a ferry quay.",
-            "Bandro",
-        );
-        check(
-            EN,
-            "The council rejected a similar plan by 15 votes to 9.",
-            "15",
-        );
-        check(
-            EN,
-            "The minister of transport resigned over corruption charges.",
-            "stands in the source",
-        );
+        let check = |sources: &[&str], draft: &str, reason: &str| match ground(sources).check(draft, &[]) {
+            Support::Unbacked(why) => assert!(why.contains(reason), "`{draft}`: {why}"),
+            Support::Backed(cites) => panic!("`{draft}` rests on {cites:?}"),
+        };
+        check(EN, "Ostrel will spend 4.8 million euros on a ferry quay.", "4.8");
+        check(EN, "Mayor Ilse Bandro said Ostrel will build a ferry quay.", "Bandro");
+        check(EN, "The council rejected a similar plan by 15 votes to 9.", "15");
+        check(EN, "The minister of transport resigned over corruption charges.", "stands in the source");
         check(EN, "Work does not begin in March.", "denies");
         check(ZH, "市長林若橫表示市府將興建新渡輪碼頭。", "林若橫");
         check(ZH, "市府將投入五億元興建新渡輪碼頭。", "五億元");
@@ -383,11 +333,7 @@ mod tests {
         let check = |draft: &str, source: &str, expected: usize| {
             assert_eq!(longest_copy(draft, source), expected, "`{draft}`");
         };
-        check(
-            "the new quay opens",
-            "It is said that the new quay closes.",
-            3,
-        );
+        check("the new quay opens", "It is said that the new quay closes.", 3);
         check("市府興建新碼頭", "市府將興建新碼頭", 5);
         check("", "anything", 0);
     }

@@ -38,10 +38,7 @@ pub fn tidy(text: &str) -> String {
         let mark = tail.find([']', '】']).map(|end| &tail[..end]);
         let is_citation = mark.is_some_and(|m| {
             let inside = m.chars().skip(1);
-            m.chars().count() > 1
-                && inside
-                    .clone()
-                    .all(|c| c.is_ascii_digit() || ",， -".contains(c))
+            m.chars().count() > 1 && inside.clone().all(|c| c.is_ascii_digit() || ",， -".contains(c))
         });
         rest = match (is_citation, mark) {
             (true, Some(mark)) => tail[mark.len()..].trim_start_matches([']', '】']),
@@ -75,10 +72,7 @@ fn unquote(text: &str) -> &str {
 pub fn whole_line(text: &str, lang: Lang) -> Result<String, &'static str> {
     let prose = crate::text::Prose {
         text: text.to_owned(),
-        blocks: vec![crate::text::Block {
-            kind: BlockKind::Paragraph,
-            range: 0..text.len(),
-        }],
+        blocks: vec![crate::text::Block { kind: BlockKind::Paragraph, range: 0..text.len() }],
         ..Default::default()
     };
     let sentences = crate::text::segment::segment(&prose);
@@ -124,10 +118,7 @@ mod tests {
     #[test]
     fn what_models_put_around_a_line_is_taken_away() {
         let check = |input: &str, expected: &str| assert_eq!(tidy(input), expected, "{input}");
-        check(
-            "- **The quay** opens in March [3].",
-            "The quay opens in March .",
-        );
+        check("- **The quay** opens in March [3].", "The quay opens in March .");
         check("\"The quay opens.\"", "The quay opens.");
         check("“Open it,” she said, “now.”", "“Open it,” she said, “now.”");
         check("Summary: The quay  opens.", "The quay opens.");
@@ -138,38 +129,18 @@ mod tests {
     #[test]
     fn a_line_is_one_whole_sentence_in_the_language_asked_for() {
         let check = |input: &str, lang, expected: Result<&str, &str>| {
-            assert_eq!(
-                whole_line(input, lang).as_deref().map_err(|e| *e),
-                expected,
-                "{input}"
-            );
+            assert_eq!(whole_line(input, lang).as_deref().map_err(|e| *e), expected, "{input}");
         };
-        check(
-            "The quay opens in March. It is new.",
-            Lang::En,
-            Ok("The quay opens in March."),
-        );
-        check(
-            "The quay opens in March",
-            Lang::En,
-            Ok("The quay opens in March."),
-        );
+        check("The quay opens in March. It is new.", Lang::En, Ok("The quay opens in March."));
+        check("The quay opens in March", Lang::En, Ok("The quay opens in March."));
         check(
             "The quay opens in March after a long dispute, and…",
             Lang::En,
             Ok("The quay opens in March after a long dispute."),
         );
-        check(
-            "The quay opens and…",
-            Lang::En,
-            Err("it did not come to an end"),
-        );
+        check("The quay opens and…", Lang::En, Err("it did not come to an end"));
         check("", Lang::En, Err("it is empty"));
-        check(
-            "新碼頭三月動工。",
-            Lang::En,
-            Err("it is in another language"),
-        );
+        check("新碼頭三月動工。", Lang::En, Err("it is in another language"));
         check("新碼頭三月動工", Lang::ZhHant, Ok("新碼頭三月動工。"));
     }
 }

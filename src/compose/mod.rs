@@ -143,9 +143,7 @@ pub struct Reading {
 impl Summary {
     /// Every claim, in reading order.
     pub fn claims(&self) -> impl Iterator<Item = &Claim> {
-        self.core
-            .iter()
-            .chain(self.groups.iter().flat_map(|g| &g.points))
+        self.core.iter().chain(self.groups.iter().flat_map(|g| &g.points))
     }
 }
 

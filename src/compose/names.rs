@@ -192,12 +192,8 @@ const DAYS: &[&str] = &[
 impl Known {
     /// Reads the sources' words once.
     pub fn new<'a>(sources: impl Iterator<Item = &'a str>) -> Known {
-        let mut known = Known {
-            words: HashSet::new(),
-            han: String::new(),
-            han_names: Vec::new(),
-            initials: HashSet::new(),
-        };
+        let mut known =
+            Known { words: HashSet::new(), han: String::new(), han_names: Vec::new(), initials: HashSet::new() };
         for text in sources {
             let mut run = String::new();
             for word in latin_words(text) {
@@ -210,9 +206,7 @@ impl Known {
                 known.words.extend(spellings(word.text));
             }
             let names = han_names(text).map(|name| fold_str(&name).chars().collect());
-            known
-                .han_names
-                .extend(names.filter(|name: &Vec<char>| name.len() >= 3));
+            known.han_names.extend(names.filter(|name: &Vec<char>| name.len() >= 3));
             known.han.push_str(&fold_str(text));
             known.han.push('\n');
         }
@@ -231,9 +225,7 @@ impl Known {
         if let Some(word) = latin {
             return Some(word.text.to_owned());
         }
-        han_names(draft)
-            .find(|name| !self.knows_han(&fold_str(name)))
-            .or_else(|| self.misspelling(draft))
+        han_names(draft).find(|name| !self.knows_han(&fold_str(name))).or_else(|| self.misspelling(draft))
     }
 
     /// Whether the sources have the folded name, or all of it but a character at one end: the segmenter takes a verb
@@ -277,12 +269,9 @@ impl Known {
         if word.opens_sentence && OPENERS.contains(&folded.as_str()) {
             return false;
         }
-        let known =
-            |spelling: &String| self.words.contains(spelling) || self.initials.contains(spelling);
+        let known = |spelling: &String| self.words.contains(spelling) || self.initials.contains(spelling);
         !spellings(word.text).iter().any(known)
-            && !folded
-                .split('-')
-                .all(|part| self.words.contains(part) || part.chars().all(char::is_numeric))
+            && !folded.split('-').all(|part| self.words.contains(part) || part.chars().all(char::is_numeric))
     }
 }
 
@@ -312,11 +301,7 @@ pub fn capitalised_runs(text: &str) -> impl Iterator<Item = String> {
     for word in latin_words(text) {
         // Every sentence opens with a capital; a name shows itself inside one, or by a second capital.
         let mut capitals = word.text.chars().filter(|c| c.is_uppercase());
-        let named = if word.opens_sentence {
-            capitals.count() > 1
-        } else {
-            capitals.next().is_some()
-        };
+        let named = if word.opens_sentence { capitals.count() > 1 } else { capitals.next().is_some() };
         let capital = word.text.starts_with(char::is_uppercase);
         if !named || !capital || word.text.chars().count() < 2 || DAYS.contains(&word.text) {
             end = None;
@@ -359,10 +344,7 @@ fn latin_words(text: &str) -> impl Iterator<Item = Word<'_>> {
             rest = &tail[word.len()..];
             if word.chars().any(char::is_alphabetic) {
                 let opens = std::mem::replace(&mut opens_sentence, false);
-                return Some(Word {
-                    text: word,
-                    opens_sentence: opens,
-                });
+                return Some(Word { text: word, opens_sentence: opens });
             }
         }
     })
@@ -371,11 +353,7 @@ fn latin_words(text: &str) -> impl Iterator<Item = Word<'_>> {
 /// The forms under which a word may stand in a source: folded, without a possessive, without dots, in the singular.
 fn spellings(word: &str) -> Vec<String> {
     let folded = fold_str(word).replace('’', "'");
-    let bare = folded
-        .strip_suffix("'s")
-        .unwrap_or(&folded)
-        .trim_end_matches('\'')
-        .to_owned();
+    let bare = folded.strip_suffix("'s").unwrap_or(&folded).trim_end_matches('\'').to_owned();
     let mut forms = vec![bare.replace('.', "")];
     if let Some(singular) = bare.strip_suffix('s').filter(|s| s.len() > 2) {
         forms.push(singular.to_owned());
@@ -402,16 +380,8 @@ mod tests {
         check(source, "Mayor Elsa Vandro met the board.", Some("Elsa"));
         check(source, "They met on Tuesday.", Some("Tuesday"));
         check(source, "Macron met Vandro.", Some("Macron"));
-        check(
-            "市長林若衡週一表示,渡輪碼頭將動工。",
-            "林若横表示碼頭將動工。",
-            Some("林若横"),
-        );
-        check(
-            "市長林若衡週一表示,渡輪碼頭將動工。",
-            "林若衡表示碼頭將動工。",
-            None,
-        );
+        check("市長林若衡週一表示,渡輪碼頭將動工。", "林若横表示碼頭將動工。", Some("林若横"));
+        check("市長林若衡週一表示,渡輪碼頭將動工。", "林若衡表示碼頭將動工。", None);
         check("林若衡已轉崗至實驗室。", "林若衡调到实验室", None);
     }
 }

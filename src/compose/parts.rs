@@ -40,10 +40,7 @@ pub struct Parts {
 impl Parts {
     /// Takes `question` apart.
     pub fn of(question: &str, lm: &mut dyn LanguageModel, plan: &AnswerPlan) -> Result<Parts> {
-        let mut parts = Parts {
-            questions: vec![question.to_owned()],
-            cost: Usage::default(),
-        };
+        let mut parts = Parts { questions: vec![question.to_owned()], cost: Usage::default() };
         if !may_have_parts(question) || lm.count(question) > TOKENS / 2 {
             return Ok(parts);
         }
@@ -51,11 +48,7 @@ impl Parts {
         let values = [("question", question)];
         let mut prompt = plan.prompts.render("parts", lang, &values)?;
         prompt.only = Some(format!("{question}|?|{ASKING}"));
-        let limits = Limits {
-            max_tokens: TOKENS,
-            one_line: true,
-            sampling: plan.sampling,
-        };
+        let limits = Limits { max_tokens: TOKENS, one_line: true, sampling: plan.sampling };
         let completion = lm.complete(&[prompt], &limits)?.remove(0);
         parts.cost = completion.usage;
         let lines = completion.text.split(MARK).map(tidy);
@@ -77,11 +70,7 @@ impl Parts {
             if !answer.found() {
                 whole.missing.push(question);
             }
-            let places: Vec<usize> = answer
-                .passages
-                .into_iter()
-                .map(|hit| whole.place(hit))
-                .collect();
+            let places: Vec<usize> = answer.passages.into_iter().map(|hit| whole.place(hit)).collect();
             for mut claim in answer.claims {
                 for quote in &mut claim.cites {
                     quote.cite.article = places[quote.cite.article];
@@ -131,9 +120,7 @@ fn may_have_parts(question: &str) -> bool {
 /// Whether an English question joins names, or else things that are asked about. "What country has low taxes and high
 /// wages?" does not: one country has both, and so no auxiliary stands between what is asked for and the rest.
 fn joins_what_is_asked(question: &str) -> bool {
-    const AUXILIARIES: [&str; 11] = [
-        "is", "are", "was", "were", "do", "does", "did", "will", "can", "could", "would",
-    ];
+    const AUXILIARIES: [&str; 11] = ["is", "are", "was", "were", "do", "does", "did", "will", "can", "could", "would"];
     /// In "and in what year".
     const DISTANCE: usize = 2;
     let words: Vec<&str> = question.split(|c: char| !c.is_alphanumeric()).collect();
@@ -141,16 +128,12 @@ fn joins_what_is_asked(question: &str) -> bool {
         return false;
     };
     let (before, behind) = (&words[..and], &words[and + 1..]);
-    let is_name = |word: Option<&&str>| {
-        word.is_some_and(|word| word.starts_with(|c: char| c.is_uppercase() || c.is_numeric()))
-    };
+    let is_name =
+        |word: Option<&&str>| word.is_some_and(|word| word.starts_with(|c: char| c.is_uppercase() || c.is_numeric()));
     is_name(before.last()) && is_name(behind.first())
         || words.contains(&"respectively")
         || before.iter().any(|word| AUXILIARIES.contains(word))
-        || behind
-            .iter()
-            .take(DISTANCE)
-            .any(|word| asks_for_words(word))
+        || behind.iter().take(DISTANCE).any(|word| asks_for_words(word))
 }
 
 /// Whether `parts` together ask what `question` asks, and each something of its own.
@@ -171,14 +154,10 @@ fn is_division(question: &str, parts: &[String]) -> bool {
     let parts: Vec<BTreeSet<String>> = parts.iter().map(|part| units(part)).collect();
     let is_new = |unit: &String| !whole.contains(unit) && !asking.contains(unit);
     let is_lost = |unit: &&String| !parts.iter().any(|part| part.contains(*unit));
-    let asks_more = |part: &BTreeSet<String>, other: &BTreeSet<String>| {
-        part.difference(other).any(|unit| !asking.contains(unit))
-    };
+    let asks_more =
+        |part: &BTreeSet<String>, other: &BTreeSet<String>| part.difference(other).any(|unit| !asking.contains(unit));
     !parts.iter().flatten().any(is_new)
-        && whole
-            .difference(&joining)
-            .filter(is_lost)
-            .all(|unit| asking.contains(unit))
+        && whole.difference(&joining).filter(is_lost).all(|unit| asking.contains(unit))
         && parts.iter().enumerate().all(|(i, part)| {
             let mut others = parts.iter().enumerate().filter(|(j, _)| i != *j);
             others.all(|(_, other)| asks_more(part, other))
@@ -209,11 +188,7 @@ fn units(text: &str) -> BTreeSet<String> {
         spaced.push(c);
         before = Some(c);
     }
-    units.extend(
-        terms(&spaced)
-            .into_iter()
-            .filter(|term| !term.contains(is_han)),
-    );
+    units.extend(terms(&spaced).into_iter().filter(|term| !term.contains(is_han)));
     units
 }
 
@@ -231,27 +206,12 @@ mod tests {
         for (question, parts) in [
             (
                 "Who built the bridges at Halden and Vessin?",
-                [
-                    "Who built the bridge at Halden?",
-                    "Who built the bridge at Vessin?",
-                ],
+                ["Who built the bridge at Halden?", "Who built the bridge at Vessin?"],
             ),
-            (
-                "Who wrote Far Hills, and when?",
-                ["Who wrote Far Hills?", "When was Far Hills written?"],
-            ),
-            (
-                "哈登大桥和韦辛大桥分别是谁建造的?",
-                ["哈登大桥是谁建造的?", "韦辛大桥是谁建造的?"],
-            ),
-            (
-                "ORC2011和2012的舉辦地",
-                ["ORC2011的舉辦地", "ORC2012的舉辦地"],
-            ),
-            (
-                "《远山》是谁写的?什么时候出版?",
-                ["《远山》是谁写的?", "《远山》什么时候出版?"],
-            ),
+            ("Who wrote Far Hills, and when?", ["Who wrote Far Hills?", "When was Far Hills written?"]),
+            ("哈登大桥和韦辛大桥分别是谁建造的?", ["哈登大桥是谁建造的?", "韦辛大桥是谁建造的?"]),
+            ("ORC2011和2012的舉辦地", ["ORC2011的舉辦地", "ORC2012的舉辦地"]),
+            ("《远山》是谁写的?什么时候出版?", ["《远山》是谁写的?", "《远山》什么时候出版?"]),
         ] {
             assert!(may_have_parts(question), "{question}");
             let is_verb = question.contains("wrote");
@@ -276,15 +236,9 @@ mod tests {
         // The model has answered, or told what the question tells.
         let question = "草繩與簑衣都是用什麼來作的?";
         assert!(!divides(question, &["草繩是用來作的", "簑衣是用來作的"]));
-        assert!(divides(
-            question,
-            &["草繩是用什麼來作的", "簑衣是用什麼來作的"]
-        ));
+        assert!(divides(question, &["草繩是用什麼來作的", "簑衣是用什麼來作的"]));
         let question = "1921年布爾什維克接管了哪裡以及亞美尼亞?";
-        assert!(!divides(
-            question,
-            &["1921年布爾什維克接管了哪裡", "亞美尼亞"]
-        ));
+        assert!(!divides(question, &["1921年布爾什維克接管了哪裡", "亞美尼亞"]));
     }
 
     #[test]

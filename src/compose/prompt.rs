@@ -48,13 +48,8 @@ const BUILT_IN: &[(&str, &str)] = built_in![
 
 impl Default for Prompts {
     fn default() -> Self {
-        let own = |&(name, text): &(&'static str, &str)| Template {
-            name,
-            text: text.trim_end().to_owned(),
-        };
-        Prompts {
-            templates: BUILT_IN.iter().map(own).collect(),
-        }
+        let own = |&(name, text): &(&'static str, &str)| Template { name, text: text.trim_end().to_owned() };
+        Prompts { templates: BUILT_IN.iter().map(own).collect() }
     }
 }
 
@@ -101,21 +96,12 @@ impl Prompts {
             Lang::En => "en",
             Lang::ZhHans | Lang::ZhHant => "zh",
         };
-        let named = |t: &&Template| {
-            t.name
-                .strip_suffix(suffix)
-                .and_then(|n| n.strip_suffix('.'))
-                == Some(task)
-        };
+        let named = |t: &&Template| t.name.strip_suffix(suffix).and_then(|n| n.strip_suffix('.')) == Some(task);
         let template = self.templates.iter().find(named);
         let template = template.with_context(|| format!("there is no prompt `{task}.{suffix}`"))?;
         let text = to_script(&template.text, lang);
         let (system, user) = text.split_once("\n---\n").unwrap_or(("", &text));
-        Ok(Prompt {
-            system: fill(system, values),
-            user: fill(user, values),
-            ..Prompt::default()
-        })
+        Ok(Prompt { system: fill(system, values), user: fill(user, values), ..Prompt::default() })
     }
 }
 
@@ -125,9 +111,8 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
         let mut filled = String::with_capacity(line.len());
         let mut rest = line;
         let mut put_in = None;
-        while let Some((before, (name, after))) = rest
-            .split_once('{')
-            .and_then(|(before, tail)| Some((before, tail.split_once('}')?)))
+        while let Some((before, (name, after))) =
+            rest.split_once('{').and_then(|(before, tail)| Some((before, tail.split_once('}')?)))
         {
             let value = values.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
             filled.push_str(before);
@@ -155,44 +140,20 @@ mod tests {
     #[test]
     fn every_template_is_complete_in_both_languages() {
         let prompts = Prompts::default();
-        for task in [
-            "line",
-            "title",
-            "answer",
-            "verdict",
-            "translation",
-            "standalone",
-            "parts",
-        ] {
+        for task in ["line", "title", "answer", "verdict", "translation", "standalone", "parts"] {
             for lang in [Lang::En, Lang::ZhHans, Lang::ZhHant] {
-                let values = [
-                    ("title", "T"),
-                    ("before", "B"),
-                    ("text", "X"),
-                    ("words", "9"),
-                    ("question", "Q"),
-                ];
+                let values = [("title", "T"), ("before", "B"), ("text", "X"), ("words", "9"), ("question", "Q")];
                 let prompt = prompts.render(task, lang, &values).unwrap();
-                assert!(
-                    !prompt.system.is_empty() && prompt.user.contains(['X', 'Q']),
-                    "{task}"
-                );
+                assert!(!prompt.system.is_empty() && prompt.user.contains(['X', 'Q']), "{task}");
                 assert!(!prompt.user.contains(['{', '}']), "{task}: {}", prompt.user);
-                assert_eq!(
-                    crate::text::lang::foreign_script_chars(&prompt.user, lang),
-                    0,
-                    "{task}"
-                );
+                assert_eq!(crate::text::lang::foreign_script_chars(&prompt.user, lang), 0, "{task}");
             }
         }
     }
 
     #[test]
     fn a_value_is_never_read_as_a_template_and_an_empty_line_is_left_out() {
-        let filled = fill(
-            "Title: {title}\nText: {text}\nend",
-            &[("title", ""), ("text", "{title} and {")],
-        );
+        let filled = fill("Title: {title}\nText: {text}\nend", &[("title", ""), ("text", "{title} and {")]);
         assert_eq!(filled, "Text: {title} and {\nend");
     }
 
@@ -200,28 +161,11 @@ mod tests {
     fn a_replacement_needs_the_placeholders_of_the_built_in_prompt() {
         let mut prompts = Prompts::default();
         let before = prompts.sha256();
-        let replace = |prompts: &mut Prompts, name, text| {
-            prompts.replace(name, text).map_err(|e| e.to_string())
-        };
-        assert!(
-            replace(&mut prompts, "line.fr", "a\n---\nb")
-                .unwrap_err()
-                .contains("line.fr")
-        );
-        assert!(
-            replace(&mut prompts, "answer.en", "a\n---\n{text}")
-                .unwrap_err()
-                .contains("{question}")
-        );
-        assert!(
-            replace(&mut prompts, "answer.en", "{text} {question}")
-                .unwrap_err()
-                .contains("---")
-        );
-        assert_eq!(
-            replace(&mut prompts, "answer.en", "a\n---\n{text} {question}"),
-            Ok(())
-        );
+        let replace = |prompts: &mut Prompts, name, text| prompts.replace(name, text).map_err(|e| e.to_string());
+        assert!(replace(&mut prompts, "line.fr", "a\n---\nb").unwrap_err().contains("line.fr"));
+        assert!(replace(&mut prompts, "answer.en", "a\n---\n{text}").unwrap_err().contains("{question}"));
+        assert!(replace(&mut prompts, "answer.en", "{text} {question}").unwrap_err().contains("---"));
+        assert_eq!(replace(&mut prompts, "answer.en", "a\n---\n{text} {question}"), Ok(()));
         assert_ne!(prompts.sha256(), before);
     }
 }

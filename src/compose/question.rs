@@ -15,33 +15,21 @@ pub fn names_its_answer(question: &str) -> bool {
 /// me who pays?" asks who, whatever it begins with.
 pub fn asks_whether(question: &str) -> bool {
     const AUXILIARIES: &[&str] = &[
-        "is", "are", "was", "were", "am", "do", "does", "did", "has", "have", "had", "can",
-        "could", "will", "would", "should", "may", "might", "must", "isn't", "aren't", "wasn't",
-        "weren't", "don't", "doesn't", "didn't", "hasn't", "haven't", "can't", "won't",
+        "is", "are", "was", "were", "am", "do", "does", "did", "has", "have", "had", "can", "could", "will", "would",
+        "should", "may", "might", "must", "isn't", "aren't", "wasn't", "weren't", "don't", "doesn't", "didn't",
+        "hasn't", "haven't", "can't", "won't",
     ];
-    const CHINESE: &[&str] = &[
-        "吗",
-        "是否",
-        "是不是",
-        "有没有",
-        "会不会",
-        "能不能",
-        "可不可以",
-        "对不对",
-    ];
+    const CHINESE: &[&str] = &["吗", "是否", "是不是", "有没有", "会不会", "能不能", "可不可以", "对不对"];
     let folded = fold_str(question);
     let first = folded.split_whitespace().next();
     !is_choice(question)
         && !asks_for_words(&folded)
-        && (first.is_some_and(|first| AUXILIARIES.contains(&first))
-            || CHINESE.iter().any(|word| folded.contains(word)))
+        && (first.is_some_and(|first| AUXILIARIES.contains(&first)) || CHINESE.iter().any(|word| folded.contains(word)))
 }
 
 /// Whether a folded question has a word that asks for others.
 pub fn asks_for_words(folded: &str) -> bool {
-    const ENGLISH: &[&str] = &[
-        "who", "whom", "whose", "what", "which", "when", "where", "why", "how",
-    ];
+    const ENGLISH: &[&str] = &["who", "whom", "whose", "what", "which", "when", "where", "why", "how"];
     const CHINESE: &[&str] = &["谁", "什么", "哪", "几", "多少", "何", "怎"];
     let mut words = folded.split(|c: char| !c.is_alphanumeric());
     words.any(|word| ENGLISH.contains(&word)) || CHINESE.iter().any(|word| folded.contains(word))
@@ -75,8 +63,7 @@ pub fn is_echo(answer: &str, question: &str) -> bool {
     };
     let asked: HashSet<String> = terms(question).into_iter().collect();
     let said = terms(answer);
-    letters(question).contains(&letters(answer))
-        || !said.is_empty() && said.iter().all(|term| asked.contains(term))
+    letters(question).contains(&letters(answer)) || !said.is_empty() && said.iter().all(|term| asked.contains(term))
 }
 
 #[cfg(test)]
@@ -122,10 +109,7 @@ mod tests {
         }
         for (answer, question) in [
             ("Otto Rask", "Who built the bridge at Halden?"),
-            (
-                "The flood at Halden",
-                "Why was the bridge at Halden repaired?",
-            ),
+            ("The flood at Halden", "Why was the bridge at Halden repaired?"),
             ("黃大仙祠", "一間是車公廟,另一間是?"),
             ("2歲", "視力在幾歲時才會到1.0?"),
         ] {

@@ -48,13 +48,8 @@ impl Salience {
             position += 1;
             let in_title = title.iter().filter(|t| vector.contains_key(*t)).count() as f64;
             let titled = in_title / title.len().max(1) as f64;
-            let figured = if figures(&line.text).is_empty() {
-                0.0
-            } else {
-                0.05
-            };
-            let worth =
-                lead + 0.5 * cosine(vector, &centroid) + 0.2 * titled + figured - 0.4 * quoted;
+            let figured = if figures(&line.text).is_empty() { 0.0 } else { 0.05 };
+            let worth = lead + 0.5 * cosine(vector, &centroid) + 0.2 * titled + figured - 0.4 * quoted;
             score.push(worth.max(0.01));
         }
         Salience { score, vectors }
@@ -64,10 +59,7 @@ impl Salience {
     pub fn next(&self, taken: &[usize]) -> Option<usize> {
         let open = (0..self.score.len()).filter(|i| self.score[*i] > 0.0 && !taken.contains(i));
         let rated = open.filter_map(|i| {
-            let closest = taken
-                .iter()
-                .map(|&t| self.similarity(i, t))
-                .fold(0.0, f64::max);
+            let closest = taken.iter().map(|&t| self.similarity(i, t)).fold(0.0, f64::max);
             (closest < SAME).then(|| (i, self.score[i] - REDUNDANCY * closest))
         });
         rated.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| i)
@@ -166,12 +158,7 @@ mod tests {
     use super::*;
 
     fn line(block: usize, text: &str) -> Line {
-        Line {
-            text: text.to_owned(),
-            cites: Vec::new(),
-            kind: BlockKind::Paragraph,
-            block,
-        }
+        Line { text: text.to_owned(), cites: Vec::new(), kind: BlockKind::Paragraph, block }
     }
 
     #[test]
@@ -191,18 +178,9 @@ mod tests {
     fn lines_are_taken_once_and_none_says_again_what_another_said() {
         let evidence = Evidence {
             lines: vec![
-                line(
-                    0,
-                    "The town of Ostrel will build a new ferry quay for 4.2 million euros.",
-                ),
-                line(
-                    1,
-                    "Ostrel, the town, will build a new quay for ferries for 4.2 million euros.",
-                ),
-                line(
-                    2,
-                    "Fishermen fear that they will lose the northern basin of the harbour.",
-                ),
+                line(0, "The town of Ostrel will build a new ferry quay for 4.2 million euros."),
+                line(1, "Ostrel, the town, will build a new quay for ferries for 4.2 million euros."),
+                line(2, "Fishermen fear that they will lose the northern basin of the harbour."),
                 line(3, "Who will pay for it, the council did not say, did it?"),
             ],
             sources: Vec::new(),

@@ -30,11 +30,7 @@ const MAX_TAGS: usize = 5;
 const PATIENCE: usize = 4;
 
 /// Summarizes an article.
-pub fn summarize(
-    article: &Article,
-    lm: &mut dyn LanguageModel,
-    plan: &SummaryPlan,
-) -> Result<Summary> {
+pub fn summarize(article: &Article, lm: &mut dyn LanguageModel, plan: &SummaryPlan) -> Result<Summary> {
     let lang = plan.lang.unwrap_or(article.lang);
     let title = article.title.as_deref().unwrap_or_default();
     let article_tokens = lm.count(&article.text);
@@ -58,10 +54,7 @@ pub fn summarize(
         Style::Brief => Vec::new(),
         Style::Points => {
             let points = picker.points(&mut drafting, left, 3..=6)?;
-            vec![Group {
-                title: None,
-                points: points.into_iter().map(|(_, claim)| claim).collect(),
-            }]
+            vec![Group { title: None, points: points.into_iter().map(|(_, claim)| claim).collect() }]
         }
         Style::Report => {
             let points = picker.points(&mut drafting, left, 4..=12)?;
@@ -72,14 +65,7 @@ pub fn summarize(
         Style::Brief => Vec::new(),
         Style::Points | Style::Report => tags(article, lang, MAX_TAGS),
     };
-    let Drafting {
-        lm,
-        sources,
-        dropped,
-        used,
-        usage,
-        ..
-    } = drafting;
+    let Drafting { lm, sources, dropped, used, usage, .. } = drafting;
     let read = sources.sources.iter().filter(|q| used.contains(&q.cite));
     let read_tokens = read.map(|q| lm.count(&q.text)).sum::<usize>();
     Ok(Summary {
@@ -111,12 +97,7 @@ struct Picker<'a> {
 impl<'a> Picker<'a> {
     fn new(evidence: &'a Evidence, title: &str) -> Self {
         let salience = Salience::new(evidence, Some(title).filter(|t| !t.is_empty()));
-        Picker {
-            evidence,
-            salience,
-            taken: Vec::new(),
-            said: Vec::new(),
-        }
+        Picker { evidence, salience, taken: Vec::new(), said: Vec::new() }
     }
 
     /// The sentence that tells what the article is about; a line that cannot be told makes room for the next one.
@@ -157,10 +138,7 @@ impl<'a> Picker<'a> {
             }
             let words = (left / missing).clamp(POINT_WORDS * 3 / 4, POINT_WORDS * 6 / 5);
             let told = self.tell(&next, drafting, words, false)?;
-            let n_told: usize = told
-                .iter()
-                .map(|(_, c)| n_words(&c.text, drafting.lang))
-                .sum();
+            let n_told: usize = told.iter().map(|(_, c)| n_words(&c.text, drafting.lang)).sum();
             left = left.saturating_sub(n_told);
             points.extend(told);
         }
@@ -234,11 +212,7 @@ fn titled_groups(
     for step in steps {
         // No group of one point, where it can be helped.
         let apart = |cut: &usize| cut.abs_diff(step) >= 2;
-        if cuts.len() + 1 < n_groups
-            && step >= 2
-            && points.len() - step >= 2
-            && cuts.iter().all(apart)
-        {
+        if cuts.len() + 1 < n_groups && step >= 2 && points.len() - step >= 2 && cuts.iter().all(apart) {
             cuts.push(step);
         }
     }
@@ -259,10 +233,7 @@ fn titled_groups(
         let said = (0..names.len()).filter(|idx| n_said(&names[*idx]) > 0);
         let most = said.max_by_key(|idx| (n_said(&names[*idx]), std::cmp::Reverse(*idx)));
         let name = most.map(|idx| names.remove(idx));
-        Ok(Group {
-            title: drafting.title(&points)?.or(name),
-            points,
-        })
+        Ok(Group { title: drafting.title(&points)?.or(name), points })
     });
     titled.collect()
 }

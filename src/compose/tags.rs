@@ -23,11 +23,7 @@ pub fn tags(article: &Article, lang: Lang, most: usize) -> Vec<String> {
         let titled = if title.contains(&name) { 2 } else { 1 };
         (count * titled, name)
     };
-    let mut weighed: Vec<(usize, String)> = counts
-        .into_iter()
-        .map(weigh)
-        .filter(|(w, _)| *w >= 2)
-        .collect();
+    let mut weighed: Vec<(usize, String)> = counts.into_iter().map(weigh).filter(|(w, _)| *w >= 2).collect();
     weighed.sort_by_key(|(weight, name)| (std::cmp::Reverse(*weight), position(name)));
     let mut tags: Vec<String> = Vec::new();
     for (_, name) in weighed {
@@ -51,9 +47,7 @@ fn grown(name: &str, text: &str) -> String {
         let places: Vec<usize> = text.match_indices(&name).map(|(at, _)| at).collect();
         let before = |at: &usize| text[..*at].chars().next_back().filter(|c| is_han(*c));
         match places.first().and_then(before) {
-            Some(c) if places.len() >= 3 && places.iter().all(|at| before(at) == Some(c)) => {
-                name.insert(0, c)
-            }
+            Some(c) if places.len() >= 3 && places.iter().all(|at| before(at) == Some(c)) => name.insert(0, c),
             _ => break,
         }
     }

@@ -30,11 +30,7 @@ pub fn together<T: Send>(
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..n_workers {
-            let mut desk = Desk {
-                identity: identity.clone(),
-                room,
-                sender: sender.clone(),
-            };
+            let mut desk = Desk { identity: identity.clone(), room, sender: sender.clone() };
             let (work, next) = (&work, &next);
             scope.spawn(move || {
                 let _left = Leaving(desk.sender.clone());
@@ -145,19 +141,13 @@ impl<T> LanguageModel for Desk<T> {
     fn weigh(&mut self, prompt: &Prompt, words: &[&str]) -> Result<(Vec<f64>, Usage)> {
         let (reply, answer) = mpsc::channel();
         let words = words.iter().map(|word| (*word).to_owned()).collect();
-        let _ = self
-            .sender
-            .send(Message::Weigh(prompt.clone(), words, reply));
+        let _ = self.sender.send(Message::Weigh(prompt.clone(), words, reply));
         answer.recv().context("the model is gone")?
     }
 
     fn complete(&mut self, prompts: &[Prompt], limits: &Limits) -> Result<Vec<Completion>> {
         let (reply, answer) = mpsc::channel();
-        let question = Question {
-            prompts: prompts.to_vec(),
-            limits: limits.clone(),
-            reply,
-        };
+        let question = Question { prompts: prompts.to_vec(), limits: limits.clone(), reply };
         let _ = self.sender.send(Message::Ask(question));
         answer.recv().context("the model is gone")?
     }

@@ -5,12 +5,7 @@ use crate::text::figures::{Figure, figures};
 
 /// One unit a line, as English and Chinese write it; English without the `s` of the plural, so that inches are "inche".
 const UNITS: &[&[&str]] = &[
-    &[
-        "square kilometre",
-        "square kilometer",
-        "平方公里",
-        "平方千米",
-    ],
+    &["square kilometre", "square kilometer", "平方公里", "平方千米"],
     &["square metre", "square meter", "平方公尺", "平方米"],
     &["square mile", "平方英里", "平方哩"],
     &["cubic metre", "cubic meter", "立方公尺", "立方米"],
@@ -41,17 +36,14 @@ pub(super) fn same_figures(original: &str, translated: &str) -> bool {
     let (own, theirs) = (figures(original), figures(translated));
     let is_own = |figure: &Figure| {
         let unit = unit(translated, figure);
-        own.iter()
-            .any(|own| figure.agrees(own) && (unit.is_none() || unit == self::unit(original, own)))
+        own.iter().any(|own| figure.agrees(own) && (unit.is_none() || unit == self::unit(original, own)))
     };
     own.len() == theirs.len() && theirs.iter().all(is_own)
 }
 
 /// Which unit a figure is followed by: its place among [`UNITS`], by the longest name that fits.
 fn unit(text: &str, figure: &Figure) -> Option<usize> {
-    let behind = text[figure.end..]
-        .trim_start_matches([' ', '-', '多', '餘', '余', '個', '个'])
-        .to_lowercase();
+    let behind = text[figure.end..].trim_start_matches([' ', '-', '多', '餘', '余', '個', '个']).to_lowercase();
     let fits = |name: &&&str| match behind.strip_prefix(**name) {
         Some(rest) if name.is_ascii() => {
             let rest = rest.strip_prefix('s').unwrap_or(rest);
@@ -60,14 +52,8 @@ fn unit(text: &str, figure: &Figure) -> Option<usize> {
         rest => rest.is_some(),
     };
     let longest = |names: &[&str]| names.iter().filter(fits).map(|name| name.len()).max();
-    let lengths = UNITS
-        .iter()
-        .enumerate()
-        .map(|(idx, names)| (longest(names), idx));
-    lengths
-        .filter(|(length, _)| length.is_some())
-        .max()
-        .map(|(_, idx)| idx)
+    let lengths = UNITS.iter().enumerate().map(|(idx, names)| (longest(names), idx));
+    lengths.filter(|(length, _)| length.is_some()).max().map(|(_, idx)| idx)
 }
 
 #[cfg(test)]
@@ -91,10 +77,7 @@ mod tests {
             ("40歲", "40 years old"),
             ("three days later", "三天后"),
         ] {
-            assert!(
-                same_figures(original, translated),
-                "{original} / {translated}"
-            );
+            assert!(same_figures(original, translated), "{original} / {translated}");
         }
         for (original, translated) in [
             ("寬四十公尺", "Forty feet"),
@@ -104,10 +87,7 @@ mod tests {
             ("3 weeks", "3個月"),
             ("四十公尺", "fourteen metres"),
         ] {
-            assert!(
-                !same_figures(original, translated),
-                "{original} / {translated}"
-            );
+            assert!(!same_figures(original, translated), "{original} / {translated}");
         }
     }
 }

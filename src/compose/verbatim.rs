@@ -21,9 +21,8 @@ fn most_words(n_words: usize) -> usize {
 /// do not stand in it, in their order and near one another.
 pub fn verbatim(answer: &str, sentence: &str) -> Option<Range<usize>> {
     let (wanted, held) = (words(answer), words(sentence));
-    let names = |words: &[(String, Range<usize>)]| -> Vec<String> {
-        words.iter().map(|(word, _)| word.clone()).collect()
-    };
+    let names =
+        |words: &[(String, Range<usize>)]| -> Vec<String> { words.iter().map(|(word, _)| word.clone()).collect() };
     let aligned: Option<Vec<usize>> = align(&names(&wanted), &names(&held)).into_iter().collect();
     let aligned = aligned.filter(|aligned| {
         let n_words = aligned.last().zip(aligned.first()).map(|(b, a)| b - a + 1);
@@ -54,9 +53,7 @@ pub fn around(run: Range<usize>, sentence: &str, lang: Lang, most_words: usize) 
     let mut first = bounds.iter().rposition(|at| *at <= run.start).unwrap_or(0);
     let ends = bounds.iter().position(|at| *at >= run.end);
     let mut last = ends.unwrap_or(bounds.len() - 1).max(first + 1);
-    let fits = |first: usize, last: usize| {
-        n_words(&sentence[bounds[first]..bounds[last]], lang) <= most_words
-    };
+    let fits = |first: usize, last: usize| n_words(&sentence[bounds[first]..bounds[last]], lang) <= most_words;
     // What comes before says who and what; so it comes first.
     while first > 0 && fits(first - 1, last) {
         first -= 1;
@@ -115,13 +112,9 @@ fn words(text: &str) -> Vec<(String, Range<usize>)> {
             _ if c.is_alphanumeric() => words.push(at..end),
             _ => {}
         }
-        goes_on =
-            c.is_alphanumeric() && !is_han(c) || goes_on && matches!(c, '\'' | '’' | '.' | ',');
+        goes_on = c.is_alphanumeric() && !is_han(c) || goes_on && matches!(c, '\'' | '’' | '.' | ',');
     }
-    words
-        .into_iter()
-        .map(|range| (fold_str(&text[range.clone()]), range))
-        .collect()
+    words.into_iter().map(|range| (fold_str(&text[range.clone()]), range)).collect()
 }
 
 #[cfg(test)]
@@ -136,11 +129,7 @@ mod tests {
         };
         let quay = "The council backs commercial, scientific, and cultural growth, and will spend 4.2 million euros on a \
             new quay for eight boats by the west shore.";
-        check(
-            "Commercial, scientific, cultural growth",
-            quay,
-            Some("commercial, scientific, and cultural growth"),
-        );
+        check("Commercial, scientific, cultural growth", quay, Some("commercial, scientific, and cultural growth"));
         check("4.2 million", quay, Some("4.2 million euros"));
         check("West shore", quay, Some("the west shore"));
         check("8", quay, Some("eight"));
@@ -160,32 +149,13 @@ mod tests {
             let told = around(at..at + words.len(), sentence, lang, most);
             assert_eq!(told, expected, "`{words}`");
         };
-        let plain =
-            "The plain, which lies low, is 300 km long and 40 km wide, and holds 1,200 ponds.";
+        let plain = "The plain, which lies low, is 300 km long and 40 km wide, and holds 1,200 ponds.";
         check("40 km", plain, Lang::En, 40, plain);
-        check(
-            "40 km",
-            plain,
-            Lang::En,
-            13,
-            "The plain, which lies low, is 300 km long and 40 km wide …",
-        );
-        check(
-            "1,200 ponds",
-            plain,
-            Lang::En,
-            5,
-            "… and holds 1,200 ponds.",
-        );
+        check("40 km", plain, Lang::En, 13, "The plain, which lies low, is 300 km long and 40 km wide …");
+        check("1,200 ponds", plain, Lang::En, 5, "… and holds 1,200 ponds.");
         check("The plain", plain, Lang::En, 1, "The plain …");
         let zh = "谷地全長三百公里，寬四十公里，有一千二百個池塘。";
-        check(
-            "四十",
-            zh,
-            Lang::ZhHant,
-            8,
-            "谷地全長三百公里，寬四十公里 …",
-        );
+        check("四十", zh, Lang::ZhHant, 8, "谷地全長三百公里，寬四十公里 …");
         check("池塘", zh, Lang::ZhHant, 6, "… 有一千二百個池塘。");
     }
 }

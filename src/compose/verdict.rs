@@ -56,11 +56,6 @@ pub fn verdict(
     let odds = weights.bias + weights.held * held + weights.search * f64::from(search);
     let confidence = 1.0 / (1.0 + (-odds).exp());
     let holds = confidence >= weights.enough;
-    let verdict = Verdict {
-        held,
-        search,
-        confidence,
-        holds,
-    };
+    let verdict = Verdict { held, search, confidence, holds };
     Ok((verdict, usage))
 }

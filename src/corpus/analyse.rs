@@ -84,8 +84,7 @@ impl Sink<'_> {
                 return Ok(Outcome::Stopped);
             }
             let added = in_parallel(&batch, self.n_threads, |raw| {
-                raw.as_ref()
-                    .map_or(Ok(Ok(0)), |raw| self.add_article(raw, item))
+                raw.as_ref().map_or(Ok(Ok(0)), |raw| self.add_article(raw, item))
             });
             for (raw, added) in batch.into_iter().zip(added) {
                 let (path, why) = match (raw, added?) {
@@ -95,9 +94,7 @@ impl Sink<'_> {
                         continue;
                     }
                     (Ok(raw), Err(why)) => (raw.path, why),
-                    (Err(error), _) if error.is_one_record() => {
-                        (error.path, error.problem.to_string())
-                    }
+                    (Err(error), _) if error.is_one_record() => (error.path, error.problem.to_string()),
                     (Err(error), _) => return Ok(self.forget(item, error)),
                 };
                 n_refused += 1;
@@ -127,11 +124,7 @@ impl Sink<'_> {
     }
 
     /// Adds the passages of one article and counts them; the inner error says why there is none.
-    fn add_article(
-        &self,
-        raw: &RawArticle,
-        item: &Item,
-    ) -> Result<std::result::Result<usize, String>> {
+    fn add_article(&self, raw: &RawArticle, item: &Item) -> Result<std::result::Result<usize, String>> {
         let article = match Article::read(raw) {
             Ok(article) => article,
             Err(refusal) => return Ok(Err(refusal.to_string())),
@@ -147,10 +140,7 @@ impl Sink<'_> {
                 terms.append(Terms::of(&sentence.text));
             }
             let (key, facts) = (key_of(&passage), facts(&passage));
-            let stored = serde_json::to_string(&Stored {
-                file: item.key(),
-                passage,
-            })?;
+            let stored = serde_json::to_string(&Stored { file: item.key(), passage })?;
             let fields = self.fields;
             let mut document = TantivyDocument::default();
             document.add_text(fields.file, item.key());
@@ -184,9 +174,7 @@ fn suffix_of<'a>(path: &'a str, item: &Item) -> &'a str {
 }
 
 fn is_settled(stamp: &Stamp) -> bool {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ns = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
     stamp.ctime_ns.saturating_add(SETTLED_NS) < now_ns
 }

@@ -45,17 +45,14 @@ impl Item {
         let Some(path) = &self.path else {
             return Ok(None);
         };
-        let metadata = path
-            .metadata()
-            .map_err(|error| SourceError::io(&self.shown, error))?;
+        let metadata = path.metadata().map_err(|error| SourceError::io(&self.shown, error))?;
         Ok(Some(Stamp::of(&metadata)))
     }
 
     /// The lowercase hex SHA-256 of a file's bytes. Not for standard input, which can be read only once.
     pub fn sha256(&self) -> Result<String, SourceError> {
         let mut bytes = self.open_bytes()?;
-        io::copy(&mut bytes, &mut io::sink())
-            .map_err(|error| SourceError::io(&self.shown, error))?;
+        io::copy(&mut bytes, &mut io::sink()).map_err(|error| SourceError::io(&self.shown, error))?;
         if bytes.changed() {
             return Err(SourceError::new(&self.shown, Problem::Changed));
         }
@@ -74,18 +71,11 @@ impl Item {
         // Opening alone has effects on a device or a pipe, so ask first; and ask what was opened, since the name
         // may have been given to something else meanwhile.
         regular(&path.metadata().map_err(unreadable)?)?;
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(path)
-            .map_err(unreadable)?;
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
         regular(&metadata)?;
         let twin = file.try_clone().map_err(unreadable)?;
-        Ok(Bytes::of(
-            Box::new(file),
-            Some((twin, Stamp::of(&metadata))),
-        ))
+        Ok(Bytes::of(Box::new(file), Some((twin, Stamp::of(&metadata)))))
     }
 }
 
@@ -98,11 +88,7 @@ pub(super) struct Bytes {
 
 impl Bytes {
     pub(super) fn of(inner: Box<dyn Read + Send>, file: Option<(File, Stamp)>) -> Bytes {
-        Bytes {
-            inner,
-            hash: Sha256::new(),
-            file,
-        }
+        Bytes { inner, hash: Sha256::new(), file }
     }
 
     pub(super) fn size(&self) -> Option<u64> {
@@ -115,9 +101,7 @@ impl Bytes {
         };
         // The times of a file that somebody else renames or links meanwhile change too, but not its bytes.
         let same = |after: Stamp| after.size == before.size && after.mtime_ns == before.mtime_ns;
-        !file
-            .metadata()
-            .is_ok_and(|metadata| same(Stamp::of(&metadata)))
+        !file.metadata().is_ok_and(|metadata| same(Stamp::of(&metadata)))
     }
 
     pub(super) fn sha256(&self) -> String {

@@ -53,9 +53,7 @@ impl Date {
             }
             _ => None,
         };
-        figures(text)
-            .into_iter()
-            .find_map(|figure| date(figure.kind))
+        figures(text).into_iter().find_map(|figure| date(figure.kind))
     }
 
     /// Eight digits that are in the order of time, 0 standing for what is open; [`Date::from_digits`] reads them.
@@ -76,8 +74,7 @@ impl Date {
     }
 
     fn of(year: u32, month: Option<u32>, day: Option<u32>) -> Option<Date> {
-        let is_leap =
-            year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+        let is_leap = year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
         let n_days = match month {
             Some(2) => 28 + u32::from(is_leap),
             Some(4 | 6 | 9 | 11) => 30,
@@ -109,38 +106,14 @@ mod tests {
 
     #[test]
     fn typed_dates_are_days_months_and_years_of_the_calendar() {
-        for good in [
-            "2024",
-            "2024-05",
-            "2024-05-17",
-            "2024-02-29",
-            "2000-02-29",
-            "1999-12-31",
-        ] {
+        for good in ["2024", "2024-05", "2024-05-17", "2024-02-29", "2000-02-29", "1999-12-31"] {
             let date: Date = good.parse().unwrap();
             assert_eq!(Date::from_digits(&date.digits()), Some(date), "{good}");
         }
-        for bad in [
-            "",
-            "24",
-            "2024-5",
-            "2024-05-17-01",
-            "2024/05/17",
-            "last week",
-            "+024",
-            "２０２４",
-        ] {
+        for bad in ["", "24", "2024-5", "2024-05-17-01", "2024/05/17", "last week", "+024", "２０２４"] {
             assert_eq!(bad.parse::<Date>(), Err(BadDate::Form), "{bad}");
         }
-        for bad in [
-            "2024-13",
-            "2024-00",
-            "2024-04-31",
-            "2023-02-29",
-            "1900-02-29",
-            "2024-01-00",
-            "0000",
-        ] {
+        for bad in ["2024-13", "2024-00", "2024-04-31", "2023-02-29", "1900-02-29", "2024-01-00", "0000"] {
             assert_eq!(bad.parse::<Date>(), Err(BadDate::NoSuchDay), "{bad}");
         }
     }
@@ -168,11 +141,7 @@ mod tests {
     fn an_open_date_may_be_any_of_its_days() {
         let check = |article: &str, other: &str, expected: bool| {
             let [article, other]: [Date; 2] = [article, other].map(|it| it.parse().unwrap());
-            assert_eq!(
-                article.may_be_since(other),
-                expected,
-                "{article:?} {other:?}"
-            );
+            assert_eq!(article.may_be_since(other), expected, "{article:?} {other:?}");
         };
         check("2024-05-17", "2024-05-17", true);
         check("2024-05-16", "2024-05-17", false);

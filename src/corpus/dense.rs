@@ -41,9 +41,7 @@ pub(super) fn question_of(question: &str) -> String {
 
 /// What the vector of a passage is kept by.
 pub(super) fn key_of(passage: &Passage) -> Key {
-    let mut key = Key(*Sha256::digest(text_of(passage))
-        .first_chunk()
-        .expect("a digest has 32 bytes"));
+    let mut key = Key(*Sha256::digest(text_of(passage)).first_chunk().expect("a digest has 32 bytes"));
     key.0[15] = u8::from(passage.lang != Lang::En);
     key
 }
@@ -60,19 +58,14 @@ impl Index {
     ) -> Result<()> {
         let _lock = lock(&self.folder, "lock-vectors")?;
         let name = format!("vectors-{:.16}", encoder.sha256());
-        let mut vectors =
-            Vectors::open(&self.folder.join(name), encoder.sha256(), encoder.n_dims())?;
+        let mut vectors = Vectors::open(&self.folder.join(name), encoder.sha256(), encoder.n_dims())?;
         let searcher = self.reader.searcher();
         let known = vectors.keys();
         let keys = self.keys(&searcher)?;
         let mut missing = Vec::new();
         for key in keys.iter().filter(|key| !known.contains(key)) {
             // The passage may be deleted; of several with the same text any will do.
-            missing.extend(
-                self.passages_of(&searcher, *key)?
-                    .first()
-                    .map(|address| (*key, *address)),
-            );
+            missing.extend(self.passages_of(&searcher, *key)?.first().map(|address| (*key, *address)));
         }
         // What is searched now is embedded first.
         let is_searched = |passage| self.scope.as_ref().is_none_or(|scope| scope.has(passage));
@@ -82,10 +75,8 @@ impl Index {
             if progress(n_done, missing.len()).is_break() {
                 break;
             }
-            let texts: Result<Vec<String>> = chunk
-                .iter()
-                .map(|(_, address)| Ok(text_of(&self.stored(&searcher, *address)?.passage)))
-                .collect();
+            let texts: Result<Vec<String>> =
+                chunk.iter().map(|(_, address)| Ok(text_of(&self.stored(&searcher, *address)?.passage))).collect();
             let embedded = encoder.passages(&texts?)?;
             let keyed: Vec<_> = chunk.iter().map(|(key, _)| *key).zip(embedded).collect();
             vectors.append(&keyed)?;
@@ -100,12 +91,7 @@ impl Index {
     }
 
     /// The passages whose vectors are nearest to `question`, at most `n` of each group of languages.
-    pub(super) fn nearest(
-        &self,
-        searcher: &Searcher,
-        question: &[f32],
-        n: usize,
-    ) -> Result<Vec<Ranked<DocAddress>>> {
+    pub(super) fn nearest(&self, searcher: &Searcher, question: &[f32], n: usize) -> Result<Vec<Ranked<DocAddress>>> {
         let mut found = Vec::new();
         let vectors = self.vectors.as_ref();
         if let Some(vectors) = vectors.filter(|vectors| vectors.n_dims() == question.len()) {
@@ -115,11 +101,7 @@ impl Index {
             for (rank, (key, _)) in nearest.into_iter().enumerate() {
                 let mut passages = self.passages_of(searcher, key)?;
                 passages.retain(|passage| scope.is_none_or(|scope| scope.has(*passage)));
-                found.extend(passages.into_iter().map(|what| Ranked {
-                    what,
-                    rank,
-                    weight: 1.0,
-                }));
+                found.extend(passages.into_iter().map(|what| Ranked { what, rank, weight: 1.0 }));
             }
         }
         Ok(found)

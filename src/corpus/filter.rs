@@ -58,18 +58,11 @@ impl FromStr for PathPattern {
             return Err("it names no path".to_owned());
         }
         let mut set = GlobSetBuilder::new();
-        for glob in [
-            end,
-            &format!("**/{end}"),
-            &format!("{end}/**"),
-            &format!("**/{end}/**"),
-        ] {
+        for glob in [end, &format!("**/{end}"), &format!("{end}/**"), &format!("**/{end}/**")] {
             let glob = GlobBuilder::new(glob).literal_separator(true).build();
             set.add(glob.map_err(|error| error.kind().to_string())?);
         }
-        set.build()
-            .map(PathPattern)
-            .map_err(|error| error.kind().to_string())
+        set.build().map(PathPattern).map_err(|error| error.kind().to_string())
     }
 }
 
@@ -128,8 +121,7 @@ impl Index {
         let (mut passages, mut keys) = (Vec::new(), HashSet::new());
         for segment in self.reader.searcher().segment_readers() {
             let n = segment.max_doc() as usize;
-            let [mut of_path, mut of_lang, mut of_date, mut dated, mut first] =
-                [(); 5].map(|()| vec![false; n]);
+            let [mut of_path, mut of_lang, mut of_date, mut dated, mut first] = [(); 5].map(|()| vec![false; n]);
             each_term(segment, self.fields.file, |key, docs| {
                 let record = self.table.get(&*String::from_utf8_lossy(key));
                 if record.is_some_and(|record| filter.fits_path(&record.shown)) {
@@ -166,11 +158,7 @@ impl Index {
             })?;
             passages.push(searched);
         }
-        self.scope = (!filter.is_empty()).then_some(Scope {
-            filter,
-            passages,
-            keys,
-        });
+        self.scope = (!filter.is_empty()).then_some(Scope { filter, passages, keys });
         Ok(narrowed)
     }
 
@@ -181,17 +169,12 @@ impl Index {
 }
 
 /// Calls `seen` with each term of a field and the passages that have it, deleted ones among them.
-fn each_term(
-    segment: &SegmentReader,
-    field: Field,
-    mut seen: impl FnMut(&[u8], &[DocId]),
-) -> Result<()> {
+fn each_term(segment: &SegmentReader, field: Field, mut seen: impl FnMut(&[u8], &[DocId])) -> Result<()> {
     let index = segment.inverted_index(field)?;
     let mut terms = index.terms().stream()?;
     let mut docs = Vec::new();
     while terms.advance() {
-        let mut postings =
-            index.read_postings_from_terminfo(terms.value(), IndexRecordOption::Basic)?;
+        let mut postings = index.read_postings_from_terminfo(terms.value(), IndexRecordOption::Basic)?;
         docs.clear();
         while postings.doc() != TERMINATED {
             docs.push(postings.doc());

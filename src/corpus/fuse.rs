@@ -29,18 +29,12 @@ pub(super) struct Ranked<T> {
 }
 
 /// Fuses lists by rank, the best first: what stands high in several lists stands highest.
-pub(super) fn fuse<T: Copy + Eq + Hash + Ord>(
-    lists: impl IntoIterator<Item = Ranked<T>>,
-) -> Vec<(f32, T)> {
+pub(super) fn fuse<T: Copy + Eq + Hash + Ord>(lists: impl IntoIterator<Item = Ranked<T>>) -> Vec<(f32, T)> {
     let mut scores: HashMap<T, f32> = HashMap::new();
     for ranked in lists {
-        *scores.entry(ranked.what).or_default() +=
-            ranked.weight / (RANK_OFFSET + ranked.rank as f32);
+        *scores.entry(ranked.what).or_default() += ranked.weight / (RANK_OFFSET + ranked.rank as f32);
     }
-    let mut fused: Vec<(f32, T)> = scores
-        .into_iter()
-        .map(|(what, score)| (score, what))
-        .collect();
+    let mut fused: Vec<(f32, T)> = scores.into_iter().map(|(what, score)| (score, what)).collect();
     fused.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     fused
 }
@@ -55,17 +49,11 @@ pub(super) fn select(hits: Vec<Hit>, top_k: usize) -> Vec<Hit> {
     let is_chinese = |hit: &Hit| hit.passage.lang != Lang::En;
     let several_languages = hits.iter().any(is_chinese) && !hits.iter().all(is_chinese);
     let most_of_article = top_k.div_ceil(2);
-    let most_of_language = if several_languages {
-        top_k - top_k / 4
-    } else {
-        top_k
-    };
+    let most_of_language = if several_languages { top_k - top_k / 4 } else { top_k };
     let mut crowd = Vec::new();
     for hit in hits {
         if let Some(hit) = chosen.absorb(hit) {
-            let count = |same: &dyn Fn(&Hit) -> bool| {
-                chosen.hits.iter().filter(|(other, _)| same(other)).count()
-            };
+            let count = |same: &dyn Fn(&Hit) -> bool| chosen.hits.iter().filter(|(other, _)| same(other)).count();
             let crowded = count(&|other| other.passage.path == hit.passage.path) >= most_of_article
                 || count(&|other| is_chinese(other) == is_chinese(&hit)) >= most_of_language;
             match crowded {
@@ -103,8 +91,7 @@ impl Chosen {
         for (earlier, parts) in &mut self.hits {
             let is_same = parts.iter().any(|part| part.is_like(&own));
             if is_same {
-                let is_new = earlier.passage.path != hit.passage.path
-                    && !earlier.also.contains(&hit.passage.path);
+                let is_new = earlier.passage.path != hit.passage.path && !earlier.also.contains(&hit.passage.path);
                 if is_new {
                     earlier.also.push(hit.passage.path);
                 }
@@ -122,13 +109,7 @@ impl Chosen {
 
 fn can_join(a: &Passage, b: &Passage) -> bool {
     let end = |passage: &Passage| passage.first_sentence + passage.sentences.len();
-    let weight = |passage: &Passage| {
-        passage
-            .sentences
-            .iter()
-            .map(|sentence| weigh(&sentence.text))
-            .sum::<usize>()
-    };
+    let weight = |passage: &Passage| passage.sentences.iter().map(|sentence| weigh(&sentence.text)).sum::<usize>();
     a.path == b.path
         && a.sha256 == b.sha256
         && (end(a) == b.first_sentence || end(b) == a.first_sentence)
@@ -157,11 +138,7 @@ impl Print {
         let sentences = passage.sentences.iter();
         let text: Vec<String> = sentences.map(|sentence| fold_str(&sentence.text)).collect();
         let text = text.join(" ");
-        let letters: Vec<u32> = text
-            .chars()
-            .filter(|c| c.is_alphanumeric())
-            .map(u32::from)
-            .collect();
+        let letters: Vec<u32> = text.chars().filter(|c| c.is_alphanumeric()).map(u32::from).collect();
         let hash = |run: &[u32]| {
             let mix = |hash: u32, c: &u32| (hash ^ c).wrapping_mul(0x0100_0193); // FNV-1a
             run.iter().fold(0x811c_9dc5, mix)
@@ -170,19 +147,13 @@ impl Print {
         let mut shingles: Vec<u32> = letters.windows(length).map(hash).collect();
         shingles.sort_unstable();
         shingles.dedup();
-        let is_number =
-            |c: char| c.is_numeric() || "零〇一二三四五六七八九十百千万亿两".contains(c);
+        let is_number = |c: char| c.is_numeric() || "零〇一二三四五六七八九十百千万亿两".contains(c);
         let numbers = text.split(|c| !is_number(c)).filter(|run| !run.is_empty());
         let negations = text.split(|c: char| !c.is_alphanumeric() && c != '\'');
-        let negations = negations.filter(|word| {
-            matches!(*word, "no" | "not" | "never" | "without" | "cannot") || word.ends_with("n't")
-        });
+        let negations = negations
+            .filter(|word| matches!(*word, "no" | "not" | "never" | "without" | "cannot") || word.ends_with("n't"));
         let chinese = text.matches(['不', '没', '未', '无', '非']);
-        let decisive = numbers
-            .chain(negations)
-            .chain(chinese)
-            .map(str::to_owned)
-            .collect();
+        let decisive = numbers.chain(negations).chain(chinese).map(str::to_owned).collect();
         Print { shingles, decisive }
     }
 
@@ -193,12 +164,8 @@ impl Print {
         if (a.len().min(b.len()) as f64) < MIN_LIKENESS * a.len().max(b.len()) as f64 {
             return false;
         }
-        let n_common = a
-            .iter()
-            .filter(|hash| b.binary_search(hash).is_ok())
-            .count();
-        n_common as f64 >= MIN_LIKENESS * (a.len() + b.len() - n_common) as f64
-            && self.decisive == other.decisive
+        let n_common = a.iter().filter(|hash| b.binary_search(hash).is_ok()).count();
+        n_common as f64 >= MIN_LIKENESS * (a.len() + b.len() - n_common) as f64 && self.decisive == other.decisive
     }
 }
 
@@ -215,17 +182,9 @@ mod tests {
             date: None,
             lang,
             first_sentence,
-            sentences: vec![PassageSentence {
-                start: 0,
-                end: text.len(),
-                text: text.into(),
-            }],
+            sentences: vec![PassageSentence { start: 0, end: text.len(), text: text.into() }],
         };
-        Hit {
-            passage,
-            score,
-            also: Vec::new(),
-        }
+        Hit { passage, score, also: Vec::new() }
     }
 
     fn paths(hits: &[Hit]) -> Vec<&str> {
@@ -235,34 +194,15 @@ mod tests {
     #[test]
     fn what_two_lists_name_comes_before_what_one_names() {
         let list = |names: &[char], weight| -> Vec<Ranked<char>> {
-            let ranked = |(rank, what): (usize, &char)| Ranked {
-                what: *what,
-                rank,
-                weight,
-            };
+            let ranked = |(rank, what): (usize, &char)| Ranked { what: *what, rank, weight };
             names.iter().enumerate().map(ranked).collect()
         };
-        let order = |lists: Vec<Ranked<char>>| -> String {
-            fuse(lists).into_iter().map(|(_, what)| what).collect()
-        };
+        let order = |lists: Vec<Ranked<char>>| -> String { fuse(lists).into_iter().map(|(_, what)| what).collect() };
         assert_eq!(
-            order(
-                [list(&['a', 'b', 'c'], 1.0), list(&['d', 'c'], 1.0)]
-                    .into_iter()
-                    .flatten()
-                    .collect()
-            ),
+            order([list(&['a', 'b', 'c'], 1.0), list(&['d', 'c'], 1.0)].into_iter().flatten().collect()),
             "cadb"
         );
-        assert_eq!(
-            order(
-                [list(&['a', 'b'], 0.1), list(&['c', 'd'], 1.0)]
-                    .into_iter()
-                    .flatten()
-                    .collect()
-            ),
-            "cdab"
-        );
+        assert_eq!(order([list(&['a', 'b'], 0.1), list(&['c', 'd'], 1.0)].into_iter().flatten().collect()), "cdab");
         assert_eq!(order(vec![]), "");
     }
 
@@ -273,33 +213,15 @@ mod tests {
         let hits = vec![
             hit("a", 0, Lang::En, text, 5.0),
             hit("b", 3, Lang::En, &edited, 4.0),
-            hit(
-                "c",
-                0,
-                Lang::En,
-                "Another thing happened on the quay of Dunmere in the early hours of Sunday.",
-                3.0,
-            ),
+            hit("c", 0, Lang::En, "Another thing happened on the quay of Dunmere in the early hours of Sunday.", 3.0),
             hit("b", 7, Lang::En, text, 2.0),
         ];
         let found = select(hits, 5);
         assert_eq!(paths(&found), ["a", "c"]);
         assert_eq!(found[0].also, ["b"]);
         let scripts = vec![
-            hit(
-                "t",
-                0,
-                Lang::ZhHant,
-                "渡輪星期一起再次開往外島，港務長說。",
-                2.0,
-            ),
-            hit(
-                "s",
-                0,
-                Lang::ZhHans,
-                "渡轮星期一起再次开往外岛，港务长说。",
-                1.0,
-            ),
+            hit("t", 0, Lang::ZhHant, "渡輪星期一起再次開往外島，港務長說。", 2.0),
+            hit("s", 0, Lang::ZhHans, "渡轮星期一起再次开往外岛，港务长说。", 1.0),
         ];
         assert_eq!(select(scripts, 5)[0].also, ["s"]);
     }
@@ -315,10 +237,7 @@ mod tests {
         ] {
             let n_found = |a: &str, b: &str| {
                 let text = |end: &str| format!("{} {end}", long.repeat(3));
-                let hits = vec![
-                    hit("a", 0, Lang::En, &text(a), 2.0),
-                    hit("b", 0, Lang::En, &text(b), 1.0),
-                ];
+                let hits = vec![hit("a", 0, Lang::En, &text(a), 2.0), hit("b", 0, Lang::En, &text(b), 1.0)];
                 select(hits, 5).len()
             };
             assert_eq!(n_found(a, b), 2, "{a} {b}");
@@ -329,39 +248,19 @@ mod tests {
     #[test]
     fn no_article_and_no_language_crowds_out_the_rest() {
         let english = |i: usize, path: &str| {
-            hit(
-                path,
-                10 * i,
-                Lang::En,
-                &format!("{i}{i}{i} {}", "word ".repeat(i + 1)),
-                100.0 - i as f32,
-            )
+            hit(path, 10 * i, Lang::En, &format!("{i}{i}{i} {}", "word ".repeat(i + 1)), 100.0 - i as f32)
         };
-        let chinese = |i: usize| {
-            hit(
-                &format!("z{i}"),
-                0,
-                Lang::ZhHans,
-                &["云", "山", "水"][i].repeat(9),
-                10.0 - i as f32,
-            )
-        };
+        let chinese =
+            |i: usize| hit(&format!("z{i}"), 0, Lang::ZhHans, &["云", "山", "水"][i].repeat(9), 10.0 - i as f32);
         let one_article = |i| english(i, "a");
         let many = |i: usize| english(i, &format!("e{i}"));
 
         let hits = (0..6).map(one_article).chain((6..8).map(many)).collect();
         assert_eq!(paths(&select(hits, 4)), ["a", "a", "e6", "e7"]);
-        assert_eq!(
-            select((0..6).map(one_article).collect(), 4).len(),
-            4,
-            "there is nothing else to take"
-        );
+        assert_eq!(select((0..6).map(one_article).collect(), 4).len(), 4, "there is nothing else to take");
 
         let hits: Vec<Hit> = (0..10).map(many).chain((0..3).map(chinese)).collect();
-        assert_eq!(
-            paths(&select(hits.clone(), 8)),
-            ["e0", "e1", "e2", "e3", "e4", "e5", "z0", "z1"]
-        );
+        assert_eq!(paths(&select(hits.clone(), 8)), ["e0", "e1", "e2", "e3", "e4", "e5", "z0", "z1"]);
         assert_eq!(paths(&select(hits[..10].to_vec(), 3)), ["e0", "e1", "e2"]);
         assert_eq!(paths(&select(hits, 1)), ["e0"]);
     }

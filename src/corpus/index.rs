@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use tantivy::schema::{
-    Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
-};
+use tantivy::schema::{Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions};
 use tantivy::{IndexReader, IndexWriter, ReloadPolicy};
 
 use super::Passage;
@@ -84,19 +82,11 @@ struct Payload {
 
 /// The folder of the index of `inputs` below `cache`: the same for the same inputs, however they are written.
 pub fn folder_of(cache: &Path, inputs: &[impl AsRef<Path>]) -> PathBuf {
-    let real = |input: &Path| {
-        input
-            .canonicalize()
-            .or_else(|_| std::path::absolute(input))
-            .unwrap_or(input.to_owned())
-    };
+    let real = |input: &Path| input.canonicalize().or_else(|_| std::path::absolute(input)).unwrap_or(input.to_owned());
     let mut names: Vec<PathBuf> = inputs.iter().map(|input| real(input.as_ref())).collect();
     names.sort();
     names.dedup();
-    let list: Vec<u8> = names
-        .iter()
-        .flat_map(|name| [name.as_os_str().as_encoded_bytes(), b"\0"].concat())
-        .collect();
+    let list: Vec<u8> = names.iter().flat_map(|name| [name.as_os_str().as_encoded_bytes(), b"\0"].concat()).collect();
     cache.join("index").join(&hex_sha256(&list)[..16])
 }
 
@@ -126,15 +116,9 @@ impl Index {
         let mut prepared = writer.prepare_commit()?;
         let name = format!("files-{}.jsonl", prepared.opstamp());
         let table_sha256 = table::save(&self.table, &self.folder.join(&name))?;
-        let payload = Payload {
-            format: FORMAT,
-            table: name.clone(),
-            table_sha256,
-        };
+        let payload = Payload { format: FORMAT, table: name.clone(), table_sha256 };
         prepared.set_payload(&serde_json::to_string(&payload)?);
-        prepared
-            .commit()
-            .with_context(|| format!("failed to write the index in `{}`", self.folder.display()))?;
+        prepared.commit().with_context(|| format!("failed to write the index in `{}`", self.folder.display()))?;
         remove_tables(&self.folder, Some(&name))
     }
 
@@ -152,38 +136,17 @@ impl Index {
             Ok(None) => (create(folder)?, Table::new(), None),
             Err(why) => (create(folder)?, Table::new(), Some(why)),
         };
-        let reader = index
-            .reader_builder()
-            .reload_policy(ReloadPolicy::Manual)
-            .try_into()?;
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let (folder, segments) = (folder.to_owned(), read_segments(folder)?);
-        Ok(Index {
-            folder,
-            fields: schema().1,
-            reader,
-            table,
-            vectors: None,
-            scope: None,
-            index,
-            segments,
-            rebuilt,
-        })
+        Ok(Index { folder, fields: schema().1, reader, table, vectors: None, scope: None, index, segments, rebuilt })
     }
 }
 
 /// Waits until no other process holds this lock of `folder`. It is the system's: it ends with the process.
 pub(super) fn lock(folder: &Path, name: &str) -> Result<File> {
     let failed = || format!("failed to use the index folder `{}`", folder.display());
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .with_context(failed)?;
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(folder.join(name))
-        .with_context(failed)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(failed)?;
+    let file = File::options().create(true).append(true).open(folder.join(name)).with_context(failed)?;
     file.lock().with_context(failed)?;
     Ok(file)
 }
@@ -210,9 +173,7 @@ fn open_existing(folder: &Path) -> std::result::Result<Option<(tantivy::Index, T
 fn open_data(data: &Path) -> Result<(tantivy::Index, Option<serde_json::Value>)> {
     let index = tantivy::Index::open_in_dir(data)?;
     let payload = index.load_metas()?.payload;
-    let payload = payload
-        .map(|payload| serde_json::from_str(&payload))
-        .transpose()?;
+    let payload = payload.map(|payload| serde_json::from_str(&payload)).transpose()?;
     Ok((index, payload))
 }
 
@@ -255,9 +216,7 @@ fn remove_tables(folder: &Path, keep: Option<&str>) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(failed)? {
         let entry = entry.with_context(failed)?;
         let name = entry.file_name();
-        let is_table = name
-            .to_str()
-            .is_some_and(|name| name.starts_with("files-") || name.starts_with(".tmp"));
+        let is_table = name.to_str().is_some_and(|name| name.starts_with("files-") || name.starts_with(".tmp"));
         if is_table && name.to_str() != keep {
             fs::remove_file(entry.path()).with_context(failed)?;
         }
@@ -267,9 +226,8 @@ fn remove_tables(folder: &Path, keep: Option<&str>) -> Result<()> {
 
 fn schema() -> (Schema, Fields) {
     // Terms arrive cut and folded, so tantivy only has to split them at the spaces.
-    let indexing = TextFieldIndexing::default()
-        .set_tokenizer("whitespace")
-        .set_index_option(IndexRecordOption::WithFreqs);
+    let indexing =
+        TextFieldIndexing::default().set_tokenizer("whitespace").set_index_option(IndexRecordOption::WithFreqs);
     let terms = TextOptions::default().set_indexing_options(indexing);
     let mut builder = Schema::builder();
     let fields = Fields {

@@ -20,11 +20,7 @@ pub(super) enum Shape {
 }
 
 /// Makes an article of a JSON object. `number` is that of its line or element, `None` when it is alone in its file.
-pub(super) fn article(
-    record: Value,
-    shown: &str,
-    number: Option<usize>,
-) -> Result<RawArticle, SourceError> {
+pub(super) fn article(record: Value, shown: &str, number: Option<usize>) -> Result<RawArticle, SourceError> {
     let numbered = |number: usize| format!("{shown}#{number}");
     let refuse = |why: String| {
         let path = number.map_or(shown.to_owned(), numbered);
@@ -33,21 +29,11 @@ pub(super) fn article(
     let Value::Object(mut fields) = record else {
         return refuse("it is not a JSON object".to_owned());
     };
-    let Some(text) = TEXT_FIELDS
-        .iter()
-        .find_map(|&name| take_text(&mut fields, |field| field == name))
-    else {
-        return refuse(format!(
-            "none of its fields is a text named {}",
-            TEXT_FIELDS.join(", ")
-        ));
+    let Some(text) = TEXT_FIELDS.iter().find_map(|&name| take_text(&mut fields, |field| field == name)) else {
+        return refuse(format!("none of its fields is a text named {}", TEXT_FIELDS.join(", ")));
     };
-    let title = TITLE_FIELDS
-        .iter()
-        .find_map(|&name| take_text(&mut fields, |field| field == name));
-    let date = DATE_FIELDS
-        .iter()
-        .find_map(|&name| take_text(&mut fields, |field| field.starts_with(name)));
+    let title = TITLE_FIELDS.iter().find_map(|&name| take_text(&mut fields, |field| field == name));
+    let date = DATE_FIELDS.iter().find_map(|&name| take_text(&mut fields, |field| field.starts_with(name)));
     let path = match (number, fields.get("id")) {
         (None, _) => shown.to_owned(),
         (Some(_), Some(Value::String(id))) if !id.is_empty() => format!("{shown}#{id}"),
@@ -58,13 +44,7 @@ pub(super) fn article(
         Shape::Whole(format) => format,
         _ => Format::Plain,
     };
-    Ok(RawArticle {
-        path,
-        bytes: text.into_bytes(),
-        format,
-        title,
-        date,
-    })
+    Ok(RawArticle { path, bytes: text.into_bytes(), format, title, date })
 }
 
 /// Takes the first field that is a text with something in it and whose name, in lower case, is wanted.
@@ -80,13 +60,7 @@ fn take_text(fields: &mut Map<String, Value>, wanted: impl Fn(&str) -> bool) -> 
 /// Guesses a layout from the first bytes.
 pub(super) fn sniff(head: &[u8]) -> Shape {
     let head = without_mark(head).trim_ascii_start();
-    let after = |n: usize| {
-        head.get(n..)
-            .unwrap_or_default()
-            .trim_ascii_start()
-            .first()
-            .copied()
-    };
+    let after = |n: usize| head.get(n..).unwrap_or_default().trim_ascii_start().first().copied();
     match head.first() {
         // A text may open with a bracket, but hardly with a bracket and then one of these.
         Some(b'{') if matches!(after(1), Some(b'"')) => Shape::Json,
@@ -113,10 +87,8 @@ fn is_markup(head: &[u8]) -> bool {
         "<main",
         "<meta",
     ];
-    let starts_with = |opening: &str| {
-        head.get(..opening.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(opening.as_bytes()))
-    };
+    let starts_with =
+        |opening: &str| head.get(..opening.len()).is_some_and(|start| start.eq_ignore_ascii_case(opening.as_bytes()));
     OPENINGS.iter().any(|opening| starts_with(opening))
 }
 

@@ -5,11 +5,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What `work` makes of each item, in order.
-pub(super) fn in_parallel<T: Sync, R: Send>(
-    items: &[T],
-    n_threads: usize,
-    work: impl Fn(&T) -> R + Sync,
-) -> Vec<R> {
+pub(super) fn in_parallel<T: Sync, R: Send>(items: &[T], n_threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     if n_threads.min(items.len()) < 2 {
         return items.iter().map(work).collect();
     }
@@ -17,9 +13,7 @@ pub(super) fn in_parallel<T: Sync, R: Send>(
     let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|idx| *idx < items.len());
     let work = || from_fn(take).map(|idx| (idx, work(&items[idx]))).collect();
     let mut results: Vec<(usize, R)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (1..n_threads.min(items.len()))
-            .map(|_| scope.spawn(work))
-            .collect();
+        let threads: Vec<_> = (1..n_threads.min(items.len())).map(|_| scope.spawn(work)).collect();
         let mut results: Vec<(usize, R)> = work();
         for thread in threads {
             results.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));

@@ -20,9 +20,7 @@ pub fn passages(article: &Article) -> Vec<Passage> {
     for (sentence_idx, sentence) in article.sentences.iter().enumerate() {
         let text = article.sentence(sentence_idx);
         let own_weight = weigh(text);
-        let before = sentence_idx
-            .checked_sub(1)
-            .map(|idx| &article.sentences[idx]);
+        let before = sentence_idx.checked_sub(1).map(|idx| &article.sentences[idx]);
         if before.is_none_or(|before| is_break(before, sentence, weight, own_weight)) {
             passages.push(start(article, sentence_idx));
             weight = 0;
@@ -30,11 +28,7 @@ pub fn passages(article: &Article) -> Vec<Passage> {
         weight += own_weight;
         if let Some(passage) = passages.last_mut() {
             let (start, end) = (sentence.start, sentence.end);
-            passage.sentences.push(PassageSentence {
-                start,
-                end,
-                text: text.to_owned(),
-            });
+            passage.sentences.push(PassageSentence { start, end, text: text.to_owned() });
         }
     }
     passages
@@ -91,12 +85,7 @@ mod tests {
             let start = text.len();
             text.push_str(sentence);
             let (end, kind, block) = (text.len(), *kind, *block);
-            numbered.push(Sentence {
-                start,
-                end,
-                kind,
-                block,
-            });
+            numbered.push(Sentence { start, end, kind, block });
             text.push('\n');
         }
         Article {
@@ -121,14 +110,8 @@ mod tests {
 
     #[test]
     fn a_word_weighs_two_and_a_han_character_one() {
-        for (text, weight) in [
-            ("", 0),
-            ("Two words.", 4),
-            ("don't", 2),
-            ("1,000.5", 2),
-            ("云计算", 3),
-            ("用AI算", 4),
-        ] {
+        for (text, weight) in [("", 0), ("Two words.", 4), ("don't", 2), ("1,000.5", 2), ("云计算", 3), ("用AI算", 4)]
+        {
             assert_eq!(weigh(text), weight, "{text}");
         }
     }
@@ -136,15 +119,8 @@ mod tests {
     #[test]
     fn every_sentence_is_in_exactly_one_passage_and_whole() {
         for n_words in [1, 7, 20, 60, 159, 161, 900] {
-            let sentences: Vec<_> = (0..97)
-                .map(|i| {
-                    (
-                        i / 4,
-                        BlockKind::Paragraph,
-                        format!("{i} {}", words(n_words)),
-                    )
-                })
-                .collect();
+            let sentences: Vec<_> =
+                (0..97).map(|i| (i / 4, BlockKind::Paragraph, format!("{i} {}", words(n_words)))).collect();
             let article = article(&sentences);
             let mut next = 0;
             for passage in passages(&article) {
@@ -165,31 +141,18 @@ mod tests {
     #[test]
     fn passages_end_where_sections_and_paragraphs_end() {
         let check = |sentences: &[(usize, BlockKind, usize)], starts: &[usize]| {
-            let sentences: Vec<_> = sentences
-                .iter()
-                .map(|&(block, kind, n_words)| (block, kind, words(n_words)))
-                .collect();
-            let found: Vec<usize> = passages(&article(&sentences))
-                .iter()
-                .map(|passage| passage.first_sentence)
-                .collect();
+            let sentences: Vec<_> =
+                sentences.iter().map(|&(block, kind, n_words)| (block, kind, words(n_words))).collect();
+            let found: Vec<usize> =
+                passages(&article(&sentences)).iter().map(|passage| passage.first_sentence).collect();
             assert_eq!(found, starts);
         };
         use BlockKind::{Heading, Paragraph};
         // A section ends its passage, unless it is very short.
-        check(
-            &[(0, Paragraph, 50), (1, Heading, 3), (2, Paragraph, 50)],
-            &[0, 1],
-        );
-        check(
-            &[(0, Paragraph, 20), (1, Heading, 3), (2, Paragraph, 50)],
-            &[0],
-        );
+        check(&[(0, Paragraph, 50), (1, Heading, 3), (2, Paragraph, 50)], &[0, 1]);
+        check(&[(0, Paragraph, 20), (1, Heading, 3), (2, Paragraph, 50)], &[0]);
         // A heading stays with what it announces, however long.
-        check(
-            &[(0, Paragraph, 150), (1, Heading, 3), (2, Paragraph, 170)],
-            &[0, 1],
-        );
+        check(&[(0, Paragraph, 150), (1, Heading, 3), (2, Paragraph, 170)], &[0, 1]);
         // A paragraph ends a passage that is long enough.
         check(&[(0, Paragraph, 110), (1, Paragraph, 20)], &[0, 1]);
         check(&[(0, Paragraph, 90), (1, Paragraph, 20)], &[0]);

@@ -65,11 +65,7 @@ struct Lines {
 impl Articles {
     /// Reads articles from any stream, `shown` being its name: what standard input is to the program.
     pub fn from_reader(shown: &str, reader: impl Read + Send + 'static) -> Articles {
-        Articles::new(
-            shown.to_owned(),
-            Bytes::of(Box::new(reader), None),
-            Shape::Unknown,
-        )
+        Articles::new(shown.to_owned(), Bytes::of(Box::new(reader), None), Shape::Unknown)
     }
 
     /// The lowercase hex SHA-256 of the bytes read so far: of the whole file, once the articles are exhausted.
@@ -78,11 +74,7 @@ impl Articles {
     }
 
     fn new(shown: String, bytes: Bytes, shape: Shape) -> Articles {
-        Articles {
-            shown,
-            bytes: BufReader::with_capacity(64 << 10, bytes),
-            stage: Stage::Start(shape),
-        }
+        Articles { shown, bytes: BufReader::with_capacity(64 << 10, bytes), stage: Stage::Start(shape) }
     }
 
     fn error(&self, problem: Problem) -> SourceError {
@@ -114,9 +106,7 @@ impl Articles {
     }
 
     fn peek(&mut self) -> Result<&[u8], SourceError> {
-        self.bytes
-            .fill_buf()
-            .map_err(|error| SourceError::io(&self.shown, error))
+        self.bytes.fill_buf().map_err(|error| SourceError::io(&self.shown, error))
     }
 
     fn looks_like_lines(&mut self, shape: Shape) -> Result<bool, SourceError> {
@@ -133,11 +123,7 @@ impl Articles {
             Line::TooLong { size, .. } => return Err(self.error(Problem::TooLarge { size })),
         };
         if serde_json::from_slice::<Map<String, Value>>(without_mark(&first)).is_ok() {
-            self.stage = Stage::Lines(Lines {
-                pending: Some(first),
-                maybe_alone: true,
-                ..Lines::default()
-            });
+            self.stage = Stage::Lines(Lines { pending: Some(first), maybe_alone: true, ..Lines::default() });
             return Ok(None);
         }
         let mut document = first;
@@ -157,13 +143,7 @@ impl Articles {
     fn whole(&mut self, format: Format) -> Result<RawArticle, SourceError> {
         let mut bytes = Vec::new();
         self.rest(&mut bytes)?;
-        Ok(RawArticle {
-            path: self.shown.clone(),
-            bytes,
-            format,
-            title: None,
-            date: None,
-        })
+        Ok(RawArticle { path: self.shown.clone(), bytes, format, title: None, date: None })
     }
 
     /// Reads all that is left, refusing more than one article may have.
@@ -184,10 +164,7 @@ impl Articles {
         let mut size = 0_u64;
         let mut binary = false;
         loop {
-            let buffer = self
-                .bytes
-                .fill_buf()
-                .map_err(|error| SourceError::io(&self.shown, error))?;
+            let buffer = self.bytes.fill_buf().map_err(|error| SourceError::io(&self.shown, error))?;
             let end = buffer.iter().position(|&byte| byte == b'\n');
             let part = &buffer[..end.unwrap_or(buffer.len())];
             let at_end_of_file = buffer.is_empty();
@@ -230,16 +207,14 @@ impl Articles {
                 Line::TooLong { size, binary: true } => {
                     return Err(self.error(Problem::TooLarge { size }));
                 }
-                Line::TooLong {
-                    size,
-                    binary: false,
-                } => Err(format!(
-                    "the line has {size} bytes, more than {MAX_ARTICLE_BYTES}"
-                )),
+                Line::TooLong { size, binary: false } => {
+                    Err(format!("the line has {size} bytes, more than {MAX_ARTICLE_BYTES}"))
+                }
                 Line::Whole(line) => match without_mark(&line).trim_ascii() {
                     [] => continue,
-                    line => serde_json::from_slice(line)
-                        .map_err(|error| format!("the line is not valid JSON: {error}")),
+                    line => {
+                        serde_json::from_slice(line).map_err(|error| format!("the line is not valid JSON: {error}"))
+                    }
                 },
             };
             lines.n_records += 1;
@@ -248,10 +223,7 @@ impl Articles {
             self.stage = Stage::Lines(lines);
             return match record {
                 Ok(record) => article(record, &self.shown, (!is_alone).then_some(number)).map(Some),
-                Err(why) => Err(SourceError::new(
-                    format!("{}#{number}", self.shown),
-                    Problem::Record(why),
-                )),
+                Err(why) => Err(SourceError::new(format!("{}#{number}", self.shown), Problem::Record(why))),
             };
         }
     }

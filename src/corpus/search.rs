@@ -8,9 +8,7 @@ use tantivy::collector::TopNComputer;
 use tantivy::collector::sort_key::NaturalComparator;
 use tantivy::query::{BooleanQuery, BoostQuery, EnableScoring, Occur, Query, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption, Value};
-use tantivy::{
-    DocAddress, DocSet, Score, Searcher, SegmentReader, TERMINATED, TantivyDocument, Term,
-};
+use tantivy::{DocAddress, DocSet, Score, Searcher, SegmentReader, TERMINATED, TantivyDocument, Term};
 
 use super::dense::question_of;
 use super::fuse::{Ranked, fuse, select};
@@ -41,12 +39,7 @@ impl Index {
     /// by meaning too, as far as [`Index::embed`] made the vectors.
     ///
     /// Passages that follow one another in an article come as one hit, and the same text under two names comes once.
-    pub fn search(
-        &self,
-        question: &str,
-        encoder: Option<&mut dyn Encoder>,
-        top_k: usize,
-    ) -> Result<Vec<Hit>> {
+    pub fn search(&self, question: &str, encoder: Option<&mut dyn Encoder>, top_k: usize) -> Result<Vec<Hit>> {
         let searcher = self.reader.searcher();
         if top_k == 0 || searcher.num_docs() == 0 {
             return Ok(Vec::new());
@@ -65,51 +58,31 @@ impl Index {
             let shown = self.table.get(&file).map_or(&file, |record| &record.shown);
             passage.path = format!("{shown}{}", passage.path);
             let also = Vec::new();
-            hits.push(Hit {
-                passage,
-                score,
-                also,
-            });
+            hits.push(Hit { passage, score, also });
         }
         // Equal scores come in the order of the index, which depends on its history.
         hits.sort_by(|a, b| {
             let place = |hit: &Hit| (hit.passage.path.clone(), hit.passage.first_sentence);
-            b.score
-                .total_cmp(&a.score)
-                .then_with(|| place(a).cmp(&place(b)))
+            b.score.total_cmp(&a.score).then_with(|| place(a).cmp(&place(b)))
         });
         Ok(select(hits, top_k))
     }
 
     /// The passages that share most with the question, by BM25: each trusted as far as it holds what was asked for.
-    fn by_words(
-        &self,
-        searcher: &Searcher,
-        question: &str,
-        n: usize,
-    ) -> Result<Vec<Ranked<DocAddress>>> {
+    fn by_words(&self, searcher: &Searcher, question: &str, n: usize) -> Result<Vec<Ranked<DocAddress>>> {
         let (clauses, best_score) = self.clauses(searcher, question)?;
         if clauses.is_empty() {
             return Ok(Vec::new());
         }
         let found = self.best(searcher, BooleanQuery::new(clauses), n)?;
         let rank = |score: Score| found.iter().filter(|(other, _)| *other > score).count();
-        let ranked = |&(score, what)| Ranked {
-            what,
-            rank: rank(score),
-            weight: WORDS_TRUST * score / best_score,
-        };
+        let ranked = |&(score, what)| Ranked { what, rank: rank(score), weight: WORDS_TRUST * score / best_score };
         Ok(found.iter().map(ranked).collect())
     }
 
     /// The `n` searched passages that score highest, the best first. Each with any of the terms is scored: to leave out
     /// those that cannot be among the best takes longer where questions have forty terms.
-    fn best(
-        &self,
-        searcher: &Searcher,
-        query: BooleanQuery,
-        n: usize,
-    ) -> Result<Vec<(Score, DocAddress)>> {
+    fn best(&self, searcher: &Searcher, query: BooleanQuery, n: usize) -> Result<Vec<(Score, DocAddress)>> {
         let weight = query.weight(EnableScoring::enabled_from_searcher(searcher))?;
         let of_segment = |(segment_ord, segment): &(usize, &SegmentReader)| {
             let mut best = TopNComputer::new_with_comparator(n, NaturalComparator);
@@ -132,9 +105,7 @@ impl Index {
             0..PASSAGES_A_THREAD => 1,
             _ => available_parallelism().map_or(1, usize::from),
         };
-        let found: Result<Vec<Vec<_>>> = in_parallel(&segments, n_threads, of_segment)
-            .into_iter()
-            .collect();
+        let found: Result<Vec<Vec<_>>> = in_parallel(&segments, n_threads, of_segment).into_iter().collect();
         let mut best = found?.concat();
         best.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         best.truncate(n);
@@ -144,30 +115,17 @@ impl Index {
     /// A passage as it was stored.
     pub(super) fn stored(&self, searcher: &Searcher, address: DocAddress) -> Result<Stored> {
         let document: TantivyDocument = searcher.doc(address)?;
-        let stored = document
-            .get_first(self.fields.stored)
-            .and_then(|value| value.as_str());
-        Ok(serde_json::from_str(
-            stored.context("a passage of the index has no text")?,
-        )?)
+        let stored = document.get_first(self.fields.stored).and_then(|value| value.as_str());
+        Ok(serde_json::from_str(stored.context("a passage of the index has no text")?)?)
     }
 
     /// What is searched for, and the score that no passage can surpass: that of one which holds all of it, over and over.
     fn clauses(&self, searcher: &Searcher, question: &str) -> Result<(Vec<Clause>, Score)> {
         let terms = Terms::of(question);
-        let weighted = |fields: [(Field, Score); 2]| {
-            move |text| fields.map(|(field, weight)| (field, text, weight))
-        };
+        let weighted = |fields: [(Field, Score); 2]| move |text| fields.map(|(field, weight)| (field, text, weight));
         let words = weighted([(self.fields.words, 1.0), (self.fields.title, TITLE_WEIGHT)]);
-        let pairs = weighted([
-            (self.fields.pairs, PAIR_WEIGHT),
-            (self.fields.title, TITLE_WEIGHT * PAIR_WEIGHT),
-        ]);
-        let wanted = terms
-            .words
-            .iter()
-            .flat_map(words)
-            .chain(terms.pairs.iter().flat_map(pairs));
+        let pairs = weighted([(self.fields.pairs, PAIR_WEIGHT), (self.fields.title, TITLE_WEIGHT * PAIR_WEIGHT)]);
+        let wanted = terms.words.iter().flat_map(words).chain(terms.pairs.iter().flat_map(pairs));
         let (mut clauses, mut best_score): (Vec<Clause>, Score) = (Vec::new(), 0.0);
         let mut seen = HashSet::new();
         for (field, text, weight) in wanted {
@@ -178,8 +136,7 @@ impl Index {
             if field != self.fields.title {
                 let n_with = searcher.doc_freq(&term)? as Score;
                 let n_without = (searcher.num_docs() as Score - n_with).max(0.0);
-                best_score +=
-                    weight * BM25_CEILING * (1.0 + (n_without + 0.5) / (n_with + 0.5)).ln();
+                best_score += weight * BM25_CEILING * (1.0 + (n_without + 0.5) / (n_with + 0.5)).ln();
             }
             let query = Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs));
             clauses.push((Occur::Should, Box::new(BoostQuery::new(query, weight))));

@@ -18,9 +18,7 @@ use super::records::MAX_ARTICLE_BYTES;
 use crate::text::hex;
 
 /// The file name extensions that are read in a folder; a file that was named explicitly may have any.
-pub const EXTENSIONS: [&str; 8] = [
-    "txt", "md", "markdown", "html", "htm", "json", "jsonl", "ndjson",
-];
+pub const EXTENSIONS: [&str; 8] = ["txt", "md", "markdown", "html", "htm", "json", "jsonl", "ndjson"];
 
 /// What the inputs came to.
 #[derive(Debug, Default)]
@@ -59,20 +57,12 @@ impl Item {
         match self.real.to_str() {
             Some(utf8) => utf8.to_owned(),
             // Two names that are not UTF-8 may look alike once made readable: their bytes tell them apart.
-            None => format!(
-                "{}#{}",
-                self.real.display(),
-                hex_sha256(self.real.as_os_str().as_bytes())
-            ),
+            None => format!("{}#{}", self.real.display(), hex_sha256(self.real.as_os_str().as_bytes())),
         }
     }
 
     fn of_path(path: PathBuf, real: PathBuf) -> Item {
-        Item {
-            shown: path.to_string_lossy().into_owned(),
-            path: Some(path),
-            real,
-        }
+        Item { shown: path.to_string_lossy().into_owned(), path: Some(path), real }
     }
 }
 
@@ -105,9 +95,7 @@ pub enum Problem {
     #[error("is {0}, not a regular file; pipe its content in and give `-` instead")]
     NotAFile(&'static str),
     /// More than one article may have.
-    #[error(
-        "has {size} bytes, more than the {MAX_ARTICLE_BYTES} that one article may have; split it"
-    )]
+    #[error("has {size} bytes, more than the {MAX_ARTICLE_BYTES} that one article may have; split it")]
     TooLarge {
         /// Bytes; of a stream, those read so far.
         size: u64,
@@ -125,10 +113,7 @@ pub enum Problem {
 
 impl SourceError {
     pub(super) fn new(path: impl Into<String>, problem: Problem) -> SourceError {
-        SourceError {
-            path: path.into(),
-            problem,
-        }
+        SourceError { path: path.into(), problem }
     }
 
     pub(super) fn io(path: impl Into<String>, error: io::Error) -> SourceError {
@@ -180,18 +165,12 @@ impl Listing {
         let path = Path::new(input);
         if input == "-" {
             if self.seen.insert(PathBuf::from("-")) {
-                self.found.items.push(Item {
-                    shown: "-".to_owned(),
-                    path: None,
-                    real: PathBuf::from("-"),
-                });
+                self.found.items.push(Item { shown: "-".to_owned(), path: None, real: PathBuf::from("-") });
             }
             return;
         }
         match path.metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && is_pattern(path) => {
-                self.add_pattern(path)
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_pattern(path) => self.add_pattern(path),
             Err(error) => self.problem(path, error),
             Ok(_) => self.add_path(path),
         }
@@ -199,9 +178,7 @@ impl Listing {
 
     /// A path that somebody named: its links are followed, and its extension does not matter.
     fn add_path(&mut self, path: &Path) {
-        let real_and_type = path
-            .canonicalize()
-            .and_then(|real| Ok((real, path.metadata()?.file_type())));
+        let real_and_type = path.canonicalize().and_then(|real| Ok((real, path.metadata()?.file_type())));
         match real_and_type {
             Err(error) => self.problem(path, error),
             Ok((real, file_type)) if file_type.is_dir() => self.add_folder(path, &real),
@@ -244,10 +221,7 @@ impl Listing {
     /// Does what a shell does with a pattern, for those who quoted it or have no such shell.
     fn add_pattern(&mut self, pattern: &Path) {
         let Some(text) = pattern.to_str() else {
-            return self.found.problems.push(SourceError::new(
-                pattern.to_string_lossy(),
-                Problem::Missing,
-            ));
+            return self.found.problems.push(SourceError::new(pattern.to_string_lossy(), Problem::Missing));
         };
         let matcher = match GlobBuilder::new(text).literal_separator(true).build() {
             Ok(glob) => glob.compile_matcher(),
@@ -256,28 +230,13 @@ impl Listing {
                 return self.found.problems.push(SourceError::new(text, problem));
             }
         };
-        let fixed: PathBuf = pattern
-            .components()
-            .take_while(|part| !is_pattern(part.as_ref()))
-            .collect();
+        let fixed: PathBuf = pattern.components().take_while(|part| !is_pattern(part.as_ref())).collect();
         let n_varying = pattern.components().count() - fixed.components().count();
-        let max_depth = if text.contains("**") {
-            usize::MAX
-        } else {
-            n_varying
-        };
-        let base = if fixed.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            &fixed
-        };
+        let max_depth = if text.contains("**") { usize::MAX } else { n_varying };
+        let base = if fixed.as_os_str().is_empty() { Path::new(".") } else { &fixed };
 
         let mut matched = Vec::new();
-        for entry in walk(base)
-            .max_depth(max_depth)
-            .into_iter()
-            .filter_entry(is_visible)
-        {
+        for entry in walk(base).max_depth(max_depth).into_iter().filter_entry(is_visible) {
             match entry {
                 // The walk of `.` says `./a.txt` where the pattern says `*.txt`.
                 Ok(entry) => {
@@ -286,10 +245,7 @@ impl Listing {
                         matched.push(path.to_owned());
                     }
                 }
-                Err(error)
-                    if error
-                        .io_error()
-                        .is_some_and(|e| e.kind() == io::ErrorKind::NotFound) => {}
+                Err(error) if error.io_error().is_some_and(|e| e.kind() == io::ErrorKind::NotFound) => {}
                 Err(error) => {
                     let path = error.path().unwrap_or(base).to_owned();
                     self.problem(&path, error.into());
@@ -297,9 +253,7 @@ impl Listing {
             }
         }
         if matched.is_empty() {
-            self.found
-                .problems
-                .push(SourceError::new(text, Problem::NoMatch));
+            self.found.problems.push(SourceError::new(text, Problem::NoMatch));
         }
         for path in matched {
             self.add_path(&path);
@@ -313,16 +267,11 @@ impl Listing {
     }
 
     fn problem(&mut self, path: &Path, error: io::Error) {
-        self.found
-            .problems
-            .push(SourceError::io(path.to_string_lossy(), error));
+        self.found.problems.push(SourceError::io(path.to_string_lossy(), error));
     }
 
     fn not_a_file(&mut self, path: &Path, kind: &'static str) {
-        self.found.problems.push(SourceError::new(
-            path.to_string_lossy(),
-            Problem::NotAFile(kind),
-        ));
+        self.found.problems.push(SourceError::new(path.to_string_lossy(), Problem::NotAFile(kind)));
     }
 }
 
@@ -348,6 +297,5 @@ fn has_known_extension(path: &Path) -> bool {
 
 /// The extension in lower case.
 pub(super) fn extension(path: &Path) -> Option<String> {
-    path.extension()
-        .map(|extension| extension.to_string_lossy().to_ascii_lowercase())
+    path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase())
 }

@@ -58,25 +58,14 @@ impl Index {
         progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<SyncReport> {
         let _lock = self.lock_and_refresh()?;
-        let mut report = SyncReport {
-            rebuilt: self.rebuilt.take(),
-            ..SyncReport::default()
-        };
+        let mut report = SyncReport { rebuilt: self.rebuilt.take(), ..SyncReport::default() };
 
         let keys: HashSet<String> = items.iter().map(Item::key).collect();
-        let gone: Vec<String> = self
-            .table
-            .keys()
-            .filter(|key| !keys.contains(*key))
-            .cloned()
-            .collect();
+        let gone: Vec<String> = self.table.keys().filter(|key| !keys.contains(*key)).cloned().collect();
         let mut work = Vec::new();
         for item in items {
             match self.table.get_mut(&item.key()) {
-                Some(record)
-                    if record.stamp.is_some()
-                        && item.stamp().is_ok_and(|stamp| stamp == record.stamp) =>
-                {
+                Some(record) if record.stamp.is_some() && item.stamp().is_ok_and(|stamp| stamp == record.stamp) => {
                     record.shown.clone_from(&item.shown);
                     report.unchanged += 1;
                 }
@@ -88,9 +77,7 @@ impl Index {
         }
         for record in self.table.values() {
             report.articles += record.n_articles;
-            let named = |(suffix, why): &(String, String)| {
-                (format!("{}{suffix}", record.shown), why.clone())
-            };
+            let named = |(suffix, why): &(String, String)| (format!("{}{suffix}", record.shown), why.clone());
             report.failed.extend(record.refused.iter().map(named));
         }
         report.failed.sort();
@@ -118,9 +105,7 @@ impl Index {
         let mut chunks = work.chunks(FILES_PER_COMMIT);
         loop {
             if let Some(chunk) = chunks.next() {
-                self.update_chunk(chunk, &writer, report, &mut |n_more| {
-                    progress(n_done + n_more, work.len())
-                })?;
+                self.update_chunk(chunk, &writer, report, &mut |n_more| progress(n_done + n_more, work.len()))?;
                 n_done += chunk.len();
             }
             self.commit(&mut writer)?;
@@ -144,20 +129,10 @@ impl Index {
         let n_threads = n_cores.min(MAX_THREADS).min(chunk.len());
         let next_item = AtomicUsize::new(0);
         let stopped = AtomicBool::new(false);
-        let old_hashes: Vec<Option<String>> = chunk
-            .iter()
-            .map(|item| {
-                self.table
-                    .get(&item.key())
-                    .map(|record| record.sha256.clone())
-            })
-            .collect();
-        let sink = &Sink {
-            writer,
-            fields: self.fields,
-            n_threads: n_cores.min(MAX_THREADS) / n_threads,
-            stopped: &stopped,
-        };
+        let old_hashes: Vec<Option<String>> =
+            chunk.iter().map(|item| self.table.get(&item.key()).map(|record| record.sha256.clone())).collect();
+        let sink =
+            &Sink { writer, fields: self.fields, n_threads: n_cores.min(MAX_THREADS) / n_threads, stopped: &stopped };
         std::thread::scope(|scope| {
             // Bounded, so that the workers stop soon after they are told to.
             let (sender, receiver) = mpsc::sync_channel(n_threads);
@@ -181,8 +156,7 @@ impl Index {
             loop {
                 match receiver.recv_timeout(PATIENCE) {
                     Ok((item_idx, outcome)) => {
-                        let outcome =
-                            outcome.inspect_err(|_| stopped.store(true, Ordering::Relaxed))?;
+                        let outcome = outcome.inspect_err(|_| stopped.store(true, Ordering::Relaxed))?;
                         self.note(chunk[item_idx], outcome, report);
                         n_received += 1;
                     }

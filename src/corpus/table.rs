@@ -42,26 +42,17 @@ pub(super) fn save(table: &Table, path: &Path) -> Result<String> {
     temporary.write_all(&bytes).with_context(failed)?;
     temporary.as_file().sync_all().with_context(failed)?;
     temporary.persist(path).with_context(failed)?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .with_context(failed)?;
+    File::open(folder).and_then(|folder| folder.sync_all()).with_context(failed)?;
     Ok(hex_sha256(&bytes))
 }
 
 /// Reads a table back, refusing one that is not byte for byte what [`save`] wrote.
 pub(super) fn load(path: &Path, sha256: &str) -> Result<Table> {
-    let bytes =
-        std::fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
-    ensure!(
-        hex_sha256(&bytes) == sha256,
-        "`{}` is damaged",
-        path.display()
-    );
+    let bytes = std::fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+    ensure!(hex_sha256(&bytes) == sha256, "`{}` is damaged", path.display());
     bytes
         .split(|&byte| byte == b'\n')
         .filter(|line| !line.is_empty())
-        .map(|line| {
-            serde_json::from_slice(line).with_context(|| format!("`{}` is damaged", path.display()))
-        })
+        .map(|line| serde_json::from_slice(line).with_context(|| format!("`{}` is damaged", path.display())))
         .collect()
 }

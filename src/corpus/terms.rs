@@ -92,18 +92,11 @@ fn runs(text: &str) -> impl Iterator<Item = Run<'_>> {
         let start = rest.find(|c| is_unspaced(c) || c.is_alphanumeric())?;
         rest = &rest[start..];
         let first = rest.chars().next()?;
-        let end = if is_unspaced(first) {
-            rest.find(|c| !is_unspaced(c)).unwrap_or(rest.len())
-        } else {
-            word_end(rest)
-        };
+        let end =
+            if is_unspaced(first) { rest.find(|c| !is_unspaced(c)).unwrap_or(rest.len()) } else { word_end(rest) };
         let (run, after) = rest.split_at(end);
         rest = after;
-        Some(if is_unspaced(first) {
-            Run::Ideographs(run)
-        } else {
-            Run::Word(run)
-        })
+        Some(if is_unspaced(first) { Run::Ideographs(run) } else { Run::Word(run) })
     })
 }
 
@@ -152,10 +145,7 @@ fn is_unspaced(c: char) -> bool {
 
 /// Adds the terms of one Latin word or number, which may be compound: `gpt-4o`, `o'brien's`, `1,000`, `u.s`.
 fn add_word(word: &str, words: &mut Vec<String>) {
-    let word = word
-        .strip_suffix("'s")
-        .unwrap_or(word)
-        .replace(['\'', ','], "");
+    let word = word.strip_suffix("'s").unwrap_or(word).replace(['\'', ','], "");
     if word.chars().all(|c| c.is_ascii_digit() || c == '.') {
         return push_stem(&word, words);
     }
@@ -188,11 +178,7 @@ fn push_stem(word: &str, words: &mut Vec<String>) {
     if word.is_ascii() && word.len() <= MAX_WORD_CHARS {
         return words.push(STEMMER.with(|stemmer| stemmer.stem(word).into_owned()));
     }
-    let plain: String = word
-        .nfd()
-        .filter(|&c| !is_combining_mark(c))
-        .take(MAX_WORD_CHARS)
-        .collect();
+    let plain: String = word.nfd().filter(|&c| !is_combining_mark(c)).take(MAX_WORD_CHARS).collect();
     words.push(STEMMER.with(|stemmer| stemmer.stem(&plain).into_owned()));
 }
 
@@ -202,22 +188,14 @@ fn add_ideographs(run: &str, terms: &mut Terms) {
             terms.words.push(token.word.to_owned());
         }
     }
-    let starts: Vec<usize> = run
-        .char_indices()
-        .map(|(at, _)| at)
-        .chain([run.len()])
-        .collect();
+    let starts: Vec<usize> = run.char_indices().map(|(at, _)| at).chain([run.len()]).collect();
     for pair in starts.windows(3) {
         terms.pairs.push(run[pair[0]..pair[2]].to_owned());
     }
 }
 
-static STOP_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
-    ENGLISH_STOP_WORDS
-        .split_whitespace()
-        .chain(CHINESE_STOP_WORDS.split_whitespace())
-        .collect()
-});
+static STOP_WORDS: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| ENGLISH_STOP_WORDS.split_whitespace().chain(CHINESE_STOP_WORDS.split_whitespace()).collect());
 
 /// Function words and question words, without apostrophes. `us` and `may` are missing: a country and a month.
 const ENGLISH_STOP_WORDS: &str = "
@@ -248,10 +226,7 @@ mod tests {
 
     #[test]
     fn latin_words_are_stemmed_and_compounds_are_found_by_their_parts() {
-        check(
-            "The companies' investments were rising",
-            "compani invest rise",
-        );
+        check("The companies' investments were rising", "compani invest rise");
         check("Alibaba’s cloud isn't O'Brien's", "alibaba cloud obrien");
         check("GPT-4o and GPT4o", "gpt 4o gpt4o gpt 4o gpt4o");
         check("the U.S. and the US", "us us");
@@ -262,10 +237,7 @@ mod tests {
 
     #[test]
     fn numbers_are_one_term_however_they_are_grouped() {
-        check(
-            "$1,000.50 or 1000.50, 3.5% in 2025.",
-            "1000.50 1000.50 3.5 2025",
-        );
+        check("$1,000.50 or 1000.50, 3.5% in 2025.", "1000.50 1000.50 3.5 2025");
         check("Ｑ３　２０２５", "q3 2025");
         check("2024，2025，100元", "2024 2025 100 元");
         check("2019–2020", "2019 2020");

@@ -49,13 +49,7 @@ impl Vectors {
         header[8..16].copy_from_slice(&(n_dims as u64).to_le_bytes());
         let encoder = &encoder_sha256.as_bytes()[..encoder_sha256.len().min(16)];
         header[16..16 + encoder.len()].copy_from_slice(encoder);
-        let mut vectors = Vectors {
-            path: path.to_owned(),
-            header,
-            n_dims,
-            n_records: 0,
-            map: None,
-        };
+        let mut vectors = Vectors { path: path.to_owned(), header, n_dims, n_records: 0, map: None };
         vectors.map()?;
         let good = |record: &[u8]| record[KEY_BYTES..KEY_BYTES + 4] == check(record);
         vectors.n_records = vectors.records().take_while(|record| good(record)).count();
@@ -77,11 +71,7 @@ impl Vectors {
         let failed = || format!("failed to write `{}`", self.path.display());
         let mut bytes = Vec::with_capacity(vectors.len() * self.record_bytes());
         for (key, vector) in vectors {
-            ensure!(
-                vector.len() == self.n_dims,
-                "a vector has {} numbers",
-                vector.len()
-            );
+            ensure!(vector.len() == self.n_dims, "a vector has {} numbers", vector.len());
             let (scale, quants) = quantize(vector);
             let start = bytes.len();
             bytes.extend(key.0);
@@ -91,12 +81,8 @@ impl Vectors {
             let sum = check(&bytes[start..]);
             bytes[start + KEY_BYTES..start + KEY_BYTES + 4].copy_from_slice(&sum);
         }
-        let mut file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&self.path)
-            .with_context(failed)?;
+        let mut file =
+            File::options().create(true).truncate(false).write(true).open(&self.path).with_context(failed)?;
         let end = (HEADER + self.n_records * self.record_bytes()) as u64;
         if self.map.is_none() {
             file.set_len(0).with_context(failed)?;
@@ -104,8 +90,7 @@ impl Vectors {
         }
         file.seek(SeekFrom::Start(end)).with_context(failed)?;
         file.write_all(&bytes).with_context(failed)?;
-        file.set_len(end + bytes.len() as u64)
-            .with_context(failed)?;
+        file.set_len(end + bytes.len() as u64).with_context(failed)?;
         file.sync_data().with_context(failed)?;
         self.map()
     }
@@ -115,12 +100,8 @@ impl Vectors {
         let failed = || format!("failed to write `{}`", self.path.display());
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
-        let kept: Vec<&[u8]> = self
-            .records()
-            .filter(|record| live.contains(&key(record)))
-            .collect();
-        file.write_all(&[&self.header[..], &kept.concat()].concat())
-            .with_context(failed)?;
+        let kept: Vec<&[u8]> = self.records().filter(|record| live.contains(&key(record))).collect();
+        file.write_all(&[&self.header[..], &kept.concat()].concat()).with_context(failed)?;
         file.as_file().sync_all().with_context(failed)?;
         file.persist(&self.path).with_context(failed)?;
         self.map()
@@ -128,12 +109,7 @@ impl Vectors {
 
     /// Of those that are `wanted`, the `n` vectors of each group that are closest to `question`, by the cosine of vectors
     /// of length 1.
-    pub(super) fn nearest(
-        &self,
-        question: &[f32],
-        n: usize,
-        wanted: &(dyn Fn(Key) -> bool + Sync),
-    ) -> Vec<(Key, f32)> {
+    pub(super) fn nearest(&self, question: &[f32], n: usize, wanted: &(dyn Fn(Key) -> bool + Sync)) -> Vec<(Key, f32)> {
         const RECORDS_A_THREAD: usize = 1 << 14;
         const RECORDS_A_RUN: usize = 256;
         let (scale, question) = quantize(question);
@@ -147,10 +123,8 @@ impl Vectors {
                 for (record, product) in run.chunks_exact(n_bytes).zip(&products) {
                     let (_, own_scale) = record.split_at(KEY_BYTES + 4);
                     let own_scale = own_scale.first_chunk().expect("a record has a scale");
-                    let near = Near {
-                        cosine: *product as f32 * f32::from_le_bytes(*own_scale) * scale,
-                        key: key(record),
-                    };
+                    let near =
+                        Near { cosine: *product as f32 * f32::from_le_bytes(*own_scale) * scale, key: key(record) };
                     let heap = &mut best[usize::from(near.key.group()) % N_GROUPS];
                     let is_full = heap.len() == n;
                     let is_too_far = is_full && heap.peek().is_none_or(|worst| near >= *worst);
@@ -172,13 +146,8 @@ impl Vectors {
         let part = self.n_records.div_ceil(n_threads).max(1) * self.record_bytes();
         let mut found: Vec<Near> = std::thread::scope(|scope| {
             let parts = self.bytes().chunks(part);
-            let threads: Vec<_> = parts
-                .map(|records| scope.spawn(move || scan(records)))
-                .collect();
-            threads
-                .into_iter()
-                .flat_map(|thread| thread.join().expect("a scan does not panic"))
-                .collect()
+            let threads: Vec<_> = parts.map(|records| scope.spawn(move || scan(records))).collect();
+            threads.into_iter().flat_map(|thread| thread.join().expect("a scan does not panic")).collect()
         });
         found.sort();
         let mut room = [n; N_GROUPS];
@@ -188,10 +157,7 @@ impl Vectors {
             *room = room.saturating_sub(1);
             has_room
         });
-        found
-            .into_iter()
-            .map(|near| (near.key, near.cosine))
-            .collect()
+        found.into_iter().map(|near| (near.key, near.cosine)).collect()
     }
 
     /// How many vectors there are.
@@ -249,10 +215,7 @@ impl Eq for Near {}
 
 impl Ord for Near {
     fn cmp(&self, other: &Near) -> std::cmp::Ordering {
-        other
-            .cosine
-            .total_cmp(&self.cosine)
-            .then(self.key.cmp(&other.key))
+        other.cosine.total_cmp(&self.cosine).then(self.key.cmp(&other.key))
     }
 }
 
@@ -283,10 +246,7 @@ fn quantize(vector: &[f32]) -> (f32, Vec<i8>) {
     let largest = vector.iter().fold(0f32, |largest, x| largest.max(x.abs()));
     let scale = largest / 127.0;
     let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-    (
-        scale,
-        vector.iter().map(|x| (x * inverse).round() as i8).collect(),
-    )
+    (scale, vector.iter().map(|x| (x * inverse).round() as i8).collect())
 }
 
 #[cfg(test)]
@@ -315,27 +275,15 @@ mod tests {
     fn the_nearest_of_each_group_are_those_of_a_plain_comparison() {
         let folder = tempfile::tempdir().unwrap();
         let mut vectors = Vectors::open(&folder.path().join("v"), "ab", 64).unwrap();
-        vectors
-            .append(&(0..100).map(keyed).collect::<Vec<_>>())
-            .unwrap();
-        vectors
-            .append(&(100..200).map(keyed).collect::<Vec<_>>())
-            .unwrap();
+        vectors.append(&(0..100).map(keyed).collect::<Vec<_>>()).unwrap();
+        vectors.append(&(100..200).map(keyed).collect::<Vec<_>>()).unwrap();
         let question = vector(777);
-        let cosine = |seed: usize| {
-            vector(seed)
-                .iter()
-                .zip(&question)
-                .map(|(a, b)| a * b)
-                .sum::<f32>()
-        };
+        let cosine = |seed: usize| vector(seed).iter().zip(&question).map(|(a, b)| a * b).sum::<f32>();
         let found = vectors.nearest(&question, 5, &|_| true);
         for group in 0..2 {
             let mut expected: Vec<usize> = (0..200).filter(|seed| seed % 2 == group).collect();
             expected.sort_by(|a, b| cosine(*b).total_cmp(&cosine(*a)));
-            let of_group = found
-                .iter()
-                .filter(|(key, _)| usize::from(key.group()) == group);
+            let of_group = found.iter().filter(|(key, _)| usize::from(key.group()) == group);
             for ((key, found), seed) in of_group.zip(expected) {
                 assert!((found - cosine(seed)).abs() < 0.01, "{key:?}");
             }
@@ -376,11 +324,7 @@ mod tests {
         vectors.retain(&[keyed(1).0, keyed(3).0].into()).unwrap();
         assert_eq!(seeds(&vectors.nearest(&vector(3), 1, &|_| true))[0], 3);
         assert_eq!(vectors.len(), 2);
-        assert_eq!(
-            before.nearest(&vector(2), 1, &|_| true)[0].0,
-            keyed(2).0,
-            "an open file stays as it was"
-        );
+        assert_eq!(before.nearest(&vector(2), 1, &|_| true)[0].0, keyed(2).0, "an open file stays as it was");
         assert_eq!(Vectors::open(&path, "cd", 64).unwrap().len(), 0);
     }
 }

@@ -74,12 +74,7 @@ impl Activations {
     }
 
     /// Activations of `m` rows of `k` numbers, all groups of which `fill` is to quantize.
-    pub(super) fn filled(
-        m: usize,
-        k: usize,
-        isa: Isa,
-        fill: impl FnOnce(&Room<'_>),
-    ) -> Activations {
+    pub(super) fn filled(m: usize, k: usize, isa: Isa, fill: impl FnOnce(&Room<'_>)) -> Activations {
         assert!(k > 0 && k.is_multiple_of(GROUP));
         let n_groups = k / GROUP;
         let mut quants = vec![0; m * k];
@@ -127,16 +122,8 @@ impl Activations {
     pub(super) fn starts(&self, format: Format, n_lanes: i32, zero: i32) -> Vec<i32> {
         let factor = -(format.offset() / n_lanes);
         match format.group_scales() {
-            2 => self
-                .sums
-                .iter()
-                .flat_map(|parts| parts.map(|sum| zero + factor * sum))
-                .collect(),
-            _ => self
-                .sums
-                .iter()
-                .map(|parts| zero + factor * (parts[0] + parts[1]))
-                .collect(),
+            2 => self.sums.iter().flat_map(|parts| parts.map(|sum| zero + factor * sum)).collect(),
+            _ => self.sums.iter().map(|parts| zero + factor * (parts[0] + parts[1])).collect(),
         }
     }
 
@@ -202,8 +189,7 @@ impl Room<'_> {
                     self.scaled_sums.range(at),
                 )
             };
-            self.isa
-                .quantize(x, n_rows, quants, scales, sums, scaled_sums);
+            self.isa.quantize(x, n_rows, quants, scales, sums, scaled_sums);
         }
     }
 }
@@ -223,9 +209,7 @@ pub(super) fn quantize_bundle(
     for (row, x) in x.chunks_exact(k).enumerate() {
         for (g, x) in x.as_chunks::<GROUP>().0.iter().enumerate() {
             let at = g * n_rows + row;
-            let quants = quants[at * GROUP..]
-                .first_chunk_mut()
-                .expect("as many quants as numbers");
+            let quants = quants[at * GROUP..].first_chunk_mut().expect("as many quants as numbers");
             (scales[at], sums[at]) = quantize_group(x, quants);
             scaled_sums[at] = scales[at] * (sums[at][0] + sums[at][1]) as f32;
         }
@@ -235,11 +219,7 @@ pub(super) fn quantize_bundle(
 /// What brings numbers up to this magnitude into -127..=127.
 #[inline(always)]
 pub(super) fn factor(magnitude: f32) -> f32 {
-    if (1e-30..=f32::MAX).contains(&magnitude) {
-        127.0 / magnitude
-    } else {
-        0.0
-    }
+    if (1e-30..=f32::MAX).contains(&magnitude) { 127.0 / magnitude } else { 0.0 }
 }
 
 /// Quantizes one group; returns its scale and the sums of both halves of its quants. A number that is not finite
@@ -264,10 +244,7 @@ fn quantize_group(x: &[f32; GROUP], quants: &mut [i8; GROUP]) -> (f32, [i32; 2])
         *quant = rounded as i8;
     }
     // Wrapping, as a checked sum would not become vector code.
-    let sum = |half: &[i32]| {
-        half.iter()
-            .fold(0i32, |sum, quant| sum.wrapping_add(*quant))
-    };
+    let sum = |half: &[i32]| half.iter().fold(0i32, |sum, quant| sum.wrapping_add(*quant));
     let sums = [sum(&rounded[..16]), sum(&rounded[16..])];
     (magnitude / 127.0, sums)
 }
@@ -279,9 +256,7 @@ mod tests {
     #[test]
     fn every_instruction_set_rounds_alike() {
         let (m, k) = (7, 96);
-        let x: Vec<f32> = (0..m * k)
-            .map(|i| ((i * 7_919 % 1_013) as f32 - 500.0) / 4.0 * (1 + i / k) as f32)
-            .collect();
+        let x: Vec<f32> = (0..m * k).map(|i| ((i * 7_919 % 1_013) as f32 - 500.0) / 4.0 * (1 + i / k) as f32).collect();
         let quantized = |isa| {
             let x = Activations::quantize(&x, k, isa);
             let groups = (0..m).flat_map(|row| (0..k / GROUP).map(move |g| (row, g)));

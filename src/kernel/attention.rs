@@ -39,10 +39,7 @@ pub fn attend(query: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> 
         keys.shape(),
         values.shape()
     );
-    ensure!(
-        n_kv_heads > 0 && n_heads.is_multiple_of(n_kv_heads),
-        "{n_heads} heads cannot share {n_kv_heads}"
-    );
+    ensure!(n_kv_heads > 0 && n_heads.is_multiple_of(n_kv_heads), "{n_heads} heads cannot share {n_kv_heads}");
     if !query.device().is_cpu() {
         return attend_in_steps(query, keys, values);
     }
@@ -50,22 +47,9 @@ pub fn attend(query: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> 
     with_heads(keys, |keys| {
         with_heads(values, |values| {
             with_floats(query, |query| {
-                let problem = Problem {
-                    query,
-                    keys,
-                    values,
-                    n_new,
-                    n_heads,
-                    n_kv_heads,
-                    head_dim,
-                    kv_len,
-                    causal: true,
-                };
-                Tensor::from_vec(
-                    problem.solve(isa),
-                    (n_new, n_heads * head_dim),
-                    &Device::Cpu,
-                )
+                let problem =
+                    Problem { query, keys, values, n_new, n_heads, n_kv_heads, head_dim, kv_len, causal: true };
+                Tensor::from_vec(problem.solve(isa), (n_new, n_heads * head_dim), &Device::Cpu)
             })
         })
     })???
@@ -104,11 +88,8 @@ pub fn attend_both_ways(
                 let mut first = 0;
                 for &n_text in lengths {
                     let text = first * width..(first + n_text) * width;
-                    let heads = |numbers| Heads {
-                        numbers: Numbers::F32(numbers),
-                        head_stride: head_dim,
-                        row_stride: width,
-                    };
+                    let heads =
+                        |numbers| Heads { numbers: Numbers::F32(numbers), head_stride: head_dim, row_stride: width };
                     let problem = Problem {
                         query: &query[text.clone()],
                         keys: heads(&keys[text.clone()]),
@@ -134,35 +115,18 @@ fn attend_in_steps(query: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Ten
     let (n_new, n_heads, head_dim) = query.dims3()?;
     let (n_kv_heads, kv_len, _) = keys.dims3()?;
     let n_group = n_heads / n_kv_heads;
-    let (keys, values) = (
-        keys.to_dtype(query.dtype())?,
-        values.to_dtype(query.dtype())?,
-    );
+    let (keys, values) = (keys.to_dtype(query.dtype())?, values.to_dtype(query.dtype())?);
     let query = (query * (1.0 / (head_dim as f64).sqrt()))?
         .reshape((n_new, n_kv_heads, n_group, head_dim))?
         .permute((1, 2, 0, 3))?
         .reshape((n_kv_heads, n_group * n_new, head_dim))?;
     let scores = query.matmul(&keys.t()?.contiguous()?)?; // (kv_head, group * n_new, kv_len)
     let n_past = kv_len - n_new;
-    let row = |row: usize| {
-        (0..kv_len).map(move |col| {
-            if col <= n_past + row {
-                0.0
-            } else {
-                f32::NEG_INFINITY
-            }
-        })
-    };
+    let row = |row: usize| (0..kv_len).map(move |col| if col <= n_past + row { 0.0 } else { f32::NEG_INFINITY });
     let mask = Tensor::from_iter((0..n_new).flat_map(row), &Device::Cpu)?;
     let mask = mask.reshape((n_new, kv_len))?.to_device(scores.device())?;
-    let masked = scores
-        .reshape((n_heads, n_new, kv_len))?
-        .broadcast_add(&mask)?;
-    let weights = candle_nn::ops::softmax_last_dim(&masked)?.reshape((
-        n_kv_heads,
-        n_group * n_new,
-        kv_len,
-    ))?;
+    let masked = scores.reshape((n_heads, n_new, kv_len))?.broadcast_add(&mask)?;
+    let weights = candle_nn::ops::softmax_last_dim(&masked)?.reshape((n_kv_heads, n_group * n_new, kv_len))?;
     Ok(weights
         .matmul(&values.contiguous()?)? // (kv_head, group * n_new, head_dim)
         .reshape((n_kv_heads, n_group, n_new, head_dim))?
@@ -270,13 +234,7 @@ impl Problem<'_> {
                 let scores = &mut panel.scores[..n_keys];
                 isa.tile(keys, (head_dim, 1), &panel.query, None, scores);
                 let shrink = isa.soften(scores, first, &mut panel.softmax);
-                isa.tile(
-                    values,
-                    (1, head_dim),
-                    scores,
-                    Some(&shrink),
-                    &mut panel.mixed,
-                );
+                isa.tile(values, (1, head_dim), scores, Some(&shrink), &mut panel.mixed);
             }
         }
         for (rows, panel) in panels {
@@ -299,22 +257,14 @@ impl Problem<'_> {
     }
 
     /// The queries that some tokens put to a kv_head, with where each begins.
-    fn panels<const N: usize>(
-        &self,
-        tokens: Range<usize>,
-        kv_head: usize,
-    ) -> Vec<(Vec<usize>, Panel<N>)> {
+    fn panels<const N: usize>(&self, tokens: Range<usize>, kv_head: usize) -> Vec<(Vec<usize>, Panel<N>)> {
         let n_group = self.n_heads / self.n_kv_heads;
         let scale = 1.0 / (self.head_dim as f32).sqrt();
         let heads = kv_head * n_group..(kv_head + 1) * n_group;
-        let rows: Vec<(usize, usize)> = tokens
-            .flat_map(|token| heads.clone().map(move |head| (token, head)))
-            .collect();
+        let rows: Vec<(usize, usize)> = tokens.flat_map(|token| heads.clone().map(move |head| (token, head))).collect();
         let panel = |rows: &[(usize, usize)]| {
-            let starts: Vec<usize> = rows
-                .iter()
-                .map(|(token, head)| (token * self.n_heads + head) * self.head_dim)
-                .collect();
+            let starts: Vec<usize> =
+                rows.iter().map(|(token, head)| (token * self.n_heads + head) * self.head_dim).collect();
             let mut query = vec![Lanes([0.0; N]); self.head_dim];
             // Lanes that no query is in see one key, so that they come to no division by 0.
             let mut n_visible = [1; N];
@@ -324,21 +274,9 @@ impl Problem<'_> {
                     lanes.0[lane] = x * scale;
                 }
             }
-            let softmax = Softmax {
-                n_visible,
-                max: [f32::NEG_INFINITY; N],
-                sum: [0.0; N],
-            };
+            let softmax = Softmax { n_visible, max: [f32::NEG_INFINITY; N], sum: [0.0; N] };
             let mixed = vec![Lanes([0.0; N]); self.head_dim];
-            (
-                starts,
-                Panel {
-                    query,
-                    scores: [Lanes([0.0; N]); TILE_KEYS],
-                    mixed,
-                    softmax,
-                },
-            )
+            (starts, Panel { query, scores: [Lanes([0.0; N]); TILE_KEYS], mixed, softmax })
         };
         rows.chunks(N).map(panel).collect()
     }
@@ -371,11 +309,7 @@ pub(super) fn soften<const N: usize, const FMA: bool>(
     first: usize,
     softmax: &mut Softmax<N>,
 ) -> Lanes<N> {
-    if softmax
-        .n_visible
-        .iter()
-        .any(|n| (*n as usize) < first + scores.len())
-    {
+    if softmax.n_visible.iter().any(|n| (*n as usize) < first + scores.len()) {
         for (key, scores) in scores.iter_mut().enumerate() {
             for lane in 0..N {
                 if softmax.n_visible[lane] <= (first + key) as u32 {
@@ -387,11 +321,7 @@ pub(super) fn soften<const N: usize, const FMA: bool>(
     let mut max = softmax.max;
     for scores in scores.iter() {
         for lane in 0..N {
-            max[lane] = if scores.0[lane] > max[lane] {
-                scores.0[lane]
-            } else {
-                max[lane]
-            };
+            max[lane] = if scores.0[lane] > max[lane] { scores.0[lane] } else { max[lane] };
         }
     }
     let mut shrink = Lanes([0.0; N]);
@@ -425,21 +355,11 @@ fn with_heads<T>(heads: &Tensor, f: impl FnOnce(Heads<'_>) -> T) -> Result<T> {
         layout.stride()
     );
     let Storage::Cpu(CpuStorage::F16(numbers)) = &*storage else {
-        anyhow::bail!(
-            "keys and values are {:?} on {:?}, and not f16 on the CPU",
-            heads.dtype(),
-            heads.device()
-        )
+        anyhow::bail!("keys and values are {:?} on {:?}, and not f16 on the CPU", heads.dtype(), heads.device())
     };
     let end = layout.start_offset() + (n_heads - 1) * head_stride + n_rows * n_columns;
-    let numbers = numbers
-        .get(layout.start_offset()..end)
-        .context("keys and values end before their shape")?;
-    Ok(f(Heads {
-        numbers: Numbers::F16(numbers),
-        head_stride,
-        row_stride,
-    }))
+    let numbers = numbers.get(layout.start_offset()..end).context("keys and values end before their shape")?;
+    Ok(f(Heads { numbers: Numbers::F16(numbers), head_stride, row_stride }))
 }
 
 #[cfg(test)]
@@ -451,13 +371,7 @@ mod tests {
     fn check(n_group: usize, head_dim: usize, n_past: usize, n_new: usize) {
         const N_KV_HEADS: usize = 2;
         let kv_len = n_past + n_new;
-        let query = Tensor::randn(
-            0f32,
-            2f32,
-            (n_new, N_KV_HEADS * n_group, head_dim),
-            &Device::Cpu,
-        )
-        .unwrap();
+        let query = Tensor::randn(0f32, 2f32, (n_new, N_KV_HEADS * n_group, head_dim), &Device::Cpu).unwrap();
         // A cache has room for more than it holds, so that what is given is a view.
         let cache = || {
             Tensor::randn(0f32, 1f32, (N_KV_HEADS, kv_len + 5, head_dim), &Device::Cpu)
@@ -501,17 +415,7 @@ mod tests {
     #[test]
     fn tiles_agree_with_the_obvious_way() {
         for (n_group, head_dim) in [(1, 64), (7, 64), (6, 128), (2, 8), (3, 10), (17, 32)] {
-            for (n_past, n_new) in [
-                (0, 1),
-                (0, 7),
-                (5, 1),
-                (63, 1),
-                (64, 1),
-                (5, 3),
-                (300, 130),
-                (0, 65),
-                (127, 17),
-            ] {
+            for (n_past, n_new) in [(0, 1), (0, 7), (5, 1), (63, 1), (64, 1), (5, 3), (300, 130), (0, 65), (127, 17)] {
                 check(n_group, head_dim, n_past, n_new);
             }
         }
@@ -537,12 +441,7 @@ mod tests {
             let weights = candle_nn::ops::softmax_last_dim(&scores.unwrap()).unwrap();
             let expected = weights.matmul(&heads(&values)).unwrap();
             let error = (heads(&found) - expected).unwrap().abs().unwrap();
-            let error = error
-                .flatten_all()
-                .unwrap()
-                .max(0)
-                .unwrap()
-                .to_scalar::<f32>();
+            let error = error.flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>();
             assert!(error.unwrap() < 1e-5);
             first += n_text;
         }
@@ -552,27 +451,13 @@ mod tests {
 
     #[test]
     fn shapes_that_do_not_belong_together_are_refused() {
-        let zeros = |shape: (usize, usize, usize), dtype| {
-            Tensor::zeros(shape, dtype, &Device::Cpu).unwrap()
-        };
+        let zeros = |shape: (usize, usize, usize), dtype| Tensor::zeros(shape, dtype, &Device::Cpu).unwrap();
         let query = |n: usize, heads: usize| zeros((n, heads, 8), DType::F32);
         let keys = |n: usize| zeros((2, n, 8), DType::F16);
         assert!(attend(&query(1, 4), &keys(3), &keys(3)).is_ok());
-        assert!(
-            attend(&query(4, 4), &keys(3), &keys(3)).is_err(),
-            "more queries than keys"
-        );
-        assert!(
-            attend(&query(1, 3), &keys(3), &keys(3)).is_err(),
-            "heads that cannot share"
-        );
-        assert!(
-            attend(&query(1, 4), &keys(3), &keys(2)).is_err(),
-            "a value too few"
-        );
-        assert!(
-            attend(&query(1, 4), &zeros((2, 3, 8), DType::F32), &keys(3)).is_err(),
-            "f32 keys"
-        );
+        assert!(attend(&query(4, 4), &keys(3), &keys(3)).is_err(), "more queries than keys");
+        assert!(attend(&query(1, 3), &keys(3), &keys(3)).is_err(), "heads that cannot share");
+        assert!(attend(&query(1, 4), &keys(3), &keys(2)).is_err(), "a value too few");
+        assert!(attend(&query(1, 4), &zeros((2, 3, 8), DType::F32), &keys(3)).is_err(), "f32 keys");
     }
 }

@@ -16,9 +16,7 @@ use super::unpack::{for_format, for_rows, half, quants, read_ahead, run_scales, 
 
 /// Whether this processor has what the functions below are compiled for.
 pub(super) fn is_supported() -> bool {
-    is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("f16c")
-        && is_x86_feature_detected!("fma")
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c") && is_x86_feature_detected!("fma")
 }
 
 #[target_feature(enable = "avx2,f16c,fma")]
@@ -35,12 +33,7 @@ pub(super) fn quantize(
 
 /// The products of some rows of weights, from `first_row`, with each row of a bundle.
 #[target_feature(enable = "avx2,f16c,fma")]
-pub(super) fn dot(
-    weights: &Matrix<'_>,
-    first_row: usize,
-    x: &Bundle<'_>,
-    products: &mut [[f32; MAX_BUNDLE_ROWS]],
-) {
+pub(super) fn dot(weights: &Matrix<'_>, first_row: usize, x: &Bundle<'_>, products: &mut [[f32; MAX_BUNDLE_ROWS]]) {
     x.check(weights.n_groups());
     // SAFETY: the bundle was just checked to have as many groups as the rows, which are whole in any matrix.
     unsafe { for_rows!(x.n_rows, dot_format, [], (weights, first_row, x, products)) }
@@ -72,18 +65,13 @@ unsafe fn dot_row<const F: u8, const M: usize>(
     products: &mut [f32; MAX_BUNDLE_ROWS],
 ) {
     let format = const { Format::from_u8(F) };
-    let mut sums = Sums {
-        rows: [_mm256_setzero_ps(); M],
-        minima: [0.0; M],
-    };
+    let mut sums = Sums { rows: [_mm256_setzero_ps(); M], minima: [0.0; M] };
     let mut first = 0;
     // SAFETY: `first + 8 <= n_groups` in the first loop and `first < n_groups` in the second, so that every pointer
     // is inside of what the caller promised.
     unsafe {
         while first + 8 <= n_groups {
-            let block = row
-                .as_ptr()
-                .add(first / format.block_groups() * format.block_bytes());
+            let block = row.as_ptr().add(first / format.block_groups() * format.block_bytes());
             read_ahead::<F>(block);
             let (scales, minima) = scales::<F>(block);
             let x_quants = x.quants.as_ptr().cast::<[[i8; GROUP]; M]>().add(first);
@@ -104,16 +92,7 @@ unsafe fn dot_row<const F: u8, const M: usize>(
             let block = row.as_ptr().add(first * format.block_bytes());
             let x_quants = &*x.quants.as_ptr().cast::<[[i8; GROUP]; M]>().add(first);
             let x_scales = &*x.scales.as_ptr().cast::<[f32; M]>().add(first);
-            group(
-                format,
-                quants::<F, 0>(block),
-                &[half(block)],
-                0.0,
-                x_quants,
-                x_scales,
-                &[0.0; M],
-                &mut sums,
-            );
+            group(format, quants::<F, 0>(block), &[half(block)], 0.0, x_quants, x_scales, &[0.0; M], &mut sums);
             first += 1;
         }
     }
@@ -164,25 +143,13 @@ fn group<const M: usize>(
 
 /// Expands columns from `first_column`, 32 of them or as many as there are, for whole blocks of groups.
 #[target_feature(enable = "avx2,f16c,fma")]
-pub(super) fn pack(
-    weights: &Matrix<'_>,
-    first_column: usize,
-    groups: Range<usize>,
-    panel: &mut Panel,
-) {
+pub(super) fn pack(weights: &Matrix<'_>, first_column: usize, groups: Range<usize>, panel: &mut Panel) {
     let first_byte = pack::first_byte(weights, &groups);
     for column in 0..COLUMNS {
         // The last panel repeats its last column; nobody looks at the products.
         let row = &weights.row((first_column + column).min(weights.n - 1))[first_byte..];
         // SAFETY: the row has the groups from its first byte on, whole blocks of them, and so many fit a panel.
-        unsafe {
-            for_format!(
-                weights.format,
-                pack_column,
-                [],
-                (row, column, groups.len(), panel)
-            )
-        }
+        unsafe { for_format!(weights.format, pack_column, [], (row, column, groups.len(), panel)) }
     }
 }
 
@@ -196,9 +163,7 @@ unsafe fn pack_column<const F: u8>(row: &[u8], column: usize, n_groups: usize, p
         let n = 8.min(n_groups - first);
         // SAFETY: `first + n <= n_groups` for all n groups that are read.
         unsafe {
-            let block = row
-                .as_ptr()
-                .add(first / format.block_groups() * format.block_bytes());
+            let block = row.as_ptr().add(first / format.block_groups() * format.block_bytes());
             let (scales, minima) = run_scales::<F>(block, n);
             for (s, scale) in scales.into_iter().enumerate().take(n * group_scales) {
                 panel.scales[first * group_scales + s][column] = scale;
@@ -319,10 +284,7 @@ unsafe fn dots<const F: u8, const M: usize>(
             unsafe {
                 let weights = panel.quants.get_unchecked(group).get_unchecked(step);
                 let weights = weights.as_ptr().add(first_column).cast::<__m256i>();
-                let mut weights = [
-                    _mm256_loadu_si256(weights),
-                    _mm256_loadu_si256(weights.add(1)),
-                ];
+                let mut weights = [_mm256_loadu_si256(weights), _mm256_loadu_si256(weights.add(1))];
                 let mut magnitudes = weights;
                 if is_wide {
                     weights = weights.map(|w| _mm256_xor_si256(w, _mm256_set1_epi8(-128)));
@@ -332,11 +294,7 @@ unsafe fn dots<const F: u8, const M: usize>(
                     let x = x.add(r * GROUP + 4 * step).cast::<i32>().read_unaligned();
                     let x = _mm256_set1_epi32(x);
                     for c in 0..2 {
-                        let x = if is_wide {
-                            _mm256_sign_epi8(x, weights[c])
-                        } else {
-                            x
-                        };
+                        let x = if is_wide { _mm256_sign_epi8(x, weights[c]) } else { x };
                         let products = _mm256_maddubs_epi16(magnitudes[c], x);
                         pairs[r][c] = _mm256_add_epi16(pairs[r][c], products);
                     }
@@ -396,32 +354,22 @@ unsafe fn tile_rows<const R: usize, const N: usize>(
     // SAFETY: the caller's promise.
     unsafe {
         let load = |lanes: &Lanes<N>| {
-            [
-                _mm256_loadu_ps(lanes.0.as_ptr().add(first)),
-                _mm256_loadu_ps(lanes.0.as_ptr().add(first + 8)),
-            ]
+            [_mm256_loadu_ps(lanes.0.as_ptr().add(first)), _mm256_loadu_ps(lanes.0.as_ptr().add(first + 8))]
         };
         let mut lanes = [[_mm256_setzero_ps(); 2]; R];
         if let Some(beta) = beta {
             let beta = load(beta);
             for r in 0..R {
                 let sums = load(sums.get_unchecked(r));
-                lanes[r] = [
-                    _mm256_mul_ps(beta[0], sums[0]),
-                    _mm256_mul_ps(beta[1], sums[1]),
-                ];
+                lanes[r] = [_mm256_mul_ps(beta[0], sums[0]), _mm256_mul_ps(beta[1], sums[1])];
             }
         }
-        let rows: [*const f32; R] =
-            std::array::from_fn(|r| a.as_ptr().wrapping_add(r.wrapping_mul(row_stride)));
+        let rows: [*const f32; R] = std::array::from_fn(|r| a.as_ptr().wrapping_add(r.wrapping_mul(row_stride)));
         for (k, b) in b.iter().enumerate() {
             let b = load(b);
             for r in 0..R {
                 let a = _mm256_set1_ps(*rows[r].add(k.wrapping_mul(k_stride)));
-                lanes[r] = [
-                    _mm256_fmadd_ps(a, b[0], lanes[r][0]),
-                    _mm256_fmadd_ps(a, b[1], lanes[r][1]),
-                ];
+                lanes[r] = [_mm256_fmadd_ps(a, b[0], lanes[r][0]), _mm256_fmadd_ps(a, b[1], lanes[r][1])];
             }
         }
         for r in 0..R {

@@ -38,9 +38,7 @@ pub(super) fn quantize(
     for (row, x) in x.chunks_exact(k).enumerate() {
         for (g, x) in x.as_chunks::<GROUP>().0.iter().enumerate() {
             let at = g * n_rows + row;
-            let quants = quants[at * GROUP..]
-                .first_chunk_mut()
-                .expect("as many quants as numbers");
+            let quants = quants[at * GROUP..].first_chunk_mut().expect("as many quants as numbers");
             (scales[at], sums[at]) = quantize_group(x, quants);
             scaled_sums[at] = scales[at] * (sums[at][0] + sums[at][1]) as f32;
         }
@@ -52,15 +50,9 @@ pub(super) fn quantize(
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
 fn quantize_group(x: &[f32; GROUP], quants: &mut [i8; GROUP]) -> (f32, [i32; 2]) {
     // SAFETY: 32 floats are read.
-    let x = unsafe {
-        [
-            _mm512_loadu_ps(x.as_ptr()),
-            _mm512_loadu_ps(x.as_ptr().add(16)),
-        ]
-    };
+    let x = unsafe { [_mm512_loadu_ps(x.as_ptr()), _mm512_loadu_ps(x.as_ptr().add(16))] };
     // Compared as integers, which order positive floats alike, and a NaN above all of them.
-    let magnitudes =
-        x.map(|x| _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(i32::MAX)));
+    let magnitudes = x.map(|x| _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(i32::MAX)));
     let magnitude = _mm512_reduce_max_epi32(_mm512_max_epi32(magnitudes[0], magnitudes[1]));
     let magnitude = f32::from_bits(magnitude as u32);
     let factor = _mm512_set1_ps(activations::factor(magnitude));
@@ -86,18 +78,12 @@ unsafe fn quants<const F: u8, const G: usize>(block: *const u8) -> __m256i {
         match const { Format::from_u8(F) } {
             Format::Q5_0 => {
                 let block = block.add(G * Format::Q5_0.block_bytes());
-                (
-                    unpack::small_nibbles(block.add(6)),
-                    block.add(2).cast::<u32>().read_unaligned(),
-                )
+                (unpack::small_nibbles(block.add(6)), block.add(2).cast::<u32>().read_unaligned())
             }
             Format::Q5K => {
                 let fifth = _mm256_loadu_si256(block.add(16).cast());
                 let fifth = _mm256_test_epi8_mask(fifth, _mm256_set1_epi8((1u8 << G) as i8));
-                (
-                    unpack::nibbles(block.add(48 + G / 2 * 32), G % 2 == 1),
-                    fifth,
-                )
+                (unpack::nibbles(block.add(48 + G / 2 * 32), G % 2 == 1), fifth)
             }
             _ => return unpack::quants::<F, G>(block),
         }
@@ -107,12 +93,7 @@ unsafe fn quants<const F: u8, const G: usize>(block: *const u8) -> __m256i {
 
 /// Expands columns from `first_column`, 32 of them or as many as there are, for whole blocks of groups.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-pub(super) fn pack(
-    weights: &Matrix<'_>,
-    first_column: usize,
-    groups: Range<usize>,
-    panel: &mut Panel,
-) {
+pub(super) fn pack(weights: &Matrix<'_>, first_column: usize, groups: Range<usize>, panel: &mut Panel) {
     let first_byte = pack::first_byte(weights, &groups);
     for part in 0..COLUMNS / 16 {
         // The last panel repeats its last column; nobody looks at the products.
@@ -121,26 +102,14 @@ pub(super) fn pack(
             &weights.row(column.min(weights.n - 1))[first_byte..]
         });
         // SAFETY: each column has `n_groups` groups from its first byte, whole blocks of them.
-        unsafe {
-            for_format!(
-                weights.format,
-                pack_part,
-                [],
-                (columns, part, groups.len(), panel)
-            )
-        }
+        unsafe { for_format!(weights.format, pack_part, [], (columns, part, groups.len(), panel)) }
     }
 }
 
 /// # Safety
 /// Each column has `n_groups` groups, whole blocks of them and no more than a panel takes.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-unsafe fn pack_part<const F: u8>(
-    columns: [&[u8]; 16],
-    part: usize,
-    n_groups: usize,
-    panel: &mut Panel,
-) {
+unsafe fn pack_part<const F: u8>(columns: [&[u8]; 16], part: usize, n_groups: usize, panel: &mut Panel) {
     let format = const { Format::from_u8(F) };
     let group_scales = const { Format::from_u8(F).group_scales() };
     let mut first = 0;
@@ -148,11 +117,8 @@ unsafe fn pack_part<const F: u8>(
     unsafe {
         while first < n_groups {
             let n = 8.min(n_groups - first);
-            let blocks = columns.map(|column| {
-                column
-                    .as_ptr()
-                    .add(first / format.block_groups() * format.block_bytes())
-            });
+            let blocks =
+                columns.map(|column| column.as_ptr().add(first / format.block_groups() * format.block_bytes()));
             if format.block_groups() == 1 {
                 // A scale begins each block: those of all columns become floats together.
                 for g in 0..n {
@@ -200,9 +166,8 @@ unsafe fn pack_part<const F: u8>(
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
 fn store_transposed(columns: [__m256i; 16], part: usize, quants: &mut [[[u8; 4]; COLUMNS]; 8]) {
     // Columns i and i + 8 share a register; within each half of it, 8 x 8 are turned in three steps.
-    let a: [__m512i; 8] = std::array::from_fn(|i| {
-        _mm512_inserti64x4::<1>(_mm512_castsi256_si512(columns[i]), columns[i + 8])
-    });
+    let a: [__m512i; 8] =
+        std::array::from_fn(|i| _mm512_inserti64x4::<1>(_mm512_castsi256_si512(columns[i]), columns[i + 8]));
     let mut b = a;
     for i in (0..8).step_by(2) {
         b[i] = _mm512_unpacklo_epi32(a[i], a[i + 1]);
@@ -246,12 +211,7 @@ unsafe fn multiply_rows<const M: usize, const SCALES: usize, const MINIMA: bool>
 ) {
     // SAFETY: all offsets are those of groups and rows that the caller promised to be there.
     unsafe {
-        let floats = |at: &[f32; COLUMNS]| {
-            [
-                _mm512_loadu_ps(at.as_ptr()),
-                _mm512_loadu_ps(at.as_ptr().add(16)),
-            ]
-        };
+        let floats = |at: &[f32; COLUMNS]| [_mm512_loadu_ps(at.as_ptr()), _mm512_loadu_ps(at.as_ptr().add(16))];
         let mut sums = [[_mm512_setzero_ps(); 2]; M];
         for r in 0..M {
             sums[r] = floats(tile.get_unchecked(r));
@@ -269,17 +229,9 @@ unsafe fn multiply_rows<const M: usize, const SCALES: usize, const MINIMA: bool>
                 let n_steps = 8 / SCALES;
                 for step in part * n_steps..(part + 1) * n_steps {
                     let weights = panel.quants.get_unchecked(g).get_unchecked(step).as_ptr();
-                    let weights = [
-                        _mm512_loadu_si512(weights.cast()),
-                        _mm512_loadu_si512(weights.add(16).cast()),
-                    ];
+                    let weights = [_mm512_loadu_si512(weights.cast()), _mm512_loadu_si512(weights.add(16).cast())];
                     for r in 0..M {
-                        let x = _mm512_set1_epi32(
-                            quants
-                                .add(r * GROUP + 4 * step)
-                                .cast::<i32>()
-                                .read_unaligned(),
-                        );
+                        let x = _mm512_set1_epi32(quants.add(r * GROUP + 4 * step).cast::<i32>().read_unaligned());
                         dots[r][0] = _mm512_dpbusd_epi32(dots[r][0], weights[0], x);
                         dots[r][1] = _mm512_dpbusd_epi32(dots[r][1], weights[1], x);
                     }
@@ -405,10 +357,7 @@ unsafe fn tile_of<const N: usize, const R: usize, const ROW: usize>(
         }
         for r in 0..R {
             for v in 0..N / 16 {
-                _mm512_storeu_ps(
-                    sums.get_unchecked_mut(r).0.as_mut_ptr().add(16 * v),
-                    lanes[r][v],
-                );
+                _mm512_storeu_ps(sums.get_unchecked_mut(r).0.as_mut_ptr().add(16 * v), lanes[r][v]);
             }
         }
     }

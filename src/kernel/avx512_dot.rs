@@ -15,12 +15,7 @@ pub(super) const fn lanes(format: Format) -> i32 {
 
 /// The products of some rows of weights, from `first_row`, with each row of a bundle whose rows lie one behind another.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-pub(super) fn dot(
-    weights: &Matrix<'_>,
-    first_row: usize,
-    x: &Bundle<'_>,
-    products: &mut [[f32; MAX_BUNDLE_ROWS]],
-) {
+pub(super) fn dot(weights: &Matrix<'_>, first_row: usize, x: &Bundle<'_>, products: &mut [[f32; MAX_BUNDLE_ROWS]]) {
     x.check(weights.n_groups());
     x.check_starts(weights.format, weights.n_groups());
     // SAFETY: the bundle was just checked to have as many groups as the rows, which are whole in any matrix.
@@ -39,8 +34,7 @@ unsafe fn dot_format<const M: usize>(
     for (i, products) in products.iter_mut().enumerate() {
         let row = weights.row(first_row + i);
         // SAFETY: the caller's promise is the same.
-        let sums =
-            unsafe { for_format!(weights.format, dot_row, [M], (row, weights.n_groups(), x)) };
+        let sums = unsafe { for_format!(weights.format, dot_row, [M], (row, weights.n_groups(), x)) };
         products[..M].copy_from_slice(&sums);
     }
 }
@@ -54,15 +48,8 @@ struct Sums<const M: usize> {
 /// # Safety
 /// `row` has `n_groups` groups; the slices of `x` have so many for each of `M` rows.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma")]
-unsafe fn dot_row<const F: u8, const M: usize>(
-    row: &[u8],
-    n_groups: usize,
-    x: &Bundle<'_>,
-) -> [f32; M] {
-    let mut sums = Sums {
-        rows: [[_mm512_setzero_ps(); 2]; M],
-        minima: [_mm256_setzero_ps(); M],
-    };
+unsafe fn dot_row<const F: u8, const M: usize>(row: &[u8], n_groups: usize, x: &Bundle<'_>) -> [f32; M] {
+    let mut sums = Sums { rows: [[_mm512_setzero_ps(); 2]; M], minima: [_mm256_setzero_ps(); M] };
     let format = const { Format::from_u8(F) };
     let whole_runs = n_groups / 8 * 8;
     for first in (0..whole_runs).step_by(8) {
@@ -93,10 +80,7 @@ unsafe fn dot_row<const F: u8, const M: usize>(
     }
     std::array::from_fn(|r| {
         let both = _mm512_add_ps(sums.rows[r][0], sums.rows[r][1]);
-        let halves = [
-            _mm512_castps512_ps256(both),
-            _mm512_extractf32x8_ps::<1>(both),
-        ];
+        let halves = [_mm512_castps512_ps256(both), _mm512_extractf32x8_ps::<1>(both)];
         sum(_mm256_add_ps(halves[0], halves[1])) - sum(sums.minima[r])
     })
 }
@@ -144,10 +128,7 @@ unsafe fn run<const F: u8, const M: usize, const N: usize>(
                     0 => _mm256_setzero_si256(),
                     _ => _mm256_maskz_loadu_epi32(there, x.starts.as_ptr().add(at)),
                 };
-                (
-                    _mm512_castps256_ps512(scales),
-                    _mm512_castsi256_si512(starts),
-                )
+                (_mm512_castps256_ps512(scales), _mm512_castsi256_si512(starts))
             };
             for pair in 0..N.div_ceil(2) {
                 let quants = x.quants.as_ptr().add((at + 2 * pair) * GROUP);
@@ -208,8 +189,7 @@ unsafe fn pair<const F: u8, const P: usize>(block: *const u8, has_second: bool) 
         match format {
             Format::Q4_0 => small_nibbles(first.add(2), second.add(2), has_second),
             Format::Q5_0 => {
-                let fifth =
-                    |block: *const u8| u64::from(block.add(2).cast::<u32>().read_unaligned());
+                let fifth = |block: *const u8| u64::from(block.add(2).cast::<u32>().read_unaligned());
                 let fifths = fifth(first) | if has_second { fifth(second) << 32 } else { 0 };
                 let low = small_nibbles(first.add(6), second.add(6), has_second);
                 with_fifth_bits(low, fifths)
@@ -246,10 +226,7 @@ unsafe fn pair<const F: u8, const P: usize>(block: *const u8, has_second: bool) 
                     let shifts = _mm512_setr_epi64(0, 0, 0, 0, 2, 2, 2, 2);
                     (_mm512_srli_epi64::<4>(low), _mm512_srlv_epi64(high, shifts))
                 };
-                _mm512_or_si512(
-                    _mm512_and_si512(low, low_bits),
-                    _mm512_and_si512(high, _mm512_set1_epi8(0x30)),
-                )
+                _mm512_or_si512(_mm512_and_si512(low, low_bits), _mm512_and_si512(high, _mm512_set1_epi8(0x30)))
             }
         }
     }

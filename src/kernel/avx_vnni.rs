@@ -49,10 +49,7 @@ unsafe fn multiply_rows<const M: usize, const SCALES: usize, const MINIMA: bool>
                     for step in part * n_steps..(part + 1) * n_steps {
                         let weights = panel.quants.get_unchecked(g).get_unchecked(step);
                         let weights = weights.as_ptr().add(first).cast::<__m256i>();
-                        let weights = [
-                            _mm256_loadu_si256(weights),
-                            _mm256_loadu_si256(weights.add(1)),
-                        ];
+                        let weights = [_mm256_loadu_si256(weights), _mm256_loadu_si256(weights.add(1))];
                         for r in 0..M {
                             let x = quants.add(r * GROUP + 4 * step).cast::<i32>();
                             let x = _mm256_set1_epi32(x.read_unaligned());

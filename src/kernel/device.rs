@@ -22,9 +22,7 @@ pub fn device(choice: DeviceChoice) -> Result<Device> {
     match choice {
         DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Auto => Ok(cuda::open(0).unwrap_or(Device::Cpu)),
-        DeviceChoice::Cuda(index) => {
-            cuda::open(index).with_context(|| format!("failed to open CUDA device {index}"))
-        }
+        DeviceChoice::Cuda(index) => cuda::open(index).with_context(|| format!("failed to open CUDA device {index}")),
     }
 }
 
@@ -40,10 +38,7 @@ pub fn n_threads() -> usize {
 /// changed while no second thread can read it: with one running, the call is refused.
 pub fn set_threads(n: usize) -> Result<()> {
     ensure!(n > 0, "at least one thread is needed");
-    ensure!(
-        is_alone(),
-        "the number of threads must be set before any thread is started"
-    );
+    ensure!(is_alone(), "the number of threads must be set before any thread is started");
     for name in ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS"] {
         // SAFETY: `is_alone` found no other thread in this process, so none reads the environment meanwhile.
         unsafe { std::env::set_var(name, n.to_string()) };

@@ -16,12 +16,7 @@ pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
 }
 
 /// Layer normalization of `x + y` (<https://arxiv.org/abs/1607.06450>), each (rows, n); weight and bias are (n).
-pub fn add_norm(
-    x: &Tensor,
-    y: &Tensor,
-    (weight, bias): (&[f32], &[f32]),
-    epsilon: f32,
-) -> Result<Tensor> {
+pub fn add_norm(x: &Tensor, y: &Tensor, (weight, bias): (&[f32], &[f32]), epsilon: f32) -> Result<Tensor> {
     let n = x.dims2()?.1;
     ensure!(
         y.dims() == x.dims() && weight.len() == n && bias.len() == n && n > 0,
@@ -93,9 +88,8 @@ pub(super) fn multiply_bytes(vector: &[i16], records: &[u8], n_bytes: usize, pro
     for (product, record) in products.iter_mut().zip(records.chunks_exact(n_bytes)) {
         let other = &record[n_bytes - vector.len()..];
         // Wrapping, as a checked sum would not become vector code.
-        *product = vector.iter().zip(other).fold(0, |sum: i32, (a, b)| {
-            sum.wrapping_add(i32::from(*a) * i32::from(*b as i8))
-        });
+        *product =
+            vector.iter().zip(other).fold(0, |sum: i32, (a, b)| sum.wrapping_add(i32::from(*a) * i32::from(*b as i8)));
     }
 }
 
@@ -134,18 +128,13 @@ mod tests {
     #[test]
     fn gelu_is_that_of_candle_in_every_instruction_set() {
         let x: Vec<f32> = (0..20_001).map(|i| (i as f32 - 10_000.0) / 500.0).collect();
-        let expected = Tensor::new(x.as_slice(), &Device::Cpu)
-            .and_then(|x| x.gelu_erf()?.to_vec1::<f32>())
-            .unwrap();
+        let expected = Tensor::new(x.as_slice(), &Device::Cpu).and_then(|x| x.gelu_erf()?.to_vec1::<f32>()).unwrap();
         for isa in Isa::available() {
             let mut found = x.clone();
             isa.activate(&mut found);
             for (found, expected) in found.iter().zip(&expected) {
                 let allowed = 1e-6 * expected.abs().max(1.0);
-                assert!(
-                    (found - expected).abs() < allowed,
-                    "{isa:?}: {found} for {expected}"
-                );
+                assert!((found - expected).abs() < allowed, "{isa:?}: {found} for {expected}");
             }
         }
         let mut bad = [f32::NAN];
@@ -160,11 +149,7 @@ mod tests {
             let records: Vec<u8> = (0..9 * (n + 24)).map(|i| (i * i % 251) as u8).collect();
             let expected: Vec<i32> = records
                 .chunks(n + 24)
-                .map(|record| {
-                    (0..n)
-                        .map(|i| i32::from(vector[i]) * i32::from(record[24 + i] as i8))
-                        .sum()
-                })
+                .map(|record| (0..n).map(|i| i32::from(vector[i]) * i32::from(record[24 + i] as i8)).sum())
                 .collect();
             for isa in Isa::available() {
                 let mut found = vec![0; 9];
@@ -177,14 +162,12 @@ mod tests {
     #[test]
     fn rows_are_brought_to_mean_zero_and_variance_one() {
         let n = 37;
-        let (weight, bias): (Vec<f32>, Vec<f32>) =
-            (0..n).map(|i| (1.0 + i as f32 / 10.0, i as f32)).unzip();
+        let (weight, bias): (Vec<f32>, Vec<f32>) = (0..n).map(|i| (1.0 + i as f32 / 10.0, i as f32)).unzip();
         let x = Tensor::randn(3f32, 5f32, (21, n), &Device::Cpu).unwrap();
         let y = Tensor::randn(0f32, 1f32, (21, n), &Device::Cpu).unwrap();
         let sum = (&x + &y).unwrap();
         let vector = |v: &[f32]| Tensor::new(v, &Device::Cpu).unwrap();
-        let expected =
-            candle_nn::ops::layer_norm(&sum, &vector(&weight), &vector(&bias), 1e-5).unwrap();
+        let expected = candle_nn::ops::layer_norm(&sum, &vector(&weight), &vector(&bias), 1e-5).unwrap();
         let found = add_norm(&x, &y, (&weight, &bias), 1e-5).unwrap();
         let error = (found - expected).unwrap().abs().unwrap();
         let error = error.flatten_all().unwrap().max(0).unwrap();

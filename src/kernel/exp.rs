@@ -32,19 +32,12 @@ pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
 
 /// `silu(gate) * up` of two contiguous tensors of one shape, where `silu(x) = x / (1 + e^-x)`.
 pub(super) fn gated(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
-    ensure!(
-        gate.dims() == up.dims(),
-        "a gate of {:?} for {:?}",
-        gate.shape(),
-        up.shape()
-    );
+    ensure!(gate.dims() == up.dims(), "a gate of {:?} for {:?}", gate.shape(), up.shape());
     if !gate.device().is_cpu() {
         return Ok((candle_nn::ops::silu(gate)? * up)?);
     }
     let isa = Isa::active()?.unwrap_or(Isa::Portable);
-    let product = with_floats(gate, |gate| {
-        with_floats(up, |up| gated_floats(gate, up, isa))
-    })??;
+    let product = with_floats(gate, |gate| with_floats(up, |up| gated_floats(gate, up, isa)))??;
     Ok(Tensor::from_vec(product, gate.shape(), &Device::Cpu)?)
 }
 
@@ -89,10 +82,7 @@ mod tests {
         for i in -87_000..=88_000 {
             let x = i as f32 / 1_000.0;
             let (found, expected) = (f64::from(exp(x)), f64::from(x).exp());
-            assert!(
-                (found / expected - 1.0).abs() < 2f64.powi(-21),
-                "exp({x}) = {found} for {expected}"
-            );
+            assert!((found / expected - 1.0).abs() < 2f64.powi(-21), "exp({x}) = {found} for {expected}");
         }
         assert_eq!(exp(0.0), 1.0);
         assert_eq!(exp(f32::NEG_INFINITY), 0.0);
@@ -107,14 +97,8 @@ mod tests {
         let expected: Vec<f32> = candle_nn::ops::silu(&gates).unwrap().to_vec1().unwrap();
         let ones = up.to_vec1::<f32>().unwrap();
         for isa in Isa::available() {
-            for (x, (found, expected)) in x
-                .iter()
-                .zip(gated_floats(&x, &ones, isa).iter().zip(&expected))
-            {
-                assert!(
-                    (found - expected).abs() <= 1e-6 * x.abs().max(1.0),
-                    "{isa:?}: {found} for {expected} at {x}"
-                );
+            for (x, (found, expected)) in x.iter().zip(gated_floats(&x, &ones, isa).iter().zip(&expected)) {
+                assert!((found - expected).abs() <= 1e-6 * x.abs().max(1.0), "{isa:?}: {found} for {expected} at {x}");
             }
         }
         assert!(gated(&gates, &up.narrow(0, 0, 3).unwrap()).is_err());

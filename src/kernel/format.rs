@@ -30,20 +30,11 @@ pub enum Format {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Format; 6] = [
-        Format::Q4_0,
-        Format::Q5_0,
-        Format::Q8_0,
-        Format::Q4K,
-        Format::Q5K,
-        Format::Q6K,
-    ];
+    pub const ALL: [Format; 6] = [Format::Q4_0, Format::Q5_0, Format::Q8_0, Format::Q4K, Format::Q5K, Format::Q6K];
 
     /// The format of a candle type, if there are kernels for it.
     pub fn of(dtype: GgmlDType) -> Option<Format> {
-        Format::ALL
-            .into_iter()
-            .find(|format| format.dtype() == dtype)
+        Format::ALL.into_iter().find(|format| format.dtype() == dtype)
     }
 
     /// What candle calls it.
@@ -132,12 +123,7 @@ impl<'a> Matrix<'a> {
             "{} bytes are not {n} rows of {k} weights in {format:?}",
             bytes.len()
         );
-        Ok(Matrix {
-            format,
-            n,
-            k,
-            bytes,
-        })
+        Ok(Matrix { format, n, k, bytes })
     }
 
     /// The blocks of one row.

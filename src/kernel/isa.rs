@@ -260,13 +260,7 @@ impl Isa {
     }
 
     /// Expands columns of weights, where there are panels.
-    pub(super) fn pack(
-        self,
-        weights: &Matrix<'_>,
-        first_column: usize,
-        groups: Range<usize>,
-        panel: &mut Panel,
-    ) {
+    pub(super) fn pack(self, weights: &Matrix<'_>, first_column: usize, groups: Range<usize>, panel: &mut Panel) {
         match self {
             // SAFETY: as in `dispatch`.
             #[cfg(target_arch = "x86_64")]
@@ -353,29 +347,21 @@ impl Isa {
 
 fn from_environment() -> Result<Option<Isa>> {
     static CHOSEN: OnceLock<Result<Option<Isa>, String>> = OnceLock::new();
-    let chosen = CHOSEN.get_or_init(|| {
-        choose(std::env::var(VARIABLE).ok().as_deref()).map_err(|err| err.to_string())
-    });
+    let chosen = CHOSEN.get_or_init(|| choose(std::env::var(VARIABLE).ok().as_deref()).map_err(|err| err.to_string()));
     chosen.clone().map_err(anyhow::Error::msg)
 }
 
 fn choose(forced: Option<&str>) -> Result<Option<Isa>> {
     let available = Isa::available();
     match forced {
-        None => Ok(available
-            .first()
-            .copied()
-            .filter(|_| cfg!(target_arch = "x86_64"))),
+        None => Ok(available.first().copied().filter(|_| cfg!(target_arch = "x86_64"))),
         Some("candle") => Ok(None),
         Some(name) => match available.iter().find(|isa| isa.name() == name) {
             Some(isa) => Ok(Some(*isa)),
             None if NAMES.contains(&name) => {
                 bail!("{VARIABLE} asks for `{name}`, which this processor does not have")
             }
-            None => bail!(
-                "{VARIABLE} is `{name}`, and not one of {}, candle",
-                NAMES.join(", ")
-            ),
+            None => bail!("{VARIABLE} is `{name}`, and not one of {}, candle", NAMES.join(", ")),
         },
     }
 }

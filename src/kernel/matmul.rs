@@ -13,12 +13,7 @@ use super::{Isa, SharedSlice, in_parallel, n_threads};
 const RUN: usize = 8;
 
 /// `y = x Wᵀ + b`: y is (m, n).
-pub(super) fn matmul(
-    weights: &Matrix<'_>,
-    bias: Option<&[f32]>,
-    x: &Activations,
-    isa: Isa,
-) -> Vec<f32> {
+pub(super) fn matmul(weights: &Matrix<'_>, bias: Option<&[f32]>, x: &Activations, isa: Isa) -> Vec<f32> {
     assert!(x.k() == weights.k && bias.is_none_or(|bias| bias.len() == weights.n));
     let mut y = Vec::with_capacity(x.m() * weights.n);
     let room = &mut y.spare_capacity_mut()[..x.m() * weights.n];
@@ -41,26 +36,18 @@ fn few_rows(
     y: &SharedSlice<'_, MaybeUninit<f32>>,
 ) {
     let n = weights.n;
-    let starts = isa
-        .dot_lanes(weights.format)
-        .map_or_else(Vec::new, |n_lanes| x.starts(weights.format, n_lanes, 0));
+    let starts = isa.dot_lanes(weights.format).map_or_else(Vec::new, |n_lanes| x.starts(weights.format, n_lanes, 0));
     in_parallel(n.div_ceil(RUN), |runs| {
         for run in runs {
             let columns = run * RUN..n.min((run + 1) * RUN);
             for bundle in x.bundles(&starts) {
                 let mut products = [[0.0; MAX_BUNDLE_ROWS]; RUN];
-                isa.dot(
-                    weights,
-                    columns.start,
-                    &bundle,
-                    &mut products[..columns.len()],
-                );
+                isa.dot(weights, columns.start, &bundle, &mut products[..columns.len()]);
                 for r in 0..bundle.n_rows {
                     let row = (bundle.first_row + r) * n;
                     // SAFETY: no other thread has these columns.
                     let y = unsafe { y.range(row + columns.start..row + columns.end) };
-                    for ((y, products), column) in y.iter_mut().zip(&products).zip(columns.clone())
-                    {
+                    for ((y, products), column) in y.iter_mut().zip(&products).zip(columns.clone()) {
                         y.write(products[r] + bias.map_or(0.0, |bias| bias[column]));
                     }
                 }
@@ -96,16 +83,7 @@ fn many_rows(
         for part in parts.map(|i| i * n_together..n_panels.min((i + 1) * n_together)) {
             let columns = part.start * COLUMNS..n.min(part.end * COLUMNS);
             products.resize(part.len() * x.m(), [0.0; COLUMNS]);
-            multiply(
-                weights,
-                bias,
-                columns.clone(),
-                x,
-                &starts,
-                isa,
-                &mut panel,
-                &mut products,
-            );
+            multiply(weights, bias, columns.clone(), x, &starts, isa, &mut panel, &mut products);
             let firsts = columns.clone().step_by(COLUMNS);
             for (first, products) in firsts.zip(products.chunks_exact(x.m())) {
                 let n_columns = COLUMNS.min(columns.end - first);
@@ -179,16 +157,7 @@ pub(super) fn mixed<const N: usize>(
                 let columns = group * GROUP..(group + 1) * GROUP;
                 for (i, (weights, bias)) in layers.into_iter().enumerate() {
                     products[i].resize(x.m(), [0.0; COLUMNS]);
-                    multiply(
-                        weights,
-                        bias,
-                        columns.clone(),
-                        x,
-                        &starts[i],
-                        isa,
-                        &mut panel,
-                        &mut products[i],
-                    );
+                    multiply(weights, bias, columns.clone(), x, &starts[i], isa, &mut panel, &mut products[i]);
                 }
                 mix(&mut products);
                 // SAFETY: each group is handed to one thread.
@@ -209,10 +178,7 @@ mod tests {
 
     impl Random {
         fn next(&mut self) -> u64 {
-            self.0 = self
-                .0
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let mixed = (self.0 ^ (self.0 >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
             mixed ^ (mixed >> 33)
         }
@@ -222,18 +188,13 @@ mod tests {
         }
 
         fn normal(&mut self) -> f32 {
-            (0..12)
-                .map(|_| (self.next() % 4096) as f32 / 4096.0)
-                .sum::<f32>()
-                - 6.0
+            (0..12).map(|_| (self.next() % 4096) as f32 / 4096.0).sum::<f32>() - 6.0
         }
     }
 
     /// Random blocks whose scales are small numbers, or all 1 with minima of 0, so that products are whole numbers.
     fn blocks(format: Format, n: usize, k: usize, whole: bool, random: &mut Random) -> Vec<u8> {
-        let mut bytes: Vec<u8> = (0..n * format.row_bytes(k))
-            .map(|_| random.next() as u8)
-            .collect();
+        let mut bytes: Vec<u8> = (0..n * format.row_bytes(k)).map(|_| random.next() as u8).collect();
         let scale = |random: &mut Random| match whole {
             true => half::f16::ONE,
             false => half::f16::from_f32(random.normal() * 0.01),
@@ -257,15 +218,8 @@ mod tests {
 
     /// Numbers; or whole ones, of which each group has one of size 127, so that they are their own quants.
     fn numbers(m: usize, k: usize, whole: bool, random: &mut Random) -> Vec<f32> {
-        let mut x: Vec<f32> = (0..m * k)
-            .map(|_| {
-                if whole {
-                    random.below(255) as f32 - 127.0
-                } else {
-                    random.normal()
-                }
-            })
-            .collect();
+        let mut x: Vec<f32> =
+            (0..m * k).map(|_| if whole { random.below(255) as f32 - 127.0 } else { random.normal() }).collect();
         if whole {
             x.iter_mut().step_by(GROUP).for_each(|x| *x = 127.0);
         }
@@ -318,8 +272,7 @@ mod tests {
                 let weights = Matrix::new(format, (n, k), &fenced).unwrap();
                 let x = Activations::quantize(&numbers(m, k, whole, &mut random), k, isa);
                 let expected = reference::matmul(&weights, &x);
-                let bias: Option<Vec<f32>> =
-                    (!whole).then(|| (0..n).map(|_| random.normal()).collect());
+                let bias: Option<Vec<f32>> = (!whole).then(|| (0..n).map(|_| random.normal()).collect());
                 let y = matmul(&weights, bias.as_deref(), &x, isa);
                 assert_eq!(y.len(), m * n);
                 for (i, (y, expected)) in y.iter().zip(expected).enumerate() {
@@ -327,15 +280,8 @@ mod tests {
                     let error = (f64::from(*y) - expected - bias).abs();
                     // Sums of whole numbers below 2^24 are exact in f32. Otherwise each of the k / 16 additions may
                     // err by half a unit of 2^-24 of the sum of magnitudes, which is below 4 k for these numbers.
-                    let allowed = if whole {
-                        0.0
-                    } else {
-                        4.0 * k as f64 * (k as f64 / 16.0) * 2f64.powi(-24)
-                    };
-                    assert!(
-                        error <= allowed,
-                        "{format:?} {isa:?} {m}x{n}x{k} at {i}: {y} for {expected}"
-                    );
+                    let allowed = if whole { 0.0 } else { 4.0 * k as f64 * (k as f64 / 16.0) * 2f64.powi(-24) };
+                    assert!(error <= allowed, "{format:?} {isa:?} {m}x{n}x{k} at {i}: {y} for {expected}");
                 }
             }
         }
@@ -377,15 +323,7 @@ mod tests {
             let weights = Matrix::new(Format::Q8_0, (3, 32), &bytes).unwrap();
             assert!(matmul(&weights, None, &Activations::quantize(&[], 32, isa), isa).is_empty());
             let weights = Matrix::new(Format::Q8_0, (0, 32), &[]).unwrap();
-            assert!(
-                matmul(
-                    &weights,
-                    None,
-                    &Activations::quantize(&[1.0; 64], 32, isa),
-                    isa
-                )
-                .is_empty()
-            );
+            assert!(matmul(&weights, None, &Activations::quantize(&[1.0; 64], 32, isa), isa).is_empty());
         }
     }
 
@@ -426,8 +364,7 @@ mod tests {
         let mut random = Random(8);
         for isa in Isa::available().into_iter().filter(|isa| isa.has_panels()) {
             let (n, k, m) = (96, 512, isa.few_rows() + 5);
-            let bytes =
-                [Format::Q4K, Format::Q5_0].map(|format| blocks(format, n, k, false, &mut random));
+            let bytes = [Format::Q4K, Format::Q5_0].map(|format| blocks(format, n, k, false, &mut random));
             let gate = Matrix::new(Format::Q4K, (n, k), &bytes[0]).unwrap();
             let up = Matrix::new(Format::Q5_0, (n, k), &bytes[1]).unwrap();
             let bias: Vec<f32> = (0..n).map(|_| random.normal()).collect();

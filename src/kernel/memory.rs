@@ -34,8 +34,5 @@ pub fn memory() -> Option<Memory> {
         let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kibibytes * 1024)
     };
-    Some(Memory {
-        total: bytes("MemTotal:")?,
-        free: bytes("MemAvailable:")?,
-    })
+    Some(Memory { total: bytes("MemTotal:")?, free: bytes("MemAvailable:")? })
 }

@@ -65,16 +65,8 @@ pub struct QLinear {
 /// Weights with a bias, (n), if there is one.
 #[derive(Debug, Clone)]
 enum Weights {
-    Own {
-        isa: Isa,
-        format: Format,
-        blocks: Blocks,
-        bias: Option<Vec<f32>>,
-    },
-    Candle {
-        weights: QMatMul,
-        bias: Option<Tensor>,
-    },
+    Own { isa: Isa, format: Format, blocks: Blocks, bias: Option<Vec<f32>> },
+    Candle { weights: QMatMul, bias: Option<Tensor> },
 }
 
 /// Where the blocks of a matrix lie.
@@ -88,15 +80,9 @@ impl QLinear {
     /// Takes weights of shape (n, k) and, mostly absent, a bias of shape (n).
     pub fn new(weights: QTensor, bias: Option<Tensor>) -> Result<Self> {
         let shape = weights.shape().dims2()?;
-        let isa = if weights.device().is_cpu() {
-            Isa::active()?
-        } else {
-            None
-        };
+        let isa = if weights.device().is_cpu() { Isa::active()? } else { None };
         match (isa, Format::of(weights.dtype())) {
-            (Some(isa), Some(format)) => {
-                QLinear::own(isa, format, Blocks::Tensor(Arc::new(weights)), shape, bias)
-            }
+            (Some(isa), Some(format)) => QLinear::own(isa, format, Blocks::Tensor(Arc::new(weights)), shape, bias),
             _ => QLinear::candle(widen(weights)?, bias),
         }
     }
@@ -110,15 +96,10 @@ impl QLinear {
         bias: Option<Tensor>,
     ) -> Result<Self> {
         if let (Some(isa), Some(format)) = (Isa::active()?, Format::of(dtype)) {
-            ensure!(
-                bytes.start <= bytes.end && bytes.end <= file.len(),
-                "the weights are not inside the file"
-            );
+            ensure!(bytes.start <= bytes.end && bytes.end <= file.len(), "the weights are not inside the file");
             return QLinear::own(isa, format, Blocks::File(file, bytes), shape, bias);
         }
-        let data = file
-            .get(bytes)
-            .context("the weights are not inside the file")?;
+        let data = file.get(bytes).context("the weights are not inside the file")?;
         let storage = QStorage::from_data(data.into(), &Device::Cpu, dtype)?;
         QLinear::candle(widen(QTensor::new(storage, shape)?)?, bias)
     }
@@ -139,42 +120,20 @@ impl QLinear {
             Arithmetic::Floats => QMatMul::Tensor(weights.dequantize(&weights.device())?),
             _ => QMatMul::from_arc(Arc::new(weights))?,
         };
-        Ok(QLinear {
-            weights: Weights::Candle { weights, bias },
-            shape,
-        })
+        Ok(QLinear { weights: Weights::Candle { weights, bias }, shape })
     }
 
-    fn own(
-        isa: Isa,
-        format: Format,
-        blocks: Blocks,
-        shape: (usize, usize),
-        bias: Option<Tensor>,
-    ) -> Result<Self> {
+    fn own(isa: Isa, format: Format, blocks: Blocks, shape: (usize, usize), bias: Option<Tensor>) -> Result<Self> {
         check_bias(shape, bias.as_ref())?;
         Matrix::new(format, shape, blocks.bytes()?)?;
         let bias = bias.map(|bias| bias.to_vec1()).transpose()?;
-        Ok(QLinear {
-            weights: Weights::Own {
-                isa,
-                format,
-                blocks,
-                bias,
-            },
-            shape,
-        })
+        Ok(QLinear { weights: Weights::Own { isa, format, blocks, bias }, shape })
     }
 
     /// As [`QLinear::new`], with kernels of this instruction set, which is to be one of [`Isa::available`].
     pub fn with_isa(isa: Isa, weights: QTensor, bias: Option<Tensor>) -> Result<Self> {
-        let format = Format::of(weights.dtype())
-            .with_context(|| format!("no kernel for {:?}", weights.dtype()))?;
-        ensure!(
-            Isa::available().contains(&isa),
-            "this processor does not have {}",
-            isa.name()
-        );
+        let format = Format::of(weights.dtype()).with_context(|| format!("no kernel for {:?}", weights.dtype()))?;
+        ensure!(Isa::available().contains(&isa), "this processor does not have {}", isa.name());
         let shape = weights.shape().dims2()?;
         QLinear::own(isa, format, Blocks::Tensor(Arc::new(weights)), shape, bias)
     }
@@ -267,10 +226,7 @@ impl QLinear {
                     && down.n_inputs() == first.n_outputs() =>
             {
                 let x_quantized = first.quantize(x, isa)?;
-                let parts: Vec<_> = layers
-                    .map(QLinear::parts)
-                    .into_iter()
-                    .collect::<Result<_>>()?;
+                let parts: Vec<_> = layers.map(QLinear::parts).into_iter().collect::<Result<_>>()?;
                 let parts = std::array::from_fn(|i| (&parts[i].0, parts[i].1));
                 let hidden = matmul::mixed(parts, &x_quantized, isa, |y| mix(isa, y));
                 Ok(Some(down.multiply(&hidden, x.dims())?))
@@ -288,28 +244,16 @@ impl QLinear {
 
     fn quantize(&self, x: &Tensor, isa: Isa) -> Result<Activations> {
         let k = self.n_inputs();
-        ensure!(
-            x.dims().last() == Some(&k),
-            "an input of shape {:?} for weights of {:?}",
-            x.shape(),
-            self.shape
-        );
+        ensure!(x.dims().last() == Some(&k), "an input of shape {:?} for weights of {:?}", x.shape(), self.shape);
         with_floats(x, |x| Activations::quantize(x, k, isa))
     }
 
     /// What kernels of ours multiply.
     fn parts(&self) -> Result<(Matrix<'_>, Option<&[f32]>, Isa)> {
         match &self.weights {
-            Weights::Own {
-                isa,
-                format,
-                blocks,
-                bias,
-            } => Ok((
-                Matrix::new(*format, self.shape, blocks.bytes()?)?,
-                bias.as_deref(),
-                *isa,
-            )),
+            Weights::Own { isa, format, blocks, bias } => {
+                Ok((Matrix::new(*format, self.shape, blocks.bytes()?)?, bias.as_deref(), *isa))
+            }
             Weights::Candle { .. } => anyhow::bail!("candle's weights take no quantized rows"),
         }
     }
@@ -330,20 +274,14 @@ impl QLinear {
             anyhow::bail!("row {id} was asked of a table of {} rows", self.shape.0);
         }
         match &self.weights {
-            Weights::Candle { weights, .. } => {
-                Ok(weights.embedding(&Tensor::new(ids, &Device::Cpu)?)?)
-            }
+            Weights::Candle { weights, .. } => Ok(weights.embedding(&Tensor::new(ids, &Device::Cpu)?)?),
             Weights::Own { format, blocks, .. } => {
                 let weights = Matrix::new(*format, self.shape, blocks.bytes()?)?;
                 let mut values = vec![0.0; ids.len() * self.shape.1];
                 for (id, values) in ids.iter().zip(values.chunks_exact_mut(self.shape.1)) {
                     reference::dequantize_row(*format, weights.row(*id as usize), values);
                 }
-                Ok(Tensor::from_vec(
-                    values,
-                    (ids.len(), self.shape.1),
-                    &Device::Cpu,
-                )?)
+                Ok(Tensor::from_vec(values, (ids.len(), self.shape.1), &Device::Cpu)?)
             }
         }
     }
@@ -364,11 +302,7 @@ impl Blocks {
 fn check_bias((n, k): (usize, usize), bias: Option<&Tensor>) -> Result<()> {
     match bias {
         Some(bias) if bias.dims() != [n] => {
-            anyhow::bail!(
-                "a bias of shape {:?} does not fit weights of shape {:?}",
-                bias.dims(),
-                (n, k)
-            )
+            anyhow::bail!("a bias of shape {:?} does not fit weights of shape {:?}", bias.dims(), (n, k))
         }
         _ => Ok(()),
     }
@@ -377,16 +311,10 @@ fn check_bias((n, k): (usize, usize), bias: Option<&Tensor>) -> Result<()> {
 /// Calls `f` with the numbers of a contiguous f32 tensor of the CPU.
 fn with_floats<T>(x: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
     let (storage, layout) = x.storage_and_layout();
-    let (start, end) = layout
-        .contiguous_offsets()
-        .context("the input is not contiguous")?;
+    let (start, end) = layout.contiguous_offsets().context("the input is not contiguous")?;
     match &*storage {
         Storage::Cpu(CpuStorage::F32(numbers)) => Ok(f(&numbers[start..end])),
-        _ => anyhow::bail!(
-            "the input is {:?} on {:?}, and not f32 on the CPU",
-            x.dtype(),
-            x.device()
-        ),
+        _ => anyhow::bail!("the input is {:?} on {:?}, and not f32 on the CPU", x.dtype(), x.device()),
     }
 }
 

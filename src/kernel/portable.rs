@@ -7,12 +7,7 @@ use super::format::{GROUP, Matrix};
 use super::reference;
 
 /// The products of some rows of weights, from `first_row`, with each row of a bundle.
-pub(super) fn dot(
-    weights: &Matrix<'_>,
-    first_row: usize,
-    x: &Bundle<'_>,
-    products: &mut [[f32; MAX_BUNDLE_ROWS]],
-) {
+pub(super) fn dot(weights: &Matrix<'_>, first_row: usize, x: &Bundle<'_>, products: &mut [[f32; MAX_BUNDLE_ROWS]]) {
     for (i, products) in products.iter_mut().enumerate() {
         let row = weights.row(first_row + i);
         *products = [0.0; MAX_BUNDLE_ROWS];
@@ -24,11 +19,7 @@ pub(super) fn dot(
                 let quants = &x.quants[at * GROUP..(at + 1) * GROUP];
                 let dot = |part: usize| -> i32 {
                     let half = 16 * part..16 * part + 16;
-                    weights[half.clone()]
-                        .iter()
-                        .zip(&quants[half])
-                        .map(|(w, x)| i32::from(*w) * i32::from(*x))
-                        .sum()
+                    weights[half.clone()].iter().zip(&quants[half]).map(|(w, x)| i32::from(*w) * i32::from(*x)).sum()
                 };
                 let scaled = dot(0) as f32 * group.scales[0] + dot(1) as f32 * group.scales[1];
                 *product += scaled * x.scales[at] - group.minimum * x.scaled_sums[at];

@@ -31,10 +31,7 @@ pub(super) fn group(format: Format, row: &[u8], group: usize) -> Group {
             let (scale, minimum) = scale_and_minimum(&block[4..16], g);
             ([half(0) * scale; 2], half(2) * minimum)
         }
-        Format::Q6K => (
-            [0, 1].map(|part| half(208) * f32::from(block[192 + 2 * g + part] as i8)),
-            0.0,
-        ),
+        Format::Q6K => ([0, 1].map(|part| half(208) * f32::from(block[192 + 2 * g + part] as i8)), 0.0),
     };
     let stored = |i: usize| match format {
         Format::Q4_0 => nibble(block[2 + i % 16], i / 16),
@@ -49,11 +46,7 @@ pub(super) fn group(format: Format, row: &[u8], group: usize) -> Group {
             low | high << 4
         }
     };
-    Group {
-        quants: std::array::from_fn(|i| stored(i) - format.offset()),
-        scales,
-        minimum,
-    }
+    Group { quants: std::array::from_fn(|i| stored(i) - format.offset()), scales, minimum }
 }
 
 /// The low (0) or the high (1) four bits.
@@ -69,10 +62,7 @@ fn bit(byte: u8, which: usize) -> i32 {
 fn scale_and_minimum(packed: &[u8], g: usize) -> (f32, f32) {
     let (scale, minimum) = match g {
         0..4 => (packed[g] & 63, packed[g + 4] & 63),
-        _ => (
-            packed[g + 4] & 15 | packed[g - 4] >> 6 << 4,
-            packed[g + 4] >> 4 | packed[g] >> 6 << 4,
-        ),
+        _ => (packed[g + 4] & 15 | packed[g - 4] >> 6 << 4, packed[g + 4] >> 4 | packed[g] >> 6 << 4),
     };
     (f32::from(scale), f32::from(minimum))
 }
@@ -80,11 +70,7 @@ fn scale_and_minimum(packed: &[u8], g: usize) -> (f32, f32) {
 /// Writes the values of one row of weights.
 pub(super) fn dequantize_row(format: Format, row: &[u8], values: &mut [f32]) {
     for (g, values) in values.chunks_exact_mut(GROUP).enumerate() {
-        let Group {
-            quants,
-            scales,
-            minimum,
-        } = group(format, row, g);
+        let Group { quants, scales, minimum } = group(format, row, g);
         for (i, (value, quant)) in values.iter_mut().zip(quants).enumerate() {
             *value = scales[i / 16] * quant as f32 - minimum;
         }
@@ -103,15 +89,10 @@ pub(super) fn matmul(weights: &Matrix<'_>, x: &Activations) -> Vec<f64> {
                 let (quants, scale) = x.group(row, g);
                 for (part, weight_scale) in weights.scales.into_iter().enumerate() {
                     let half = 16 * part..16 * part + 16;
-                    let pairs = || {
-                        weights.quants[half.clone()]
-                            .iter()
-                            .zip(&quants[half.clone()])
-                    };
+                    let pairs = || weights.quants[half.clone()].iter().zip(&quants[half.clone()]);
                     let dot: i32 = pairs().map(|(w, x)| w * i32::from(*x)).sum();
                     let sum: i32 = pairs().map(|(_, x)| i32::from(*x)).sum();
-                    let scaled = f64::from(weight_scale) * f64::from(dot)
-                        - f64::from(weights.minimum) * f64::from(sum);
+                    let scaled = f64::from(weight_scale) * f64::from(dot) - f64::from(weights.minimum) * f64::from(sum);
                     y[row * n + col] += scaled * f64::from(scale);
                 }
             }
@@ -129,17 +110,11 @@ mod tests {
 
     #[test]
     fn values_are_those_that_candle_reads() {
-        let x: Vec<f32> = (0..512)
-            .map(|i| ((i * 7919 % 1013) as f32 - 500.0) / 97.0)
-            .collect();
+        let x: Vec<f32> = (0..512).map(|i| ((i * 7919 % 1013) as f32 - 500.0) / 97.0).collect();
         let x = Tensor::from_vec(x, (2, 256), &Device::Cpu).unwrap();
         for format in Format::ALL {
             let quantized = QTensor::quantize(&x, format.dtype()).unwrap();
-            let expected: Vec<Vec<f32>> = quantized
-                .dequantize(&Device::Cpu)
-                .unwrap()
-                .to_vec2()
-                .unwrap();
+            let expected: Vec<Vec<f32>> = quantized.dequantize(&Device::Cpu).unwrap().to_vec2().unwrap();
             let bytes = quantized.data().unwrap();
             let weights = Matrix::new(format, (2, 256), &bytes).unwrap();
             for (row, expected) in expected.iter().enumerate() {

@@ -14,17 +14,10 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
     if !x.device().is_cpu() {
         return Ok(candle_nn::ops::rms_norm(x, weight, eps)?);
     }
-    ensure!(
-        x.dims().last() == Some(&weight.dims1()?),
-        "a norm of {:?} for rows of {:?}",
-        weight.shape(),
-        x.shape()
-    );
+    ensure!(x.dims().last() == Some(&weight.dims1()?), "a norm of {:?} for rows of {:?}", weight.shape(), x.shape());
     let isa = Isa::active()?.unwrap_or(Isa::Portable);
     let y = with_floats(x, |x| {
-        with_floats(weight, |weight| {
-            by_row(x, weight.len(), |_, x, y| isa.norm(x, weight, eps, y))
-        })
+        with_floats(weight, |weight| by_row(x, weight.len(), |_, x, y| isa.norm(x, weight, eps, y)))
     })??;
     Ok(Tensor::from_vec(y, x.shape(), &Device::Cpu)?)
 }
@@ -149,12 +142,8 @@ mod tests {
             check(add(&x, &y).unwrap(), (&x + &y).unwrap());
             let angles = random(&[n, head_dim / 2]);
             let (cos, sin) = (angles.cos().unwrap(), angles.sin().unwrap());
-            let expected =
-                candle_nn::rotary_emb::rope_thd(&x.unsqueeze(0).unwrap(), &cos, &sin).unwrap();
-            check(
-                rotate(&x, &cos, &sin).unwrap(),
-                expected.squeeze(0).unwrap(),
-            );
+            let expected = candle_nn::rotary_emb::rope_thd(&x.unsqueeze(0).unwrap(), &cos, &sin).unwrap();
+            check(rotate(&x, &cos, &sin).unwrap(), expected.squeeze(0).unwrap());
         }
         let (x, other) = (random(&[2, 3, 4]), random(&[3, 2]));
         assert!(rotate(&x, &other, &other).is_err());

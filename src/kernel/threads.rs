@@ -77,9 +77,7 @@ fn pool() -> &'static Pool {
         }));
         for _ in 1..super::n_threads() {
             // Fewer threads than asked for are slower, and no error.
-            let _ = std::thread::Builder::new()
-                .name("kernel".into())
-                .spawn(|| pool.serve());
+            let _ = std::thread::Builder::new().name("kernel".into()).spawn(|| pool.serve());
         }
         pool
     })
@@ -95,8 +93,7 @@ impl Pool {
             Err(TryLockError::WouldBlock) => return job(),
         };
         let address: *const &Job<'_> = &job;
-        self.current
-            .store(address.expose_provenance(), Ordering::Relaxed);
+        self.current.store(address.expose_provenance(), Ordering::Relaxed);
         self.inside.store(OPEN, Ordering::Release);
         self.n_jobs.fetch_add(1, Ordering::SeqCst);
         if self.n_asleep.load(Ordering::SeqCst) > 0 {
@@ -116,16 +113,13 @@ impl Pool {
         let mut n_seen = 0;
         loop {
             n_seen = self.await_job(n_seen);
-            let entered =
-                self.inside
-                    .fetch_update(Ordering::Acquire, Ordering::Relaxed, |inside| {
-                        (inside & OPEN != 0).then(|| inside + 1)
-                    });
+            let entered = self
+                .inside
+                .fetch_update(Ordering::Acquire, Ordering::Relaxed, |inside| (inside & OPEN != 0).then(|| inside + 1));
             if entered.is_err() {
                 continue;
             }
-            let address =
-                std::ptr::with_exposed_provenance::<&Job<'_>>(self.current.load(Ordering::Relaxed));
+            let address = std::ptr::with_exposed_provenance::<&Job<'_>>(self.current.load(Ordering::Relaxed));
             // SAFETY: `run` stored the address before it opened the job, and its `Closing` keeps the job alive until
             // this thread, which has entered, has left.
             let job = unsafe { *address };
@@ -154,10 +148,7 @@ impl Pool {
         self.n_asleep.fetch_add(1, Ordering::SeqCst);
         let mut sleep = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
         while self.n_jobs.load(Ordering::SeqCst) == n_seen {
-            sleep = self
-                .wake
-                .wait(sleep)
-                .unwrap_or_else(PoisonError::into_inner);
+            sleep = self.wake.wait(sleep).unwrap_or_else(PoisonError::into_inner);
         }
         self.n_asleep.fetch_sub(1, Ordering::SeqCst);
         self.n_jobs.load(Ordering::Acquire)
@@ -195,11 +186,7 @@ unsafe impl<T: Send> Sync for SharedSlice<'_, T> {}
 impl<'a, T> SharedSlice<'a, T> {
     /// Nobody else has the slice while it is shared.
     pub(super) fn new(slice: &'a mut [T]) -> Self {
-        SharedSlice {
-            start: slice.as_mut_ptr(),
-            len: slice.len(),
-            lifetime: PhantomData,
-        }
+        SharedSlice { start: slice.as_mut_ptr(), len: slice.len(), lifetime: PhantomData }
     }
 
     /// A part of the slice.
@@ -227,12 +214,7 @@ mod tests {
                     counts[item].fetch_add(1, Ordering::Relaxed);
                 }
             });
-            assert!(
-                counts
-                    .iter()
-                    .all(|count| count.load(Ordering::Relaxed) == 1),
-                "{n_items} items"
-            );
+            assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1), "{n_items} items");
         }
     }
 
@@ -252,9 +234,7 @@ mod tests {
     #[test]
     fn a_panic_reaches_the_caller_and_the_pool_goes_on() {
         for _ in 0..20 {
-            let result = catch_unwind(|| {
-                in_parallel(100, |range| assert!(!range.contains(&37), "on purpose"))
-            });
+            let result = catch_unwind(|| in_parallel(100, |range| assert!(!range.contains(&37), "on purpose")));
             assert!(result.is_err());
             let n_done = AtomicUsize::new(0);
             in_parallel(100, |range| {

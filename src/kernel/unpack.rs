@@ -52,14 +52,7 @@ macro_rules! multiply_for {
             x.check_starts(format, groups.end);
             assert!(groups.len() <= PANEL_GROUPS && tile.len() == x.n_rows);
             // SAFETY: the bundle was just checked to have the groups, the panel and the tile to have the room.
-            unsafe {
-                for_rows!(
-                    x.n_rows,
-                    multiply_format,
-                    [],
-                    (format, panel, groups, x, tile)
-                )
-            }
+            unsafe { for_rows!(x.n_rows, multiply_format, [], (format, panel, groups, x, tile)) }
         }
 
         /// # Safety
@@ -113,33 +106,18 @@ pub(super) unsafe fn quants<const F: u8, const G: usize>(block: *const u8) -> __
     let format = const { Format::from_u8(F) };
     // SAFETY: all reads are inside the block, whose layout is the one `reference` spells out.
     unsafe {
-        let block = if format.block_groups() == 1 {
-            block.add(G * format.block_bytes())
-        } else {
-            block
-        };
+        let block = if format.block_groups() == 1 { block.add(G * format.block_bytes()) } else { block };
         match format {
             Format::Q4_0 => small_nibbles(block.add(2)),
             Format::Q5_0 => {
                 // Each byte of the result picks its own bit of the four bytes.
                 let bits = _mm256_set1_epi32(block.add(2).cast::<i32>().read_unaligned());
-                let byte_of = _mm256_setr_epi64x(
-                    0,
-                    0x0101_0101_0101_0101,
-                    0x0202_0202_0202_0202,
-                    0x0303_0303_0303_0303,
-                );
+                let byte_of =
+                    _mm256_setr_epi64x(0, 0x0101_0101_0101_0101, 0x0202_0202_0202_0202, 0x0303_0303_0303_0303);
                 let bit_of = _mm256_set1_epi64x(0x8040_2010_0804_0201_u64 as i64);
-                with_fifth_bits(
-                    small_nibbles(block.add(6)),
-                    _mm256_shuffle_epi8(bits, byte_of),
-                    bit_of,
-                )
+                with_fifth_bits(small_nibbles(block.add(6)), _mm256_shuffle_epi8(bits, byte_of), bit_of)
             }
-            Format::Q8_0 => _mm256_xor_si256(
-                _mm256_loadu_si256(block.add(2).cast()),
-                _mm256_set1_epi8(-128),
-            ),
+            Format::Q8_0 => _mm256_xor_si256(_mm256_loadu_si256(block.add(2).cast()), _mm256_set1_epi8(-128)),
             Format::Q4K => nibbles(block.add(16 + G / 2 * 32), G % 2 == 1),
             Format::Q5K => {
                 let fifth = _mm256_loadu_si256(block.add(16).cast());
@@ -170,14 +148,7 @@ pub(super) unsafe fn quants<const F: u8, const G: usize>(block: *const u8) -> __
 pub(super) unsafe fn nibbles(at: *const u8, high: bool) -> __m256i {
     // SAFETY: the caller's promise.
     let bytes = unsafe { _mm256_loadu_si256(at.cast()) };
-    _mm256_and_si256(
-        if high {
-            _mm256_srli_epi16::<4>(bytes)
-        } else {
-            bytes
-        },
-        _mm256_set1_epi8(15),
-    )
+    _mm256_and_si256(if high { _mm256_srli_epi16::<4>(bytes) } else { bytes }, _mm256_set1_epi8(15))
 }
 
 /// The low halves of 16 bytes, then their high halves.
@@ -189,10 +160,7 @@ pub(super) unsafe fn nibbles(at: *const u8, high: bool) -> __m256i {
 pub(super) unsafe fn small_nibbles(at: *const u8) -> __m256i {
     // SAFETY: the caller's promise.
     let both = _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(at.cast()) });
-    _mm256_and_si256(
-        _mm256_srlv_epi64(both, _mm256_setr_epi64x(0, 0, 4, 4)),
-        _mm256_set1_epi8(15),
-    )
+    _mm256_and_si256(_mm256_srlv_epi64(both, _mm256_setr_epi64x(0, 0, 4, 4)), _mm256_set1_epi8(15))
 }
 
 /// Adds 16 where the one bit of `mask` is set in `bits`.
@@ -216,43 +184,21 @@ pub(super) unsafe fn scales<const F: u8>(block: *const u8) -> ([f32; 16], [f32; 
     unsafe {
         match format {
             Format::Q4_0 | Format::Q5_0 | Format::Q8_0 => {
-                let read = |g: usize| {
-                    block
-                        .add(g * format.block_bytes())
-                        .cast::<i16>()
-                        .read_unaligned()
-                };
-                let halves = _mm_setr_epi16(
-                    read(0),
-                    read(1),
-                    read(2),
-                    read(3),
-                    read(4),
-                    read(5),
-                    read(6),
-                    read(7),
-                );
+                let read = |g: usize| block.add(g * format.block_bytes()).cast::<i16>().read_unaligned();
+                let halves = _mm_setr_epi16(read(0), read(1), read(2), read(3), read(4), read(5), read(6), read(7));
                 _mm256_storeu_ps(scales.as_mut_ptr(), _mm256_cvtph_ps(halves));
             }
             Format::Q4K | Format::Q5K => {
                 let word = |at: usize| block.add(at).cast::<u32>().read_unaligned();
                 let (first, second, third) = (word(4), word(8), word(12));
-                let six_bits =
-                    |low: u32, rest: u32| u64::from(low & 0x3f3f_3f3f) | u64::from(rest) << 32;
+                let six_bits = |low: u32, rest: u32| u64::from(low & 0x3f3f_3f3f) | u64::from(rest) << 32;
                 let quants = [
                     six_bits(first, third & 0x0f0f_0f0f | first >> 2 & 0x3030_3030),
                     six_bits(second, third >> 4 & 0x0f0f_0f0f | second >> 2 & 0x3030_3030),
                 ];
-                for (quants, at, result) in [
-                    (quants[0], 0, scales.as_mut_ptr()),
-                    (quants[1], 2, minima.as_mut_ptr()),
-                ] {
-                    let values =
-                        _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(quants as i64)));
-                    _mm256_storeu_ps(
-                        result,
-                        _mm256_mul_ps(values, _mm256_set1_ps(half(block.add(at)))),
-                    );
+                for (quants, at, result) in [(quants[0], 0, scales.as_mut_ptr()), (quants[1], 2, minima.as_mut_ptr())] {
+                    let values = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(quants as i64)));
+                    _mm256_storeu_ps(result, _mm256_mul_ps(values, _mm256_set1_ps(half(block.add(at)))));
                 }
             }
             Format::Q6K => {
@@ -260,10 +206,7 @@ pub(super) unsafe fn scales<const F: u8>(block: *const u8) -> ([f32; 16], [f32; 
                 for part in 0..2 {
                     let quants = _mm_loadl_epi64(block.add(192 + 8 * part).cast());
                     let values = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(quants));
-                    _mm256_storeu_ps(
-                        scales.as_mut_ptr().add(8 * part),
-                        _mm256_mul_ps(values, whole),
-                    );
+                    _mm256_storeu_ps(scales.as_mut_ptr().add(8 * part), _mm256_mul_ps(values, whole));
                 }
             }
         }

@@ -64,10 +64,7 @@ impl Work {
         let mut gguf = Gguf::open(weights)?;
         let config = gguf.config().clone();
         let table = match gguf.has("output.weight") {
-            true => gguf
-                .mapped("token_embd.weight", &[config.n_vocabulary, config.n_hidden])?
-                .1
-                .len(),
+            true => gguf.mapped("token_embd.weight", &[config.n_vocabulary, config.n_hidden])?.1.len(),
             false => 0,
         };
         let [n_query, n_key] = [config.n_heads, config.n_kv_heads].map(|n| n * config.head_dim);
@@ -118,9 +115,7 @@ pub fn bench<L: LanguageModel>(
     }
     let mut lm = lm.expect("loaded at least once");
     // The first prompt pays for things that later ones find done; it also tells how long the chat frame is.
-    let n_frame = complete(&mut lm, "Word", 1)?
-        .prompt_tokens
-        .saturating_sub(lm.count("Word"));
+    let n_frame = complete(&mut lm, "Word", 1)?.prompt_tokens.saturating_sub(lm.count("Word"));
     let content = |n_tokens: usize| n_tokens - n_frame.min(n_tokens / 2);
     let plan = SummaryPlan {
         style: Style::Points,
@@ -180,39 +175,18 @@ pub fn bench<L: LanguageModel>(
 }
 
 fn complete(lm: &mut impl LanguageModel, user: &str, max_tokens: usize) -> Result<Usage> {
-    let prompt = Prompt {
-        user: user.to_owned(),
-        ..Prompt::default()
-    };
-    let limits = Limits {
-        max_tokens,
-        one_line: false,
-        sampling: Sampling::Greedy,
-    };
+    let prompt = Prompt { user: user.to_owned(), ..Prompt::default() };
+    let limits = Limits { max_tokens, one_line: false, sampling: Sampling::Greedy };
     Ok(lm.complete(&[prompt], &limits)?.remove(0).usage)
 }
 
 fn article(text: String) -> Result<Article> {
-    let raw = RawArticle {
-        path: "bench".into(),
-        bytes: text.into_bytes(),
-        format: Format::Plain,
-        title: None,
-        date: None,
-    };
+    let raw =
+        RawArticle { path: "bench".into(), bytes: text.into_bytes(), format: Format::Plain, title: None, date: None };
     Ok(Article::read(&raw)?)
 }
 
-const TOWNS: [&str; 8] = [
-    "Alder Bay",
-    "Brackwater",
-    "Corran",
-    "Dunmere",
-    "Eastling",
-    "Farrow",
-    "Glenside",
-    "Holmby",
-];
+const TOWNS: [&str; 8] = ["Alder Bay", "Brackwater", "Corran", "Dunmere", "Eastling", "Farrow", "Glenside", "Holmby"];
 
 /// Each of these is said of a town, with two figures.
 const SENTENCES: [&str; 9] = [
@@ -277,8 +251,7 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 fn peak_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes =
-        line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1024
 }
 
@@ -303,27 +276,14 @@ mod tests {
 
     #[test]
     fn every_figure_is_measured() {
-        let load = || {
-            Ok(Scripted::new(|_| {
-                "The council voted to rebuild the ferry terminal.".into()
-            }))
-        };
+        let load = || Ok(Scripted::new(|_| "The council voted to rebuild the ferry terminal.".into()));
         let mut steps = Vec::new();
         let mut n_rounds = 0;
-        let extent = Extent {
-            repeat: 2,
-            long: true,
-        };
-        let figures = bench(
-            load,
-            extent,
-            &Prompts::default(),
-            &mut |step| steps.push(step.to_owned()),
-            &mut || {
-                n_rounds += 1;
-                Ok(())
-            },
-        )
+        let extent = Extent { repeat: 2, long: true };
+        let figures = bench(load, extent, &Prompts::default(), &mut |step| steps.push(step.to_owned()), &mut || {
+            n_rounds += 1;
+            Ok(())
+        })
         .unwrap();
         assert_eq!((figures.repeat, steps.len(), n_rounds), (2, 11, 2));
         assert!(figures.prefill_8192_tok_s.unwrap() > 0.0);

@@ -79,9 +79,7 @@ pub fn legs(qa: &Path, n_sample: usize) -> Result<Vec<Leg>> {
     }
     for leg in &mut legs {
         leg.cases = sampled(std::mem::take(&mut leg.cases), n_sample, |case| &case.id);
-        leg.unanswerable = sampled(std::mem::take(&mut leg.unanswerable), n_sample, |case| {
-            &case.id
-        });
+        leg.unanswerable = sampled(std::mem::take(&mut leg.unanswerable), n_sample, |case| &case.id);
     }
     legs.retain(|leg| !leg.cases.is_empty());
     legs.sort_by(|a, b| b.name.cmp(&a.name));
@@ -125,8 +123,7 @@ fn questions(record: &Map<String, Value>) -> Result<Vec<(Asked, Case)>> {
                 let mut case = case(text(record, asked)?, gold)?;
                 case.answers = texts(record, &format!("answers_{asked}"))?;
                 if asked != held {
-                    case.answers
-                        .extend(texts(record, &format!("answers_{held}"))?);
+                    case.answers.extend(texts(record, &format!("answers_{held}"))?);
                 }
                 let asked = Asked {
                     leg: format!("{asked}-{held}"),
@@ -139,16 +136,9 @@ fn questions(record: &Map<String, Value>) -> Result<Vec<(Asked, Case)>> {
         return Ok(found);
     }
     let question = text(record, "question")?;
-    ensure!(
-        record.contains_key("gold_docs"),
-        "there is no list `gold_docs`"
-    );
+    ensure!(record.contains_key("gold_docs"), "there is no list `gold_docs`");
     let gold = texts(record, "gold_docs")?;
-    let asked = |leg: &str| Asked {
-        leg: leg.to_owned(),
-        docs_lang: None,
-        is_own: leg == "same-script",
-    };
+    let asked = |leg: &str| Asked { leg: leg.to_owned(), docs_lang: None, is_own: leg == "same-script" };
     let other = match detect(&question) {
         Lang::ZhHant => Some(to_script(&question, Lang::ZhHans).into_owned()),
         Lang::ZhHans => Some(to_script(&question, Lang::ZhHant).into_owned()),
@@ -169,20 +159,13 @@ fn questions(record: &Map<String, Value>) -> Result<Vec<(Asked, Case)>> {
 pub fn docs_of(docs: &Path, lang: &str, cache: &Path) -> Result<PathBuf> {
     let mut lines = String::new();
     for record in records(docs)? {
-        let own = record
-            .get("lang")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let own = record.get("lang").and_then(Value::as_str).unwrap_or_default();
         if own.split('-').next() == Some(lang) {
             lines += &serde_json::to_string(&record)?;
             lines.push('\n');
         }
     }
-    ensure!(
-        !lines.is_empty(),
-        "`{}` has no documents in `{lang}`",
-        docs.display()
-    );
+    ensure!(!lines.is_empty(), "`{}` has no documents in `{lang}`", docs.display());
     let stem = docs.file_stem().unwrap_or_default().to_string_lossy();
     let path = cache.join(format!("{stem}.{lang}.jsonl"));
     if fs::read(&path).ok().as_deref() != Some(lines.as_bytes()) {
@@ -195,20 +178,11 @@ pub fn docs_of(docs: &Path, lang: &str, cache: &Path) -> Result<PathBuf> {
 
 /// The objects of a file, one a line.
 pub(super) fn records(path: &Path) -> Result<Vec<Map<String, Value>>> {
-    let file =
-        fs::read_to_string(path).with_context(|| format!("failed to read `{}`", path.display()))?;
-    let lines = file
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty());
+    let file = fs::read_to_string(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+    let lines = file.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let parse = |(number, line): (usize, &str)| {
-        serde_json::from_str(line).with_context(|| {
-            format!(
-                "`{}`, line {}: not a JSON object",
-                path.display(),
-                number + 1
-            )
-        })
+        serde_json::from_str(line)
+            .with_context(|| format!("`{}`, line {}: not a JSON object", path.display(), number + 1))
     };
     lines.map(parse).collect()
 }
@@ -224,9 +198,7 @@ pub(super) fn id(record: &Map<String, Value>) -> Result<String> {
 /// A text that has to be there.
 pub(super) fn text(record: &Map<String, Value>, name: &str) -> Result<String> {
     let value = record.get(name).and_then(Value::as_str);
-    Ok(value
-        .with_context(|| format!("there is no text `{name}`"))?
-        .to_owned())
+    Ok(value.with_context(|| format!("there is no text `{name}`"))?.to_owned())
 }
 
 /// A list of texts; none where there is no such list.
@@ -234,13 +206,9 @@ fn texts(record: &Map<String, Value>, name: &str) -> Result<Vec<String>> {
     let Some(list) = record.get(name) else {
         return Ok(Vec::new());
     };
-    let list = list
-        .as_array()
-        .with_context(|| format!("`{name}` is not a list"))?;
+    let list = list.as_array().with_context(|| format!("`{name}` is not a list"))?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    list.iter()
-        .map(|value| text(value).with_context(|| format!("`{name}` is not a list of texts")))
-        .collect()
+    list.iter().map(|value| text(value).with_context(|| format!("`{name}` is not a list of texts"))).collect()
 }
 
 #[cfg(test)]
@@ -257,26 +225,16 @@ mod tests {
     fn chinese_questions_are_asked_in_both_scripts_and_pairs_in_every_direction() {
         let names = |lines: &[&str]| -> Vec<(String, String)> {
             let legs = legs_of(lines, 10).unwrap();
-            legs.into_iter()
-                .map(|leg| (leg.name, leg.cases[0].question.clone()))
-                .collect()
+            legs.into_iter().map(|leg| (leg.name, leg.cases[0].question.clone())).collect()
         };
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         assert_eq!(
             names(&[r#"{"id":"1","question":"誰說的？","gold_docs":["a"],"answerable":true}"#]),
-            [
-                pair("same-script", "誰說的？"),
-                pair("other-script", "谁说的？")
-            ]
+            [pair("same-script", "誰說的？"), pair("other-script", "谁说的？")]
         );
         assert_eq!(
             names(&[r#"{"id":"1","en":"Who?","zh":"谁？","gold_en":["e"],"gold_zh":["z"]}"#]),
-            [
-                pair("zh-zh", "谁？"),
-                pair("zh-en", "谁？"),
-                pair("en-zh", "Who?"),
-                pair("en-en", "Who?")
-            ]
+            [pair("zh-zh", "谁？"), pair("zh-en", "谁？"), pair("en-zh", "Who?"), pair("en-en", "Who?")]
         );
     }
 
@@ -296,11 +254,7 @@ mod tests {
         let reversed: Vec<&str> = lines.iter().rev().copied().collect();
         assert_eq!(ids(&lines), ids(&reversed));
         assert_eq!(ids(&lines).len(), 10);
-        assert!(
-            ids(&lines)
-                .iter()
-                .all(|id| id.parse::<usize>().unwrap() % 2 == 0)
-        );
+        assert!(ids(&lines).iter().all(|id| id.parse::<usize>().unwrap() % 2 == 0));
     }
 
     #[test]

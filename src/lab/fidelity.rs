@@ -58,10 +58,7 @@ pub fn fidelity(
     );
     ids.truncate(n_tokens + 1);
     let active = Arithmetic::active()?;
-    let mut pairs = vec![
-        (active, Arithmetic::Floats),
-        (Arithmetic::Candle, Arithmetic::Floats),
-    ];
+    let mut pairs = vec![(active, Arithmetic::Floats), (Arithmetic::Candle, Arithmetic::Floats)];
     // Only portable code takes long, and it comes last.
     let others = Isa::available().into_iter().map(Arithmetic::Kernels);
     pairs.extend(others.map(|other| (active, other)));
@@ -90,18 +87,13 @@ impl Reader {
         let load = || Qwen::load(&mut Gguf::open(weights)?, &Device::Cpu, max_len);
         let model = arithmetic.during(load)?;
         let cache = model.cache();
-        Ok(Reader {
-            arithmetic,
-            model,
-            cache,
-        })
+        Ok(Reader { arithmetic, model, cache })
     }
 
     /// (ids, vocabulary)
     fn read(&mut self, ids: &[u32]) -> Result<Tensor> {
         let never = AtomicBool::new(false);
-        self.arithmetic
-            .during(|| self.model.forward_all(ids, &mut self.cache, &never))
+        self.arithmetic.during(|| self.model.forward_all(ids, &mut self.cache, &never))
     }
 }
 
@@ -144,15 +136,8 @@ impl Prediction {
         let largest = |best: usize, id: usize| if logits[id] > logits[best] { id } else { best };
         let best = (0..logits.len()).fold(0, largest);
         let above = |logit: &f32| f64::from(*logit) - f64::from(logits[best]);
-        let log_sum = logits
-            .iter()
-            .map(|logit| above(logit).exp())
-            .sum::<f64>()
-            .ln();
-        Prediction {
-            log_probabilities: logits.iter().map(|logit| above(logit) - log_sum).collect(),
-            best,
-        }
+        let log_sum = logits.iter().map(|logit| above(logit).exp()).sum::<f64>().ln();
+        Prediction { log_probabilities: logits.iter().map(|logit| above(logit) - log_sum).collect(), best }
     }
 
     /// Σ p ln(p / q)

@@ -37,8 +37,7 @@ pub struct Item {
 impl Item {
     /// Whether another outcome is of the same item, in whatever run.
     pub fn is_same(&self, other: &Item) -> bool {
-        [&self.id, &self.leg, &self.set, &self.kind]
-            == [&other.id, &other.leg, &other.set, &other.kind]
+        [&self.id, &self.leg, &self.set, &self.kind] == [&other.id, &other.leg, &other.set, &other.kind]
     }
 }
 
@@ -69,10 +68,7 @@ impl Items {
             // The torn line stays where it is, as a line of its own that nobody can read.
             file.write_all(b"\n").with_context(failed)?;
         }
-        Ok(Items {
-            path: path.to_owned(),
-            file,
-        })
+        Ok(Items { path: path.to_owned(), file })
     }
 
     /// The items of one run.
@@ -85,9 +81,7 @@ impl Items {
     /// Adds an item.
     pub fn append(&mut self, item: &Item) -> Result<()> {
         let line = serde_json::to_string(item)? + "\n";
-        self.file
-            .write_all(line.as_bytes())
-            .with_context(|| format!("failed to write to `{}`", self.path.display()))
+        self.file.write_all(line.as_bytes()).with_context(|| format!("failed to write to `{}`", self.path.display()))
     }
 }
 

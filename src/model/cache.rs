@@ -46,11 +46,7 @@ pub struct NoMemory {
 impl NoMemory {
     fn check(n_tokens: usize, needed: u64, free: Option<u64>) -> Result<(), NoMemory> {
         match free {
-            Some(free) if needed > free => Err(NoMemory {
-                n_tokens,
-                needed,
-                free,
-            }),
+            Some(free) if needed > free => Err(NoMemory { n_tokens, needed, free }),
             _ => Ok(()),
         }
     }
@@ -62,13 +58,7 @@ const STEP: usize = 128;
 impl Cache {
     /// An empty cache; memory is taken when [`Cache::reserve`] asks for it.
     pub fn new(shape: CacheShape, device: &Device) -> Cache {
-        Cache {
-            layers: Vec::new(),
-            shape,
-            device: device.clone(),
-            len: 0,
-            capacity: 0,
-        }
+        Cache { layers: Vec::new(), shape, device: device.clone(), len: 0, capacity: 0 }
     }
 
     /// Tokens held.
@@ -92,25 +82,13 @@ impl Cache {
     /// When that is more than the cache may come to hold; [`NoMemory`], when it is more than the system has free.
     pub fn reserve(&mut self, n_more: usize) -> Result<()> {
         let needed = self.len + n_more;
-        let CacheShape {
-            n_layers,
-            n_kv_heads,
-            head_dim,
-            max_len,
-        } = self.shape;
-        ensure!(
-            needed <= max_len,
-            "{needed} tokens do not fit a cache of {max_len}"
-        );
+        let CacheShape { n_layers, n_kv_heads, head_dim, max_len } = self.shape;
+        ensure!(needed <= max_len, "{needed} tokens do not fit a cache of {max_len}");
         if needed <= self.capacity {
             return Ok(());
         }
         let capacity = needed.next_multiple_of(STEP).min(max_len);
-        let dtype = if self.device.is_cpu() {
-            DType::F16
-        } else {
-            DType::F32
-        };
+        let dtype = if self.device.is_cpu() { DType::F16 } else { DType::F32 };
         if self.device.is_cpu() {
             let numbers = 2 * n_layers * n_kv_heads * head_dim * (capacity - self.capacity);
             let needed = (numbers * dtype.size_in_bytes()) as u64;
@@ -134,29 +112,14 @@ impl Cache {
 
     /// Writes keys and values of new tokens, each (kv_head, n_new, head_dim), behind those held, and returns all
     /// keys and all values of the layer, each (kv_head, len + n_new, head_dim), as views that copy nothing.
-    pub fn append(
-        &mut self,
-        layer: usize,
-        keys: &Tensor,
-        values: &Tensor,
-    ) -> Result<(Tensor, Tensor)> {
+    pub fn append(&mut self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<(Tensor, Tensor)> {
         let n_new = keys.dim(1)?;
-        ensure!(
-            self.len + n_new <= self.capacity,
-            "room was not reserved for {n_new} more tokens"
-        );
+        ensure!(self.len + n_new <= self.capacity, "room was not reserved for {n_new} more tokens");
         let (all_keys, all_values) = &self.layers[layer];
         all_keys.slice_set(&keys.to_dtype(all_keys.dtype())?.contiguous()?, 1, self.len)?;
-        all_values.slice_set(
-            &values.to_dtype(all_values.dtype())?.contiguous()?,
-            1,
-            self.len,
-        )?;
+        all_values.slice_set(&values.to_dtype(all_values.dtype())?.contiguous()?, 1, self.len)?;
         let n_all = self.len + n_new;
-        Ok((
-            all_keys.narrow(1, 0, n_all)?,
-            all_values.narrow(1, 0, n_all)?,
-        ))
+        Ok((all_keys.narrow(1, 0, n_all)?, all_values.narrow(1, 0, n_all)?))
     }
 
     /// Counts `n_new` tokens, appended to every layer, as held.
@@ -180,11 +143,7 @@ impl Cache {
     }
 
     /// Holds `len` tokens in place of what it held; `next` is to fill in their bytes as [`Cache::to_bytes`] gives them.
-    pub fn fill(
-        &mut self,
-        len: usize,
-        mut next: impl FnMut(&mut [u8]) -> Result<()>,
-    ) -> Result<()> {
+    pub fn fill(&mut self, len: usize, mut next: impl FnMut(&mut [u8]) -> Result<()>) -> Result<()> {
         self.len = 0;
         self.reserve(len)?;
         let shape = [self.shape.n_kv_heads, len, self.shape.head_dim];
@@ -201,11 +160,7 @@ impl Cache {
 
     /// A cache of its own that holds the first `prefix_len` tokens of this one.
     pub fn fork(&self, prefix_len: usize) -> Result<Cache> {
-        ensure!(
-            prefix_len <= self.len,
-            "a fork at {prefix_len} of {} tokens held",
-            self.len
-        );
+        ensure!(prefix_len <= self.len, "a fork at {prefix_len} of {} tokens held", self.len);
         let mut fork = Cache::new(self.shape, &self.device);
         fork.reserve(prefix_len)?;
         for (from, to) in self.layers.iter().zip(&fork.layers) {
@@ -234,19 +189,9 @@ mod tests {
         assert_eq!(NoMemory::check(8192, 1_000, Some(1_000)), Ok(()));
         assert_eq!(NoMemory::check(8192, 1_000, None), Ok(()));
         let refused = NoMemory::check(8192, 1_001, Some(1_000)).unwrap_err();
-        assert_eq!(
-            refused.to_string(),
-            "the cache of 8192 tokens takes 1001 more bytes of memory, and 1000 are free"
-        );
-        let shape = CacheShape {
-            n_layers: 64,
-            n_kv_heads: 64,
-            head_dim: 1 << 20,
-            max_len: 1 << 20,
-        };
-        let error = Cache::new(shape, &Device::Cpu)
-            .reserve(1 << 20)
-            .unwrap_err();
+        assert_eq!(refused.to_string(), "the cache of 8192 tokens takes 1001 more bytes of memory, and 1000 are free");
+        let shape = CacheShape { n_layers: 64, n_kv_heads: 64, head_dim: 1 << 20, max_len: 1 << 20 };
+        let error = Cache::new(shape, &Device::Cpu).reserve(1 << 20).unwrap_err();
         assert!(error.is::<NoMemory>(), "{error}");
     }
 }

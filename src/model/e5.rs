@@ -70,24 +70,17 @@ impl E5 {
     /// Reads everything but the weights.
     pub(super) fn read(map: Arc<Mmap>) -> Result<E5> {
         let mut reader = Reader { bytes: &map, at: 0 };
-        ensure!(
-            reader.take(4)? == b"E5S1" && reader.u32()? == 1,
-            "it is of another format"
-        );
+        ensure!(reader.take(4)? == b"E5S1" && reader.u32()? == 1, "it is of another format");
         let mut size = |least: u32| {
             let n = reader.u32()?;
             ensure!((least..1 << 20).contains(&n), "a size is {n}");
             Ok(n as usize)
         };
-        let (n_hidden, n_layers, n_heads, n_feed_forward) =
-            (size(32)?, size(1)?, size(1)?, size(32)?);
+        let (n_hidden, n_layers, n_heads, n_feed_forward) = (size(32)?, size(1)?, size(1)?, size(32)?);
         let (n_vocabulary, n_positions, n_kinds) = (size(5)?, size(16)?, size(1)?);
         let epsilon = f32::from_bits(reader.u32()?);
         ensure!(reader.u32()? == 32, "its blocks are not Q4_0");
-        ensure!(
-            n_hidden.is_multiple_of(n_heads),
-            "{n_heads} heads do not share {n_hidden}"
-        );
+        ensure!(n_hidden.is_multiple_of(n_heads), "{n_heads} heads do not share {n_hidden}");
         let (tokens, [begin, end]) = read_vocabulary(&mut reader, n_vocabulary)?;
         let sizes = Sizes {
             n_hidden,
@@ -102,11 +95,7 @@ impl E5 {
             end,
         };
         let directory = read_directory(&mut reader)?;
-        Ok(E5 {
-            sizes,
-            tokens,
-            tensors: Tensors::Packed(map, directory),
-        })
+        Ok(E5 { sizes, tokens, tensors: Tensors::Packed(map, directory) })
     }
 
     /// The matrix, (n, k), and bias, (n), of a layer.
@@ -155,10 +144,7 @@ impl E5 {
             Tensors::Published(published) => published.numbers(name)?,
         };
         let n_found = numbers.len();
-        ensure!(
-            n_found == n,
-            "`{name}` has {n_found} numbers instead of {n}"
-        );
+        ensure!(n_found == n, "`{name}` has {n_found} numbers instead of {n}");
         Ok(numbers)
     }
 }
@@ -186,11 +172,7 @@ pub(super) fn floats(bytes: &[u8]) -> Vec<f32> {
     numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
-fn bytes(
-    directory: &HashMap<String, (bool, Range<usize>)>,
-    name: &str,
-    quantized: bool,
-) -> Result<Range<usize>> {
+fn bytes(directory: &HashMap<String, (bool, Range<usize>)>, name: &str, quantized: bool) -> Result<Range<usize>> {
     let found = directory.get(name);
     let (is_quantized, bytes) = found.with_context(|| format!("there is no `{name}`"))?;
     ensure!(*is_quantized == quantized, "`{name}` is of another type");
@@ -200,16 +182,9 @@ fn bytes(
 /// Reads the pieces and what characters become; returns the ids that begin and end a text.
 fn read_vocabulary(reader: &mut Reader<'_>, n_vocabulary: usize) -> Result<(Unigram, [u32; 2])> {
     let n_pieces = reader.u32()? as usize;
-    let [begin, end, _padding, unknown] =
-        [reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?];
-    ensure!(
-        n_pieces <= n_vocabulary,
-        "{n_pieces} pieces have {n_vocabulary} vectors"
-    );
-    ensure!(
-        begin.max(end) < n_pieces as u32,
-        "no piece begins or ends a text"
-    );
+    let [begin, end, _padding, unknown] = [reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?];
+    ensure!(n_pieces <= n_vocabulary, "{n_pieces} pieces have {n_vocabulary} vectors");
+    ensure!(begin.max(end) < n_pieces as u32, "no piece begins or ends a text");
     let n_bytes = usize::try_from(reader.u64()?)?;
     let starts = reader.take(4 * (n_pieces + 1))?.as_chunks().0;
     let scores = floats(reader.take(4 * n_pieces)?);
@@ -224,15 +199,10 @@ fn read_vocabulary(reader: &mut Reader<'_>, n_vocabulary: usize) -> Result<(Unig
     for _ in 0..n_normal {
         let from = entries.u32()?;
         let n_chars = entries.take(1)?[0];
-        let to: String = (0..n_chars)
-            .map(|_| to_char(entries.u32()?))
-            .collect::<Result<_>>()?;
+        let to: String = (0..n_chars).map(|_| to_char(entries.u32()?)).collect::<Result<_>>()?;
         normal.insert(to_char(from)?, to.into());
     }
-    let starts = starts
-        .iter()
-        .map(|bytes| u32::from_le_bytes(*bytes))
-        .collect();
+    let starts = starts.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
     let unigram = Unigram::new(pieces, starts, scores, unknown, normal)?;
     Ok((unigram, [begin, end]))
 }
@@ -265,9 +235,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8]> {
-        let taken = self.bytes[self.at..]
-            .get(..n)
-            .context("the file ends too early")?;
+        let taken = self.bytes[self.at..].get(..n).context("the file ends too early")?;
         self.at += n;
         Ok(taken)
     }

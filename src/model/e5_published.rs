@@ -39,15 +39,8 @@ impl Published {
         let (n_header, metadata) = SafeTensors::read_metadata(&map)?;
         // Eight bytes before the header say how long it is.
         let start = 8 + n_header;
-        ensure!(
-            start + metadata.data_len() == map.len(),
-            "it is not as long as its header says"
-        );
-        Ok(Published {
-            map,
-            metadata,
-            start,
-        })
+        ensure!(start + metadata.data_len() == map.len(), "it is not as long as its header says");
+        Ok(Published { map, metadata, start })
     }
 
     /// The sizes, as the shapes of the tensors give them.
@@ -58,10 +51,7 @@ impl Published {
             shape.with_context(|| format!("`{name}` is no matrix"))
         };
         let [n_vocabulary, n_hidden] = rows_and_columns("emb.word")?;
-        ensure!(
-            n_hidden > 0 && n_hidden.is_multiple_of(HEAD_DIM),
-            "heads of {HEAD_DIM} do not share {n_hidden}"
-        );
+        ensure!(n_hidden > 0 && n_hidden.is_multiple_of(HEAD_DIM), "heads of {HEAD_DIM} do not share {n_hidden}");
         let has_layer = |number: &usize| self.info(&format!("l{number}.q.w")).is_ok();
         let [n_positions, _] = rows_and_columns("emb.pos")?;
         ensure!(n_positions > 2, "there are {n_positions} positions");
@@ -163,15 +153,11 @@ pub(super) fn vocabulary(json: &[u8]) -> Result<Unigram> {
             Normalizer::Other => None,
         }
     }
-    let File { normalizer, model } =
-        serde_json::from_slice(json).context("its tokenizer is of another kind")?;
+    let File { normalizer, model } = serde_json::from_slice(json).context("its tokenizer is of another kind")?;
     let characters = characters(normalizer).context("its tokenizer levels out no characters")?;
     for (id, control) in FRAME_IDS.into_iter().zip(FRAME) {
         let found = model.vocab.get(id as usize);
-        ensure!(
-            found.is_some_and(|(piece, _)| piece == control),
-            "piece {id} is not `{control}`"
-        );
+        ensure!(found.is_some_and(|(piece, _)| piece == control), "piece {id} is not `{control}`");
     }
     let mut normal = HashMap::new();
     for c in (1..=u32::from(char::MAX)).filter_map(char::from_u32) {

@@ -135,11 +135,7 @@ impl Embedder {
         let common = match self.common_parts[usize::from(is_chinese)].get() {
             Some(common) => common,
             None => {
-                let questions = if is_chinese {
-                    CHINESE_QUESTIONS
-                } else {
-                    ENGLISH_QUESTIONS
-                };
+                let questions = if is_chinese { CHINESE_QUESTIONS } else { ENGLISH_QUESTIONS };
                 let vectors = self.embed(QUESTION, &questions)?;
                 let sum = |i: usize| vectors.iter().map(|vector| vector[i]).sum::<f32>();
                 let share = COMMON_SHARE / questions.len() as f32;
@@ -147,15 +143,8 @@ impl Embedder {
                 self.common_parts[usize::from(is_chinese)].get_or_init(|| common)
             }
         };
-        let own = self
-            .embed(QUESTION, &[text])?
-            .pop()
-            .context("one vector a text")?;
-        Ok(own
-            .iter()
-            .zip(common)
-            .map(|(own, common)| own - common)
-            .collect())
+        let own = self.embed(QUESTION, &[text])?.pop().context("one vector a text")?;
+        Ok(own.iter().zip(common).map(|(own, common)| own - common).collect())
     }
 
     /// The vectors of passages, of length 1 and in order; each is the same alone and in any company.
@@ -185,10 +174,7 @@ impl Embedder {
         self.add_means(&batch, &mut sums)?;
         for sum in &mut sums {
             let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
-            ensure!(
-                length.is_finite() && length > 0.0,
-                "the encoder computed no vector; its weights are broken"
-            );
+            ensure!(length.is_finite() && length > 0.0, "the encoder computed no vector; its weights are broken");
             sum.iter_mut().for_each(|x| *x /= length);
         }
         Ok(sums)
@@ -209,10 +195,7 @@ impl Embedder {
             }
             // The frame is part of the mean, but does not count when windows are weighed.
             let weight = (ids.len() - 2) as f32 / ids.len() as f32;
-            sums[*text_idx]
-                .iter_mut()
-                .zip(&sum)
-                .for_each(|(all, x)| *all += x * weight);
+            sums[*text_idx].iter_mut().zip(&sum).for_each(|(all, x)| *all += x * weight);
         }
         Ok(())
     }
@@ -232,20 +215,13 @@ impl Embedder {
         let place = |at: usize| (at % self.sizes.n_positions) as u32;
         let places = lengths.iter().flat_map(|n| (0..*n).map(place));
         let places: Vec<u32> = places.collect();
-        let places = self
-            .places
-            .index_select(&Tensor::new(places, &Device::Cpu)?, 0)?;
+        let places = self.places.index_select(&Tensor::new(places, &Device::Cpu)?, 0)?;
         let epsilon = self.sizes.epsilon;
-        let mut x = self
-            .first_norm
-            .of_sum(&self.words.rows(&ids)?, &places, epsilon)?; // (token, hidden)
+        let mut x = self.first_norm.of_sum(&self.words.rows(&ids)?, &places, epsilon)?; // (token, hidden)
         for layer in &self.layers {
-            let [query, key, value] =
-                QLinear::forward_many([&layer.query, &layer.key, &layer.value], &x)?;
+            let [query, key, value] = QLinear::forward_many([&layer.query, &layer.key, &layer.value], &x)?;
             let mixed = attend_both_ways(&query, &key, &value, self.sizes.n_heads, &lengths)?;
-            x = layer
-                .mixed_norm
-                .of_sum(&x, &layer.mixed.forward(&mixed)?, epsilon)?;
+            x = layer.mixed_norm.of_sum(&x, &layer.mixed.forward(&mixed)?, epsilon)?;
             let told = QLinear::feed_forward_gelu([&layer.up, &layer.down], &x)?;
             x = layer.norm.of_sum(&x, &told, epsilon)?;
         }
@@ -319,18 +295,8 @@ mod tests {
     /// The names of the tensors, their rows of N numbers, and whether they are quantized.
     fn tensors() -> Vec<(String, usize, bool)> {
         let layer = ["q", "k", "v", "ao", "fi", "fo"];
-        let of_layer = layer.map(|name| {
-            [
-                (format!("l0.{name}.w"), N, true),
-                (format!("l0.{name}.b"), 1, false),
-            ]
-        });
-        let places = [
-            ("emb.pos", 16),
-            ("emb.type", 2),
-            ("emb.ln.w", 1),
-            ("emb.ln.b", 1),
-        ];
+        let of_layer = layer.map(|name| [(format!("l0.{name}.w"), N, true), (format!("l0.{name}.b"), 1, false)]);
+        let places = [("emb.pos", 16), ("emb.type", 2), ("emb.ln.w", 1), ("emb.ln.b", 1)];
         let norms = ["l0.aln.w", "l0.aln.b", "l0.oln.w", "l0.oln.b"];
         let mut tensors = vec![("emb.word".to_owned(), PIECES.len(), true)];
         tensors.extend(places.map(|(name, rows)| (name.to_owned(), rows, false)));
@@ -357,18 +323,7 @@ mod tests {
         let mut bytes = b"E5S1".to_vec();
         let mut put = |numbers: &[u32]| bytes.extend(numbers.iter().flat_map(|n| n.to_le_bytes()));
         let n = N as u32;
-        put(&[
-            1,
-            n,
-            1,
-            1,
-            n,
-            PIECES.len() as u32,
-            16,
-            2,
-            1e-12f32.to_bits(),
-            32,
-        ]);
+        put(&[1, n, 1, 1, n, PIECES.len() as u32, 16, 2, 1e-12f32.to_bits(), 32]);
         put(&[PIECES.len() as u32, 0, 2, 1, 3]);
         let text: String = PIECES.iter().map(|(piece, _)| *piece).collect();
         put(&[text.len() as u32, 0, 0]); // the length takes two; then the first piece begins at 0
@@ -387,10 +342,7 @@ mod tests {
         bytes.extend(u32::from('a').to_le_bytes());
 
         let tensors = tensors();
-        let n_directory: usize = tensors
-            .iter()
-            .map(|(name, ..)| 2 + name.len() + 1 + 4 + 16)
-            .sum();
+        let n_directory: usize = tensors.iter().map(|(name, ..)| 2 + name.len() + 1 + 4 + 16).sum();
         let mut offset = bytes.len() + 4 + n_directory;
         let mut data = Vec::new();
         bytes.extend((tensors.len() as u32).to_le_bytes());
@@ -479,10 +431,7 @@ mod tests {
             file
         };
         let (weights, tokenizer) = (write(bytes), tokenizer.map(write));
-        let identity = Identity {
-            name: "tiny".into(),
-            sha256: String::new(),
-        };
+        let identity = Identity { name: "tiny".into(), sha256: String::new() };
         let tokenizer = tokenizer.as_ref().map(|file| file.path());
         Embedder::open(weights.path(), tokenizer, identity)
     }
@@ -505,9 +454,8 @@ mod tests {
     #[test]
     fn published_files_that_are_broken_are_refused() {
         let (weights, tokenizer) = published();
-        let refused = |weights: &[u8], tokenizer: &[u8]| {
-            format!("{:#}", open_with(weights, Some(tokenizer)).err().unwrap())
-        };
+        let refused =
+            |weights: &[u8], tokenizer: &[u8]| format!("{:#}", open_with(weights, Some(tokenizer)).err().unwrap());
         for length in [0, 7, 100, weights.len() - 1] {
             refused(&weights[..length], &tokenizer);
         }
@@ -543,11 +491,7 @@ mod tests {
     fn broken_files_are_refused_and_never_panic() {
         let whole = tiny();
         for length in 0..whole.len() {
-            assert!(
-                open(&whole[..length]).is_err(),
-                "{length} of {} bytes",
-                whole.len()
-            );
+            assert!(open(&whole[..length]).is_err(), "{length} of {} bytes", whole.len());
         }
         // Where a flipped byte leaves a usable file, using it must not panic either.
         for place in (0..1200.min(whole.len())).chain((1200..whole.len()).step_by(97)) {

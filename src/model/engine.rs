@@ -128,8 +128,8 @@ impl Engine {
     pub fn open(path: &Path, identity: Identity, settings: EngineSettings) -> Result<Engine> {
         keep_memory();
         let mut gguf = Gguf::open(path)?;
-        let tokens = Tokens::new(&gguf)
-            .with_context(|| format!("failed to read the vocabulary of `{}`", path.display()))?;
+        let tokens =
+            Tokens::new(&gguf).with_context(|| format!("failed to read the vocabulary of `{}`", path.display()))?;
         let model = Qwen::load(&mut gguf, &settings.device, settings.max_context)
             .with_context(|| format!("failed to load `{}`", path.display()))?;
         anyhow::ensure!(
@@ -167,22 +167,13 @@ impl Engine {
         self.kv_store.as_mut()?.take_problem()
     }
 
-    fn check_fit(
-        &self,
-        prompt: &Prompt,
-        n_prompt: usize,
-        max_tokens: usize,
-    ) -> Result<(), DoesNotFit> {
+    fn check_fit(&self, prompt: &Prompt, n_prompt: usize, max_tokens: usize) -> Result<(), DoesNotFit> {
         if n_prompt.saturating_add(max_tokens) <= self.model.max_len() {
             return Ok(());
         }
         let content = [&prompt.system, &prompt.user, &prompt.lead];
         let prompt_tokens = content.iter().map(|text| self.tokens.count(text)).sum();
-        Err(DoesNotFit {
-            prompt_tokens,
-            max_tokens,
-            room: self.room(),
-        })
+        Err(DoesNotFit { prompt_tokens, max_tokens, room: self.room() })
     }
 
     /// Whether a sequence that may come to hold `n_tokens` may be written beside those alive.
@@ -222,12 +213,7 @@ impl Engine {
 
     /// Reads a prompt that `n_more` tokens may follow. Returns the logits behind it too, and how many of its tokens had
     /// been read before.
-    fn read(
-        &mut self,
-        ids: Vec<u32>,
-        n_more: usize,
-        live: &[Sequence],
-    ) -> Result<(Read, Vec<f32>, usize)> {
+    fn read(&mut self, ids: Vec<u32>, n_more: usize, live: &[Sequence]) -> Result<(Read, Vec<f32>, usize)> {
         let mut cache = self.prefix(&ids, n_more, live)?;
         let instructions = &ids[..self.n_instructions(&ids)];
         let mut keep_in = None;
@@ -241,9 +227,7 @@ impl Engine {
         }
         let n_reused = cache.len();
         cache.reserve(ids.len() - n_reused + n_more)?;
-        let logits = self
-            .model
-            .forward(&ids[n_reused..], &mut cache, &self.stop)?;
+        let logits = self.model.forward(&ids[n_reused..], &mut cache, &self.stop)?;
         if let Some(store) = keep_in {
             store.keep(instructions, &cache);
         }
@@ -274,8 +258,7 @@ impl Engine {
         let live = live.iter().map(|other| &other.prompt);
         let cache = self.kept.share(live, n_shared)?;
         let n_needed = ids.len() + max_tokens;
-        self.kept
-            .shrink(self.model.max_len().saturating_sub(n_needed));
+        self.kept.shrink(self.model.max_len().saturating_sub(n_needed));
         Ok(cache.unwrap_or_else(|| self.model.cache()))
     }
 
@@ -305,8 +288,7 @@ impl Engine {
             first += ids.len();
         }
         let share = started.elapsed() / live.len() as u32;
-        live.iter_mut()
-            .for_each(|sequence| sequence.decode_time += share);
+        live.iter_mut().for_each(|sequence| sequence.decode_time += share);
         Ok(())
     }
 
@@ -329,11 +311,7 @@ impl Engine {
             decode_ms: sequence.decode_time.as_millis() as u64,
         };
         self.kept.push(sequence.prompt, self.model.max_len());
-        Some(Completion {
-            text: sequence.writer.into_text(stop, &self.tokens),
-            stop,
-            usage,
-        })
+        Some(Completion { text: sequence.writer.into_text(stop, &self.tokens), stop, usage })
     }
 }
 
@@ -349,9 +327,7 @@ impl Sequence {
     fn write_on(&mut self, read: &[u32], logits: &Tensor, tokens: &Tokens) -> Result<()> {
         let n_held = self.prompt.cache.len() - read.len();
         let mut n_right = 0;
-        while self.write(&logits.get(n_right)?.to_vec1()?, tokens)?
-            && read.get(n_right + 1) == Some(&self.last)
-        {
+        while self.write(&logits.get(n_right)?.to_vec1()?, tokens)? && read.get(n_right + 1) == Some(&self.last) {
             n_right += 1;
         }
         self.prompt.cache.truncate(n_held + 1 + n_right);
@@ -432,8 +408,8 @@ impl LanguageModel for Engine {
         let mut live: Vec<Sequence> = Vec::new();
         let mut completions: Vec<Option<Completion>> = vec![None; prompts.len()];
         loop {
-            while let Some((number, (ids, writer))) = waiting
-                .next_if(|(_, (ids, _))| self.has_place(&live, ids.len() + limits.max_tokens))
+            while let Some((number, (ids, writer))) =
+                waiting.next_if(|(_, (ids, _))| self.has_place(&live, ids.len() + limits.max_tokens))
             {
                 live.push(self.start(number, ids, writer, limits, &live)?);
                 self.take_ended(&mut live, &mut completions);

@@ -127,9 +127,7 @@ impl Strings {
     /// The strings in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts
-            .zip(&self.ends)
-            .map(|(start, end)| &self.text[start as usize..*end as usize])
+        starts.zip(&self.ends).map(|(start, end)| &self.text[start as usize..*end as usize])
     }
 }
 
@@ -178,34 +176,19 @@ impl Gguf {
     /// # Errors
     /// The first field that is wrong. Memory stays below the file's size on any input, and nothing panics.
     pub fn open(path: &Path) -> Result<Gguf, GgufError> {
-        let read_error = |source| GgufError::Read {
-            path: path.into(),
-            source,
-        };
+        let read_error = |source| GgufError::Read { path: path.into(), source };
         // Asked before opening, since opening a FIFO waits for a writer.
         let about = std::fs::metadata(path).map_err(read_error)?;
         if !about.is_file() {
             return Err(refuse(path, "file", "it is not a regular file"));
         }
         let file = File::open(path).map_err(read_error)?;
-        let mut header = Header {
-            path,
-            reader: BufReader::with_capacity(1 << 18, &file),
-            position: 0,
-            n_bytes: about.len(),
-        };
+        let mut header =
+            Header { path, reader: BufReader::with_capacity(1 << 18, &file), position: 0, n_bytes: about.len() };
         let (metadata, tensors) = header.read()?;
         let config = config(path, &metadata, &tensors)?;
         let scratch = Vec::new();
-        Ok(Gguf {
-            path: path.into(),
-            file: Arc::new(Mutex::new(file)),
-            map: None,
-            metadata,
-            tensors,
-            config,
-            scratch,
-        })
+        Ok(Gguf { path: path.into(), file: Arc::new(Mutex::new(file)), map: None, metadata, tensors, config, scratch })
     }
 
     /// The checked settings.
@@ -219,19 +202,10 @@ impl Gguf {
     }
 
     /// Reads a tensor onto a device, after checking that it has this shape (outermost dimension first).
-    pub fn tensor(
-        &mut self,
-        name: &str,
-        shape: &[usize],
-        device: &Device,
-    ) -> Result<QTensor, GgufError> {
+    pub fn tensor(&mut self, name: &str, shape: &[usize], device: &Device) -> Result<QTensor, GgufError> {
         let info = self.info(name, shape)?.clone();
-        let bytes = read_aligned(&self.file, info.start, info.n_bytes, &mut self.scratch).map_err(
-            |source| GgufError::Read {
-                path: self.path.clone(),
-                source,
-            },
-        )?;
+        let bytes = read_aligned(&self.file, info.start, info.n_bytes, &mut self.scratch)
+            .map_err(|source| GgufError::Read { path: self.path.clone(), source })?;
         QStorage::from_data(bytes.into(), device, info.dtype)
             .and_then(|storage| QTensor::new(storage, info.shape.as_slice()))
             .map_err(|err| refuse(&self.path, name, err.to_string()))
@@ -251,10 +225,7 @@ impl Gguf {
                 // SAFETY: the map is read only, and any bytes are valid weights; what is left is that nobody shortens
                 // the file meanwhile, as for every program that maps a file.
                 let map = unsafe { Mmap::map(&*file) };
-                let map = Arc::new(map.map_err(|source| GgufError::Read {
-                    path: self.path.clone(),
-                    source,
-                })?);
+                let map = Arc::new(map.map_err(|source| GgufError::Read { path: self.path.clone(), source })?);
                 Arc::clone(self.map.insert(map))
             }
         };
@@ -268,11 +239,7 @@ impl Gguf {
     /// The same as [`Gguf::tensor`] of two dimensions, left in the file.
     pub fn rows(&self, name: &str, shape: &[usize; 2]) -> Result<Rows, GgufError> {
         let info = self.info(name, shape)?.clone();
-        Ok(Rows {
-            path: self.path.clone(),
-            file: Arc::clone(&self.file),
-            info,
-        })
+        Ok(Rows { path: self.path.clone(), file: Arc::clone(&self.file), info })
     }
 
     fn info(&self, name: &str, shape: &[usize]) -> Result<&TensorInfo, GgufError> {
@@ -301,11 +268,7 @@ impl Gguf {
         match self.metadata.get(TOKEN_TYPES) {
             Some(Value::Integers(types)) if types.len() == self.config.n_vocabulary => Ok(types),
             Some(Value::Integers(types)) => {
-                let problem = format!(
-                    "{} types for {} tokens",
-                    types.len(),
-                    self.config.n_vocabulary
-                );
+                let problem = format!("{} types for {} tokens", types.len(), self.config.n_vocabulary);
                 Err(self.refuse(TOKEN_TYPES, problem))
             }
             Some(_) => Err(self.refuse(TOKEN_TYPES, "it is not an array of 32-bit integers")),
@@ -344,11 +307,7 @@ impl Gguf {
 }
 
 fn refuse(path: &Path, field: impl Into<String>, problem: impl Into<String>) -> GgufError {
-    GgufError::Field {
-        path: path.into(),
-        field: field.into(),
-        problem: problem.into(),
-    }
+    GgufError::Field { path: path.into(), field: field.into(), problem: problem.into() }
 }
 
 impl Rows {
@@ -360,16 +319,9 @@ impl Rows {
         let bytes = aligned(&mut scratch, ids.len() * n_row_bytes);
         for (id, row) in ids.iter().zip(bytes.chunks_exact_mut(n_row_bytes)) {
             let idx = *id as usize;
-            anyhow::ensure!(
-                idx < n_rows,
-                "row {id} was asked of a table of {n_rows} rows"
-            );
-            read_at(
-                &self.file,
-                self.info.start + (idx * n_row_bytes) as u64,
-                row,
-            )
-            .with_context(|| format!("failed to read `{}`", self.path.display()))?;
+            anyhow::ensure!(idx < n_rows, "row {id} was asked of a table of {n_rows} rows");
+            read_at(&self.file, self.info.start + (idx * n_row_bytes) as u64, row)
+                .with_context(|| format!("failed to read `{}`", self.path.display()))?;
         }
         let storage = QStorage::from_data((&*bytes).into(), &Device::Cpu, self.info.dtype)?;
         Ok(QTensor::new(storage, (ids.len(), n_columns))?.dequantize(&Device::Cpu)?)
@@ -424,10 +376,7 @@ impl Header<'_> {
         }
         let version = self.u32("version")?;
         if !(2..=3).contains(&version) {
-            return Err(self.refuse(
-                "version",
-                format!("{version} is not supported, 2 and 3 are"),
-            ));
+            return Err(self.refuse("version", format!("{version} is not supported, 2 and 3 are")));
         }
         let n_tensors = self.count("tensor count", MAX_TENSORS)?;
         let n_metadata = self.count("metadata count", MAX_METADATA)?;
@@ -458,10 +407,7 @@ impl Header<'_> {
             Some(_) => 0,
         };
         if !alignment.is_power_of_two() || !(8..=MAX_ALIGNMENT).contains(&alignment) {
-            return Err(self.refuse(
-                KEY,
-                format!("it is not a power of two from 8 to {MAX_ALIGNMENT}"),
-            ));
+            return Err(self.refuse(KEY, format!("it is not a power of two from 8 to {MAX_ALIGNMENT}")));
         }
         Ok(alignment)
     }
@@ -488,9 +434,7 @@ impl Header<'_> {
                 return Err(self.refuse(name, "the tensor reaches beyond the end of the file"));
             }
             // Without overlaps the sum fits too, and loading takes no more memory than the file has bytes.
-            n_left = n_left
-                .checked_sub(info.n_bytes as u64)
-                .ok_or_else(|| self.refuse(name, "the tensors overlap"))?;
+            n_left = n_left.checked_sub(info.n_bytes as u64).ok_or_else(|| self.refuse(name, "the tensors overlap"))?;
         }
         Ok(tensors)
     }
@@ -508,29 +452,19 @@ impl Header<'_> {
         shape.reverse();
         let type_code = self.u32(name)?;
         let Some(dtype) = ggml_type(type_code) else {
-            return Err(self.refuse(
-                name,
-                format!("the tensor type {type_code} is not supported"),
-            ));
+            return Err(self.refuse(name, format!("the tensor type {type_code} is not supported")));
         };
         let n_bytes = shape
             .iter()
             .try_fold(1usize, |product, n| product.checked_mul(*n))
             .filter(|n_elements| *n_elements > 0 && n_row.is_multiple_of(dtype.block_size()))
             .and_then(|n_elements| (n_elements / dtype.block_size()).checked_mul(dtype.type_size()))
-            .ok_or_else(|| {
-                self.refuse(name, format!("the shape {shape:?} does not fit {dtype:?}"))
-            })?;
+            .ok_or_else(|| self.refuse(name, format!("the shape {shape:?} does not fit {dtype:?}")))?;
         let start = self.u64(name)?;
         if !start.is_multiple_of(alignment) {
             return Err(self.refuse(name, format!("its offset is not a multiple of {alignment}")));
         }
-        Ok(TensorInfo {
-            dtype,
-            shape,
-            start,
-            n_bytes,
-        })
+        Ok(TensorInfo { dtype, shape, start, n_bytes })
     }
 
     fn value(&mut self, key: &str) -> Result<Value, GgufError> {
@@ -568,14 +502,8 @@ impl Header<'_> {
         };
         let n_left = self.n_bytes - self.position;
         let n_elements = self.u64(key)?;
-        if n_elements
-            .checked_mul(n_element_bytes)
-            .is_none_or(|needed| needed > n_left)
-        {
-            return Err(self.refuse(
-                key,
-                format!("an array of {n_elements} reaches beyond the end of the file"),
-            ));
+        if n_elements.checked_mul(n_element_bytes).is_none_or(|needed| needed > n_left) {
+            return Err(self.refuse(key, format!("an array of {n_elements} reaches beyond the end of the file")));
         }
         match (key, type_code) {
             (TOKENS | MERGES, 8) => {
@@ -641,12 +569,7 @@ impl Header<'_> {
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), GgufError> {
         self.position += bytes.len() as u64;
         let path = self.path;
-        self.reader
-            .read_exact(bytes)
-            .map_err(|source| GgufError::Read {
-                path: path.into(),
-                source,
-            })
+        self.reader.read_exact(bytes).map_err(|source| GgufError::Read { path: path.into(), source })
     }
 
     fn skip(&mut self, field: &str, n_bytes: u64) -> Result<(), GgufError> {
@@ -654,21 +577,13 @@ impl Header<'_> {
         self.position += n_bytes;
         let path = self.path;
         // No overflow: `check_left` bounds it by the size of a file, which is an i64 itself.
-        self.reader
-            .seek_relative(n_bytes as i64)
-            .map_err(|source| GgufError::Read {
-                path: path.into(),
-                source,
-            })
+        self.reader.seek_relative(n_bytes as i64).map_err(|source| GgufError::Read { path: path.into(), source })
     }
 
     fn check_left(&self, field: &str, n_bytes: u64) -> Result<(), GgufError> {
         let n_left = self.n_bytes - self.position;
         if n_bytes > n_left {
-            let problem = format!(
-                "{n_bytes} bytes are needed at byte {}, and {n_left} are left",
-                self.position
-            );
+            let problem = format!("{n_bytes} bytes are needed at byte {}, and {n_left} are left", self.position);
             return Err(self.refuse(field, problem));
         }
         Ok(())
@@ -705,39 +620,22 @@ fn config(path: &Path, metadata: &Metadata, tensors: &Tensors) -> Result<Config,
         Some(Value::Text(name)) if name == "qwen2" => (Family::Qwen2, "qwen2"),
         Some(Value::Text(name)) if name == "qwen3" => (Family::Qwen3, "qwen3"),
         Some(Value::Text(name)) => {
-            return Err(GgufError::Architecture {
-                path: path.into(),
-                found: name.clone(),
-            });
+            return Err(GgufError::Architecture { path: path.into(), found: name.clone() });
         }
         _ => return Err(refuse(path, "general.architecture", "it is missing")),
     };
     let value = |name: &str| metadata.get(&format!("{prefix}.{name}"));
     let whole = |name: &str, max: u64| match value(name) {
         Some(Value::Integer(n)) if (1..=i128::from(max)).contains(n) => Ok(*n as usize),
-        Some(Value::Integer(n)) => Err(refuse(
-            path,
-            format!("{prefix}.{name}"),
-            format!("{n} is not from 1 to {max}"),
-        )),
-        _ => Err(refuse(
-            path,
-            format!("{prefix}.{name}"),
-            "a whole number is missing here",
-        )),
+        Some(Value::Integer(n)) => Err(refuse(path, format!("{prefix}.{name}"), format!("{n} is not from 1 to {max}"))),
+        _ => Err(refuse(path, format!("{prefix}.{name}"), "a whole number is missing here")),
     };
     let real = |name: &str, min: f64, max: f64| match value(name) {
         Some(Value::Float(x)) if (min..=max).contains(x) => Ok(*x),
-        Some(Value::Float(x)) => Err(refuse(
-            path,
-            format!("{prefix}.{name}"),
-            format!("{x} is not from {min} to {max}"),
-        )),
-        _ => Err(refuse(
-            path,
-            format!("{prefix}.{name}"),
-            "a number is missing here",
-        )),
+        Some(Value::Float(x)) => {
+            Err(refuse(path, format!("{prefix}.{name}"), format!("{x} is not from {min} to {max}")))
+        }
+        _ => Err(refuse(path, format!("{prefix}.{name}"), "a number is missing here")),
     };
 
     let n_hidden = whole("embedding_length", MAX_WIDTH)?;
@@ -745,11 +643,7 @@ fn config(path: &Path, metadata: &Metadata, tensors: &Tensors) -> Result<Config,
     let n_kv_heads = whole("attention.head_count_kv", MAX_HEADS)?;
     if !n_heads.is_multiple_of(n_kv_heads) {
         let problem = format!("{n_kv_heads} does not divide the {n_heads} query heads");
-        return Err(refuse(
-            path,
-            format!("{prefix}.attention.head_count_kv"),
-            problem,
-        ));
+        return Err(refuse(path, format!("{prefix}.attention.head_count_kv"), problem));
     }
     let head_dim = match (value("attention.key_length"), family) {
         (Some(_), _) | (None, Family::Qwen3) => whole("attention.key_length", MAX_HEAD_DIM)?,
@@ -757,11 +651,7 @@ fn config(path: &Path, metadata: &Metadata, tensors: &Tensors) -> Result<Config,
     };
     if head_dim < 2 || !head_dim.is_multiple_of(2) || head_dim as u64 > MAX_HEAD_DIM {
         let problem = format!("a head of width {head_dim} cannot be rotated");
-        return Err(refuse(
-            path,
-            format!("{prefix}.attention.key_length"),
-            problem,
-        ));
+        return Err(refuse(path, format!("{prefix}.attention.key_length"), problem));
     }
     if let Some(Value::Text(scaling)) = value("rope.scaling.type")
         && scaling != "none"
@@ -785,32 +675,19 @@ fn config(path: &Path, metadata: &Metadata, tensors: &Tensors) -> Result<Config,
 }
 
 /// The size of the vocabulary, on which the list of tokens and the embedding must agree.
-fn vocabulary(
-    path: &Path,
-    metadata: &Metadata,
-    tensors: &Tensors,
-    n_hidden: usize,
-) -> Result<usize, GgufError> {
+fn vocabulary(path: &Path, metadata: &Metadata, tensors: &Tensors, n_hidden: usize) -> Result<usize, GgufError> {
     const EMBEDDING: &str = "token_embd.weight";
     let Some(Value::Texts(tokens)) = metadata.get(TOKENS) else {
         return Err(refuse(path, TOKENS, "an array of texts is missing here"));
     };
     let n_vocabulary = tokens.len();
     if !(1..=MAX_VOCABULARY).contains(&n_vocabulary) {
-        return Err(refuse(
-            path,
-            TOKENS,
-            format!("{n_vocabulary} is not from 1 to {MAX_VOCABULARY}"),
-        ));
+        return Err(refuse(path, TOKENS, format!("{n_vocabulary} is not from 1 to {MAX_VOCABULARY}")));
     }
     match tensors.get(EMBEDDING) {
         None => Err(refuse(path, EMBEDDING, "the tensor is missing")),
         Some(info) if info.shape != [n_vocabulary, n_hidden] => {
-            let problem = format!(
-                "its shape is {:?}, and not {:?}",
-                info.shape,
-                [n_vocabulary, n_hidden]
-            );
+            let problem = format!("its shape is {:?}, and not {:?}", info.shape, [n_vocabulary, n_hidden]);
             Err(refuse(path, EMBEDDING, problem))
         }
         Some(_) => Ok(n_vocabulary),

@@ -42,12 +42,7 @@ impl KvStore {
     pub(super) fn new(folder: KvFolder, weights_sha256: &str) -> Result<KvStore> {
         let arithmetic = Arithmetic::active()?.name();
         let origin = [env!("PRECIS_ARITHMETIC"), arithmetic, weights_sha256].join("\n");
-        Ok(KvStore {
-            folder,
-            origin: Sha256::new_with_prefix(origin),
-            may_write: true,
-            problem: None,
-        })
+        Ok(KvStore { folder, origin: Sha256::new_with_prefix(origin), may_write: true, problem: None })
     }
 
     /// A cache that holds `ids` and nothing else, made of the `empty` one; `None` where they are not kept. A damaged
@@ -60,10 +55,10 @@ impl KvStore {
             Err(error) => {
                 let removed = fs::remove_file(&path);
                 self.may_write &= removed.is_ok();
-                self.remember(error.context(format!(
-                    "instructions kept in `{}` are not usable and are read anew",
-                    path.display()
-                )));
+                self.remember(
+                    error
+                        .context(format!("instructions kept in `{}` are not usable and are read anew", path.display())),
+                );
                 None
             }
         }
@@ -75,10 +70,7 @@ impl KvStore {
             && let Err(error) = self.write(ids, cache)
         {
             self.may_write = false;
-            self.remember(error.context(format!(
-                "failed to keep instructions in `{}`",
-                self.folder.path.display()
-            )));
+            self.remember(error.context(format!("failed to keep instructions in `{}`", self.folder.path.display())));
         }
     }
 
@@ -121,10 +113,7 @@ impl KvStore {
     fn make_room(&self, new: &NamedTempFile) -> Result<()> {
         let mut n_bytes = new.as_file().metadata()?.len();
         let max_bytes = self.folder.max_bytes;
-        ensure!(
-            n_bytes <= max_bytes,
-            "{n_bytes} bytes are more than the {max_bytes} allowed"
-        );
+        ensure!(n_bytes <= max_bytes, "{n_bytes} bytes are more than the {max_bytes} allowed");
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder.path)? {
             let path = entry?.path();
@@ -165,10 +154,7 @@ fn read(path: &Path, n_tokens: usize, empty: &mut Cache) -> Result<bool> {
     })?;
     let mut expected = Vec::new();
     (&file).take(64).read_to_end(&mut expected)?;
-    ensure!(
-        expected == digest.finalize().as_slice(),
-        "its digest is another one"
-    );
+    ensure!(expected == digest.finalize().as_slice(), "its digest is another one");
     // Where that is not allowed, a file counts as used when it was written.
     let _ = file.set_modified(SystemTime::now());
     Ok(true)

@@ -31,11 +31,7 @@ const LONGEST_PAUSE: usize = 32;
 
 impl Default for Lookup {
     fn default() -> Self {
-        Lookup {
-            n_most: FIRST,
-            n_paused: 0,
-            n_failed: 0,
-        }
+        Lookup { n_most: FIRST, n_paused: 0, n_failed: 0 }
     }
 }
 
@@ -77,10 +73,7 @@ fn behind_match(ids: &[u32]) -> &[u32] {
     let mut best = (SHORTEST_MATCH - 1, ids.len());
     for end in (1..ids.len()).rev() {
         let pairs = ids[..end].iter().rev().zip(ids.iter().rev());
-        let n_same = pairs
-            .take(LONGEST_MATCH)
-            .take_while(|(a, b)| a == b)
-            .count();
+        let n_same = pairs.take(LONGEST_MATCH).take_while(|(a, b)| a == b).count();
         if n_same > best.0 {
             best = (n_same, end);
         }

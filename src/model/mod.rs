@@ -164,10 +164,7 @@ pub struct Scripted<F> {
 impl<F: FnMut(&Prompt) -> String> Scripted<F> {
     /// A double that answers each prompt with what `answer` returns.
     pub fn new(answer: F) -> Self {
-        let identity = Identity {
-            name: "scripted".into(),
-            sha256: "0".repeat(64),
-        };
+        let identity = Identity { name: "scripted".into(), sha256: "0".repeat(64) };
         Scripted { identity, answer }
     }
 }
@@ -204,11 +201,7 @@ impl<F: FnMut(&Prompt) -> String> LanguageModel for Scripted<F> {
                 completion_tokens: words(&text),
                 ..Usage::default()
             };
-            Completion {
-                text,
-                stop: Stop::EndOfTurn,
-                usage,
-            }
+            Completion { text, stop: Stop::EndOfTurn, usage }
         };
         Ok(prompts.iter().map(complete_one).collect())
     }

@@ -81,28 +81,16 @@ impl Qwen {
         let mut weights = Weights { gguf, device };
         let embedding = match weights.gguf.has("output.weight") {
             true => Embedding::Apart {
-                input: weights
-                    .gguf
-                    .rows("token_embd.weight", &[n_vocabulary, n_hidden])?,
+                input: weights.gguf.rows("token_embd.weight", &[n_vocabulary, n_hidden])?,
                 output: weights.linear("output", n_vocabulary, n_hidden, false)?,
             },
-            false => {
-                Embedding::Tied(weights.linear("token_embd", n_vocabulary, n_hidden, false)?)
-            }
+            false => Embedding::Tied(weights.linear("token_embd", n_vocabulary, n_hidden, false)?),
         };
         let final_norm = weights.vector("output_norm.weight", n_hidden)?;
         let layers = (0..config.n_layers).map(|idx| Layer::load(&mut weights, &config, idx));
         let layers = layers.collect::<Result<_>>()?;
         let rope = Rope::new(&config, max_len, device)?;
-        Ok(Qwen {
-            config,
-            max_len,
-            device: device.clone(),
-            embedding,
-            layers,
-            final_norm,
-            rope,
-        })
+        Ok(Qwen { config, max_len, device: device.clone(), embedding, layers, final_norm, rope })
     }
 
     /// The model's settings.
@@ -117,21 +105,8 @@ impl Qwen {
 
     /// An empty cache for this model.
     pub fn cache(&self) -> Cache {
-        let Config {
-            n_layers,
-            n_kv_heads,
-            head_dim,
-            ..
-        } = self.config;
-        Cache::new(
-            CacheShape {
-                n_layers,
-                n_kv_heads,
-                head_dim,
-                max_len: self.max_len,
-            },
-            &self.device,
-        )
+        let Config { n_layers, n_kv_heads, head_dim, .. } = self.config;
+        Cache::new(CacheShape { n_layers, n_kv_heads, head_dim, max_len: self.max_len }, &self.device)
     }
 
     /// How many rows are few to all layers, see [`QLinear::few_rows`].
@@ -169,9 +144,7 @@ impl Qwen {
     /// As [`Qwen::forward`], with the logits after every one of `ids`, (ids, vocabulary): to verify, not to write.
     pub fn forward_all(&self, ids: &[u32], cache: &mut Cache, stop: &AtomicBool) -> Result<Tensor> {
         ensure!(!ids.is_empty(), "no token to read");
-        let chunks = ids
-            .chunks(CHUNK)
-            .map(|ids| self.step(&mut [Part { ids, cache }], stop));
+        let chunks = ids.chunks(CHUNK).map(|ids| self.step(&mut [Part { ids, cache }], stop));
         Ok(Tensor::cat(&chunks.collect::<Result<Vec<_>>>()?, 0)?)
     }
 
@@ -215,11 +188,7 @@ impl Qwen {
     /// [`NotFinite`]: a product with quantized weights rounds what is not a number to some number, so that the logits
     /// alone would not show it.
     fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        let normed = rms_norm(
-            &hidden.contiguous()?,
-            &self.final_norm,
-            self.config.rms_eps as f32,
-        )?;
+        let normed = rms_norm(&hidden.contiguous()?, &self.final_norm, self.config.rms_eps as f32)?;
         if !normed.sum_all()?.to_scalar::<f32>()?.is_finite() {
             return Err(NotFinite.into());
         }
@@ -241,12 +210,7 @@ impl Embedding {
 
 impl Layer {
     fn load(weights: &mut Weights<'_>, config: &Config, layer_idx: usize) -> Result<Layer> {
-        let Config {
-            n_hidden,
-            n_feed_forward,
-            head_dim,
-            ..
-        } = *config;
+        let Config { n_hidden, n_feed_forward, head_dim, .. } = *config;
         let n_query = config.n_heads * head_dim;
         let n_key = config.n_kv_heads * head_dim;
         let has_bias = config.family == Family::Qwen2;
@@ -273,15 +237,7 @@ impl Layer {
     }
 
     fn linears(&self) -> [&QLinear; 7] {
-        [
-            &self.query,
-            &self.key,
-            &self.value,
-            &self.attention_output,
-            &self.gate,
-            &self.up,
-            &self.down,
-        ]
+        [&self.query, &self.key, &self.value, &self.attention_output, &self.gate, &self.up, &self.down]
     }
 
     /// Grouped-query attention: (tokens, hidden) -> (the last `n_out` tokens of each part, hidden).
@@ -294,12 +250,7 @@ impl Layer {
         rope: &Rope,
         config: &Config,
     ) -> Result<Tensor> {
-        let Config {
-            n_heads,
-            n_kv_heads,
-            head_dim,
-            ..
-        } = *config;
+        let Config { n_heads, n_kv_heads, head_dim, .. } = *config;
         let n_new = x.dim(0)?;
         let by_head = |x: Tensor, n: usize, norm: Option<&Tensor>| -> Result<Tensor> {
             let x = x.reshape((n_new, n, head_dim))?;
@@ -308,11 +259,7 @@ impl Layer {
                 None => Ok(x),
             }
         };
-        let (query_norm, key_norm) = self
-            .head_norms
-            .as_ref()
-            .map(|(query, key)| (query, key))
-            .unzip();
+        let (query_norm, key_norm) = self.head_norms.as_ref().map(|(query, key)| (query, key)).unzip();
         let [query, key, value] = QLinear::forward_many([&self.query, &self.key, &self.value], x)?;
         let query = rope.rotate(&by_head(query, n_heads, query_norm)?)?; // (tokens, head, head_dim)
         let key = rope.rotate(&by_head(key, n_kv_heads, key_norm)?)?; // (tokens, kv_head, head_dim)
@@ -344,15 +291,10 @@ impl Rope {
         let frequency = |pair: usize| config.rope_base.powf(-(pair as f64) / half as f64);
         let frequencies: Vec<f64> = (0..half).map(frequency).collect();
         let table = |function: fn(f64) -> f64| {
-            let angles = (0..max_len)
-                .flat_map(|position| frequencies.iter().map(move |f| position as f64 * f));
-            Tensor::from_iter(angles.map(|angle| function(angle) as f32), device)?
-                .reshape((max_len, half))
+            let angles = (0..max_len).flat_map(|position| frequencies.iter().map(move |f| position as f64 * f));
+            Tensor::from_iter(angles.map(|angle| function(angle) as f32), device)?.reshape((max_len, half))
         };
-        Ok(Rope {
-            cos: table(f64::cos)?,
-            sin: table(f64::sin)?,
-        })
+        Ok(Rope { cos: table(f64::cos)?, sin: table(f64::sin)? })
     }
 
     /// The rows of the positions of all new tokens.
@@ -361,10 +303,7 @@ impl Rope {
             let rows = |part: &Part<'_>| table.narrow(0, part.cache.len(), part.ids.len());
             Tensor::cat(&parts.iter().map(rows).collect::<Result<Vec<_>, _>>()?, 0)
         };
-        Ok(Rope {
-            cos: rows(&self.cos)?,
-            sin: rows(&self.sin)?,
-        })
+        Ok(Rope { cos: rows(&self.cos)?, sin: rows(&self.sin)? })
     }
 
     /// Rotates each head, (n, head, head_dim), by its position.
@@ -389,13 +328,7 @@ struct Weights<'a> {
 
 impl Weights<'_> {
     /// `NAME.weight`, (n_outputs, n_inputs), with `NAME.bias`, (n_outputs), if there is to be one.
-    fn linear(
-        &mut self,
-        name: &str,
-        n_outputs: usize,
-        n_inputs: usize,
-        has_bias: bool,
-    ) -> Result<QLinear> {
+    fn linear(&mut self, name: &str, n_outputs: usize, n_inputs: usize, has_bias: bool) -> Result<QLinear> {
         let weight = format!("{name}.weight");
         let bias = match has_bias {
             true => Some(self.vector(&format!("{name}.bias"), n_outputs)?),
@@ -405,11 +338,7 @@ impl Weights<'_> {
             let (file, bytes, dtype) = self.gguf.mapped(&weight, &[n_outputs, n_inputs])?;
             return QLinear::mapped(file, bytes, dtype, (n_outputs, n_inputs), bias);
         }
-        QLinear::new(
-            self.gguf
-                .tensor(&weight, &[n_outputs, n_inputs], self.device)?,
-            bias,
-        )
+        QLinear::new(self.gguf.tensor(&weight, &[n_outputs, n_inputs], self.device)?, bias)
     }
 
     /// A small tensor, dequantized: (n), f32.

@@ -20,11 +20,7 @@ impl Sampler {
             Sampling::Greedy => 0,
             Sampling::Seeded { seed, .. } => seed,
         };
-        Sampler {
-            sampling,
-            random: Random(seed),
-            penalty,
-        }
+        Sampler { sampling, random: Random(seed), penalty }
     }
 
     /// Chooses among the ids below `n_plain`, or those of them in `only`, and the `ends`; all others are never chosen.
@@ -44,9 +40,7 @@ impl Sampler {
         let logit_of = |id: u32| others.get((id as usize).checked_sub(n_plain)?);
         let ends = ends.iter().filter_map(|id| Some((*id, *logit_of(*id)?)));
         let ends: Vec<(u32, f32)> = ends.collect();
-        if plain.is_empty() && ends.is_empty()
-            || !is_finite(plain)
-            || ends.iter().any(|(_, logit)| !logit.is_finite())
+        if plain.is_empty() && ends.is_empty() || !is_finite(plain) || ends.iter().any(|(_, logit)| !logit.is_finite())
         {
             return Err(NotFinite.into());
         }
@@ -67,9 +61,9 @@ impl Sampler {
         }
         Ok(match self.sampling {
             Sampling::Greedy => most_probable(candidates.into_iter()),
-            Sampling::Seeded {
-                temperature, top_p, ..
-            } => draw(candidates, temperature, top_p, self.random.next_unit()),
+            Sampling::Seeded { temperature, top_p, .. } => {
+                draw(candidates, temperature, top_p, self.random.next_unit())
+            }
         })
     }
 }
@@ -85,31 +79,17 @@ pub fn shares(logits: &[f32], ids: &[u32]) -> Result<Vec<f64>> {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weight = |logit: f32| f64::from(logit - max).exp();
     let total: f64 = logits.iter().copied().map(weight).sum();
-    Ok(ids
-        .iter()
-        .map(|id| logits.get(*id as usize).copied().map_or(0.0, weight) / total)
-        .collect())
+    Ok(ids.iter().map(|id| logits.get(*id as usize).copied().map_or(0.0, weight) / total).collect())
 }
 
 /// The repetition penalty of CTRL, <https://arxiv.org/abs/1909.05858>, section 4.1; plain tokens only, so that the
 /// end of the turn never gets less likely.
 fn penalize(candidates: &mut [(u32, f32)], written: &[u32], n_plain: usize, penalty: f32) {
-    let mut seen: Vec<u32> = written
-        .iter()
-        .copied()
-        .filter(|id| (*id as usize) < n_plain)
-        .collect();
+    let mut seen: Vec<u32> = written.iter().copied().filter(|id| (*id as usize) < n_plain).collect();
     seen.sort_unstable();
     seen.dedup();
-    for (_, logit) in candidates
-        .iter_mut()
-        .filter(|(id, _)| seen.binary_search(id).is_ok())
-    {
-        *logit = if *logit > 0.0 {
-            *logit / penalty
-        } else {
-            *logit * penalty
-        };
+    for (_, logit) in candidates.iter_mut().filter(|(id, _)| seen.binary_search(id).is_ok()) {
+        *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
     }
 }
 
@@ -182,12 +162,7 @@ impl Random {
 /// ids that stands there at least three times in a row and for at least [`SHORTEST_LOOP`] ids.
 pub fn loop_start(ids: &[u32]) -> Option<usize> {
     (1..=LONGEST_ROUND.min(ids.len() / 3)).find_map(|n_round| {
-        let n_same = ids
-            .iter()
-            .rev()
-            .zip(ids.iter().rev().skip(n_round))
-            .take_while(|(a, b)| a == b)
-            .count();
+        let n_same = ids.iter().rev().zip(ids.iter().rev().skip(n_round)).take_while(|(a, b)| a == b).count();
         let n_loop = n_same + n_round;
         (n_same >= 2 * n_round && n_loop >= SHORTEST_LOOP).then(|| ids.len() - n_same)
     })
@@ -202,20 +177,14 @@ pub const SHORTEST_LOOP: usize = 24;
 mod tests {
     use super::*;
 
-    const SEEDED: Sampling = Sampling::Seeded {
-        temperature: 1.0,
-        top_p: 0.9,
-        seed: 5,
-    };
+    const SEEDED: Sampling = Sampling::Seeded { temperature: 1.0, top_p: 0.9, seed: 5 };
 
     #[test]
     fn only_plain_tokens_and_ends_are_chosen() {
         // Two plain tokens, a control token with the highest logit, and an end.
         let check = |logits: [f32; 4], expected: u32| {
             for sampling in [Sampling::Greedy, SEEDED] {
-                let id = Sampler::new(sampling, 1.0)
-                    .choose(&logits, 2, None, &[3], &[])
-                    .unwrap();
+                let id = Sampler::new(sampling, 1.0).choose(&logits, 2, None, &[3], &[]).unwrap();
                 assert_eq!(id, expected, "{logits:?}");
             }
         };
@@ -241,22 +210,14 @@ mod tests {
             let choice = Sampler::new(Sampling::Greedy, 1.0).choose(&[0.0, bad], 2, None, &[], &[]);
             assert!(choice.unwrap_err().is::<NotFinite>());
         }
-        assert!(
-            Sampler::new(Sampling::Greedy, 1.0)
-                .choose(&[], 2, None, &[1], &[])
-                .is_err()
-        );
+        assert!(Sampler::new(Sampling::Greedy, 1.0).choose(&[], 2, None, &[1], &[]).is_err());
     }
 
     #[test]
     fn draws_follow_the_probabilities_within_top_p() {
         // Probabilities of 0.6, 0.3 and 0.1; the last lies beyond 0.85 of the whole.
         let logits = [0.6f32.ln(), 0.1f32.ln(), 0.3f32.ln()];
-        let sampling = Sampling::Seeded {
-            temperature: 1.0,
-            top_p: 0.85,
-            seed: 1,
-        };
+        let sampling = Sampling::Seeded { temperature: 1.0, top_p: 0.85, seed: 1 };
         let mut sampler = Sampler::new(sampling, 1.0);
         let mut n_chosen = [0; 3];
         for _ in 0..3_000 {
@@ -268,11 +229,7 @@ mod tests {
 
     #[test]
     fn a_penalty_makes_written_tokens_give_way() {
-        let choose = |penalty| {
-            Sampler::new(Sampling::Greedy, penalty)
-                .choose(&[2.0, 1.9], 2, None, &[], &[0])
-                .unwrap()
-        };
+        let choose = |penalty| Sampler::new(Sampling::Greedy, penalty).choose(&[2.0, 1.9], 2, None, &[], &[0]).unwrap();
         assert_eq!((choose(1.0), choose(1.3)), (0, 1));
     }
 
@@ -280,11 +237,7 @@ mod tests {
     fn loops_are_found_where_they_begin() {
         let round: Vec<u32> = (10..20).collect();
         let check = |before: &[u32], round: &[u32], n_rounds: usize, expected: Option<usize>| {
-            let ids: Vec<u32> = before
-                .iter()
-                .copied()
-                .chain(round.repeat(n_rounds))
-                .collect();
+            let ids: Vec<u32> = before.iter().copied().chain(round.repeat(n_rounds)).collect();
             assert_eq!(loop_start(&ids), expected, "{n_rounds} rounds of {round:?}");
         };
         check(&[1, 2, 3], &round, 3, Some(13));

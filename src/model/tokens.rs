@@ -67,32 +67,16 @@ impl Tokens {
         let strings = gguf.tokens()?;
         let plain: Vec<&str> = strings.iter().take(first_control as usize).collect();
         let encoder = encoder(gguf, &plain)?;
-        let pieces =
-            Pieces::new(&plain).map_err(|problem| gguf.refuse("tokenizer.ggml.tokens", problem))?;
+        let pieces = Pieces::new(&plain).map_err(|problem| gguf.refuse("tokenizer.ggml.tokens", problem))?;
         let control = |name: &str| {
-            let id = strings
-                .iter()
-                .skip(first_control as usize)
-                .position(|token| token == name);
+            let id = strings.iter().skip(first_control as usize).position(|token| token == name);
             id.map(|id| id as u32 + first_control)
         };
         let frame = Frame::new(gguf.config().family, &encoder, control)?;
-        let mut ends: Vec<u32> = ["<|im_end|>", "<|endoftext|>"]
-            .into_iter()
-            .filter_map(control)
-            .collect();
+        let mut ends: Vec<u32> = ["<|im_end|>", "<|endoftext|>"].into_iter().filter_map(control).collect();
         // A file may name an end of its own, but never a token that text is made of.
-        ends.extend(
-            gguf.token_id("tokenizer.ggml.eos_token_id")
-                .filter(|id| *id >= first_control),
-        );
-        Ok(Tokens {
-            encoder,
-            pieces,
-            first_control,
-            frame,
-            ends,
-        })
+        ends.extend(gguf.token_id("tokenizer.ggml.eos_token_id").filter(|id| *id >= first_control));
+        Ok(Tokens { encoder, pieces, first_control, frame, ends })
     }
 
     /// The ids of content: plain tokens, whatever the text spells.
@@ -144,10 +128,7 @@ impl Tokens {
     /// The prompt within its chat frame. An empty system turn is left out.
     pub fn frame(&self, prompt: &Prompt) -> Result<Vec<u32>> {
         let mut ids = Vec::new();
-        let turns = [
-            (&self.frame.system, &prompt.system),
-            (&self.frame.user, &prompt.user),
-        ];
+        let turns = [(&self.frame.system, &prompt.system), (&self.frame.user, &prompt.user)];
         for (opening, content) in turns {
             if content.is_empty() && std::ptr::eq(opening, &self.frame.system) {
                 continue;
@@ -164,26 +145,17 @@ impl Tokens {
     /// How many ids of a framed prompt are its system turn, 0 without one. Content cannot end it: that takes control
     /// tokens.
     pub fn n_system(&self, framed: &[u32]) -> usize {
-        let Frame {
-            system, turn_end, ..
-        } = &self.frame;
+        let Frame { system, turn_end, .. } = &self.frame;
         let mut places = framed.windows(turn_end.len());
         match framed.starts_with(system) {
-            true => places
-                .position(|ids| ids == turn_end)
-                .map_or(0, |end| end + turn_end.len()),
+            true => places.position(|ids| ids == turn_end).map_or(0, |end| end + turn_end.len()),
             false => 0,
         }
     }
 
     /// How many tokens the frame itself takes, a system turn included.
     pub fn n_frame(&self) -> usize {
-        let Frame {
-            system,
-            user,
-            assistant,
-            turn_end,
-        } = &self.frame;
+        let Frame { system, user, assistant, turn_end } = &self.frame;
         system.len() + user.len() + assistant.len() + 2 * turn_end.len()
     }
 
@@ -265,14 +237,11 @@ impl Stream {
 
 impl Pieces {
     fn new(plain: &[&str]) -> Result<Pieces, String> {
-        let mut pieces = Pieces {
-            bytes: Vec::new(),
-            ends: Vec::with_capacity(plain.len()),
-        };
+        let mut pieces = Pieces { bytes: Vec::new(), ends: Vec::with_capacity(plain.len()) };
         for (id, token) in plain.iter().enumerate() {
             for character in token.chars() {
-                let byte = byte_of(character)
-                    .ok_or_else(|| format!("token {id} has a character that stands for no byte"))?;
+                let byte =
+                    byte_of(character).ok_or_else(|| format!("token {id} has a character that stands for no byte"))?;
                 pieces.bytes.push(byte);
             }
             let end = u32::try_from(pieces.bytes.len()).map_err(|_| "the tokens are too long")?;
@@ -292,14 +261,8 @@ impl Pieces {
 }
 
 impl Frame {
-    fn new(
-        family: Family,
-        encoder: &tokenizers::Tokenizer,
-        control: impl Fn(&str) -> Option<u32>,
-    ) -> Result<Frame> {
-        let named = |name: &str| {
-            control(name).with_context(|| format!("the vocabulary has no control token `{name}`"))
-        };
+    fn new(family: Family, encoder: &tokenizers::Tokenizer, control: impl Fn(&str) -> Option<u32>) -> Result<Frame> {
+        let named = |name: &str| control(name).with_context(|| format!("the vocabulary has no control token `{name}`"));
         let (start, end) = (named("<|im_start|>")?, named("<|im_end|>")?);
         let opening = |role: &str| -> Result<Vec<u32>> {
             let mut ids = vec![start];
@@ -318,21 +281,13 @@ impl Frame {
         }
         let mut turn_end = vec![end];
         turn_end.extend(encode(encoder, "\n")?);
-        Ok(Frame {
-            system: opening("system")?,
-            user: opening("user")?,
-            assistant,
-            turn_end,
-        })
+        Ok(Frame { system: opening("system")?, user: opening("user")?, assistant, turn_end })
     }
 }
 
 /// Refuses files whose text is not split the way that the encoder here splits it.
 fn check_kind(gguf: &Gguf) -> Result<()> {
-    let expected = [
-        ("tokenizer.ggml.model", "gpt2", None),
-        ("tokenizer.ggml.pre", "qwen2", Some("default")),
-    ];
+    let expected = [("tokenizer.ggml.model", "gpt2", None), ("tokenizer.ggml.pre", "qwen2", Some("default"))];
     for (key, name, other) in expected {
         match gguf.text(key) {
             Some(found) if found == name || Some(found) == other => (),
@@ -350,18 +305,11 @@ fn check_kind(gguf: &Gguf) -> Result<()> {
 /// Byte-level BPE over the plain tokens alone.
 fn encoder(gguf: &Gguf, plain: &[&str]) -> Result<tokenizers::Tokenizer> {
     const MERGES: &str = "tokenizer.ggml.merges";
-    let vocabulary: Vocab = plain
-        .iter()
-        .enumerate()
-        .map(|(id, token)| ((*token).to_owned(), id as u32))
-        .collect();
+    let vocabulary: Vocab = plain.iter().enumerate().map(|(id, token)| ((*token).to_owned(), id as u32)).collect();
     for byte in 0..=u8::MAX {
         let character = character_of(byte).to_string();
         if !vocabulary.contains_key(&character) {
-            bail!(gguf.refuse(
-                "tokenizer.ggml.tokens",
-                format!("no token for the byte {byte}")
-            ));
+            bail!(gguf.refuse("tokenizer.ggml.tokens", format!("no token for the byte {byte}")));
         }
     }
     let max_bytes = plain.iter().map(|token| token.len()).max().unwrap_or(0);
@@ -372,41 +320,27 @@ fn encoder(gguf: &Gguf, plain: &[&str]) -> Result<tokenizers::Tokenizer> {
         };
         // The library copies the pair into a buffer of the longest token's size, and panics beyond it.
         if left.len() + right.len() > max_bytes {
-            bail!(gguf.refuse(
-                MERGES,
-                format!("`{merge}` makes no token of the vocabulary")
-            ));
+            bail!(gguf.refuse(MERGES, format!("`{merge}` makes no token of the vocabulary")));
         }
         merges.push((left.to_owned(), right.to_owned()));
     }
     let model = BPE::builder().vocab_and_merges(vocabulary, merges).build();
     let model = model.map_err(|err| gguf.refuse(MERGES, err.to_string()))?;
 
-    let words = Split::new(
-        SplitPattern::Regex(WORDS.into()),
-        SplitDelimiterBehavior::Isolated,
-        false,
-    );
+    let words = Split::new(SplitPattern::Regex(WORDS.into()), SplitDelimiterBehavior::Isolated, false);
     let words = words.map_err(anyhow::Error::from_boxed)?;
     let bytes = ByteLevel::new(false, false, false);
     let mut encoder = tokenizers::Tokenizer::new(model);
-    encoder
-        .with_normalizer(Some(NFC))
-        .map_err(anyhow::Error::from_boxed)?;
+    encoder.with_normalizer(Some(NFC)).map_err(anyhow::Error::from_boxed)?;
     encoder.with_pre_tokenizer(Some(Sequence::new(vec![words.into(), bytes.into()])));
     Ok(encoder)
 }
 
 fn encode(encoder: &tokenizers::Tokenizer, text: &str) -> Result<Vec<u32>> {
-    let encoding = encoder
-        .encode_fast(text, false)
-        .map_err(anyhow::Error::from_boxed)?;
+    let encoding = encoder.encode_fast(text, false).map_err(anyhow::Error::from_boxed)?;
     let ids = encoding.get_ids();
     let n_plain = encoder.get_vocab_size(false) as u32;
-    ensure!(
-        ids.iter().all(|id| *id < n_plain),
-        "content was encoded into a control token"
-    );
+    ensure!(ids.iter().all(|id| *id < n_plain), "content was encoded into a control token");
     Ok(ids.to_vec())
 }
 
@@ -437,19 +371,11 @@ fn byte_of(character: char) -> Option<u8> {
 fn forms(word: &str) -> [String; 4] {
     let mut rest = word.chars();
     let (capital, small) = match rest.next() {
-        Some(first) => (
-            first.to_uppercase().to_string(),
-            first.to_lowercase().to_string(),
-        ),
+        Some(first) => (first.to_uppercase().to_string(), first.to_lowercase().to_string()),
         None => Default::default(),
     };
     let rest = rest.as_str();
-    [
-        format!("{capital}{rest}"),
-        format!(" {capital}{rest}"),
-        format!("{small}{rest}"),
-        format!(" {small}{rest}"),
-    ]
+    [format!("{capital}{rest}"), format!(" {capital}{rest}"), format!("{small}{rest}"), format!(" {small}{rest}")]
 }
 
 #[cfg(test)]
@@ -461,10 +387,7 @@ mod tests {
         for byte in 0..=u8::MAX {
             assert_eq!(byte_of(character_of(byte)), Some(byte));
         }
-        assert_eq!(
-            (character_of(b' '), character_of(b'\n'), character_of(b'a')),
-            ('Ġ', 'Ċ', 'a')
-        );
+        assert_eq!((character_of(b' '), character_of(b'\n'), character_of(b'a')), ('Ġ', 'Ċ', 'a'));
         assert_eq!(byte_of('中'), None);
     }
 

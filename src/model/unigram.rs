@@ -46,24 +46,14 @@ impl Unigram {
             starts.len()
         );
         ensure!(
-            starts.is_sorted()
-                && starts
-                    .last()
-                    .is_some_and(|end| *end as usize <= pieces.len()),
+            starts.is_sorted() && starts.last().is_some_and(|end| *end as usize <= pieces.len()),
             "the pieces of the vocabulary overlap"
         );
         let least = scores.iter().copied().fold(0.0, f32::min);
-        ensure!(
-            least.is_finite(),
-            "a piece of the vocabulary has no probability"
-        );
+        ensure!(least.is_finite(), "a piece of the vocabulary has no probability");
         let mut unigram = Unigram {
             table: vec![0; (scores.len() * 2).next_power_of_two()],
-            longest_piece: starts
-                .windows(2)
-                .map(|pair| (pair[1] - pair[0]) as usize)
-                .max()
-                .unwrap_or(0),
+            longest_piece: starts.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0),
             unknown_score: least - UNKNOWN_PENALTY,
             pieces,
             starts,
@@ -74,9 +64,7 @@ impl Unigram {
         for id in 1..unigram.scores.len() as u32 {
             if unigram.scores[id as usize] < 0.0 {
                 let hash = unigram.piece(id).iter().fold(HASH, hash);
-                let place = unigram
-                    .places(hash)
-                    .find(|place| unigram.table[*place] == 0);
+                let place = unigram.places(hash).find(|place| unigram.table[*place] == 0);
                 unigram.table[place.context("the table is twice as large")?] = id;
             }
         }
@@ -109,11 +97,7 @@ impl Unigram {
             id: u32,
             start: u32,
         }
-        let unreached = Way {
-            score: f32::NEG_INFINITY,
-            id: self.unknown,
-            start: 0,
-        };
+        let unreached = Way { score: f32::NEG_INFINITY, id: self.unknown, start: 0 };
         let mut ways = vec![unreached; word.len() + 1];
         ways[0].score = 0.0;
         let bytes = word.as_bytes();
@@ -121,11 +105,7 @@ impl Unigram {
             let score = ways[start].score;
             let mut reach = |end: usize, id, score| {
                 if score > ways[end].score {
-                    ways[end] = Way {
-                        score,
-                        id,
-                        start: start as u32,
-                    };
+                    ways[end] = Way { score, id, start: start as u32 };
                 }
             };
             let mut running = HASH;
@@ -137,11 +117,7 @@ impl Unigram {
                     reach(end, id, score + self.scores[id as usize]);
                 }
             }
-            reach(
-                start + first.len_utf8(),
-                self.unknown,
-                score + self.unknown_score,
-            );
+            reach(start + first.len_utf8(), self.unknown, score + self.unknown_score);
         }
         let first_id = ids.len();
         let mut end = word.len();
@@ -158,8 +134,7 @@ impl Unigram {
 
     fn find(&self, text: &[u8], hash: u64) -> Option<u32> {
         let ids = self.places(hash).map(|place| self.table[place]);
-        ids.take_while(|id| *id != 0)
-            .find(|id| self.piece(*id) == text)
+        ids.take_while(|id| *id != 0).find(|id| self.piece(*id) == text)
     }
 
     fn piece(&self, id: u32) -> &[u8] {
@@ -193,9 +168,7 @@ mod tests {
             starts.push(starts.last().unwrap() + piece.len() as u32);
         }
         let scores = pieces.iter().map(|(_, score)| *score).collect();
-        let normal = [('\n', " ".into()), ('Ａ', "a".into())]
-            .into_iter()
-            .collect();
+        let normal = [('\n', " ".into()), ('Ａ', "a".into())].into_iter().collect();
         Unigram::new(text.into(), starts, scores, 1, normal).unwrap()
     }
 

@@ -70,9 +70,7 @@ impl Writer {
             }
             false => self.only.as_deref(),
         };
-        let id = self
-            .sampler
-            .choose(logits, n_plain, only, ends, &self.ids)?;
+        let id = self.sampler.choose(logits, n_plain, only, ends, &self.ids)?;
         if tokens.is_end(id) {
             return Ok(Next::End(Stop::EndOfTurn));
         }
@@ -125,9 +123,7 @@ impl Writer {
 fn finished(text: &str, one_line: bool) -> String {
     let text = without_thought(text);
     match one_line {
-        true => first_line(text)
-            .unwrap_or(behind_blank_lines(text))
-            .to_owned(),
+        true => first_line(text).unwrap_or(behind_blank_lines(text)).to_owned(),
         false => text.to_owned(),
     }
 }
@@ -137,9 +133,7 @@ fn finished(text: &str, one_line: bool) -> String {
 fn without_thought(text: &str) -> &str {
     match text.trim_start().strip_prefix("<think>") {
         None => text,
-        Some(thought) => thought
-            .split_once("</think>")
-            .map_or("", |(_, after)| after.trim_start()),
+        Some(thought) => thought.split_once("</think>").map_or("", |(_, after)| after.trim_start()),
     }
 }
 
@@ -160,9 +154,8 @@ fn behind_blank_lines(text: &str) -> &str {
 fn whole_sentences(text: &str) -> &str {
     const ENDS: [char; 8] = ['.', '!', '?', '…', '。', '！', '？', '\n'];
     // A full stop with more of the word behind it, as in a decimal, ends nothing.
-    let is_end = |after: &str, end: char| {
-        !end.is_ascii_punctuation() || !after.starts_with(|next: char| next.is_alphanumeric())
-    };
+    let is_end =
+        |after: &str, end: char| !end.is_ascii_punctuation() || !after.starts_with(|next: char| next.is_alphanumeric());
     let end = text
         .char_indices()
         .rev()
@@ -178,8 +171,7 @@ mod tests {
 
     #[test]
     fn one_line_is_the_first_with_text() {
-        let check =
-            |text: &str, expected: &str| assert_eq!(finished(text, true), expected, "{text:?}");
+        let check = |text: &str, expected: &str| assert_eq!(finished(text, true), expected, "{text:?}");
         check("one\ntwo", "one");
         check("\n\r\n one \r\ntwo", " one ");
         check("  \n two\n", " two");
@@ -189,8 +181,7 @@ mod tests {
 
     #[test]
     fn a_spelled_thought_is_dropped() {
-        let check =
-            |text: &str, expected: &str| assert_eq!(finished(text, false), expected, "{text:?}");
+        let check = |text: &str, expected: &str| assert_eq!(finished(text, false), expected, "{text:?}");
         check("<think>hm\n\nso</think>\n\nYes.", "Yes.");
         check("\n<think>never ends", "");
         check("Tags such as <think> stay.", "Tags such as <think> stay.");
@@ -198,8 +189,7 @@ mod tests {
 
     #[test]
     fn a_broken_text_is_cut_at_its_last_whole_sentence() {
-        let check =
-            |text: &str, expected: &str| assert_eq!(whole_sentences(text), expected, "{text:?}");
+        let check = |text: &str, expected: &str| assert_eq!(whole_sentences(text), expected, "{text:?}");
         check("It sank. Nobody was", "It sank.");
         check("船沉了。沒有人", "船沉了。");
         check("It cost 1.4 million. It cost 1.4 m", "It cost 1.4 million.");

@@ -18,38 +18,25 @@ const SAMPLE: usize = 64 << 10;
 /// `bytes` as text. Malformed sequences become U+FFFD and are counted; binary, empty and oversized sources are refused.
 pub fn decode(bytes: &[u8], format: Format) -> Result<Decoded, Refusal> {
     if bytes.len() > MAX_BYTES {
-        return Err(Refusal::TooLarge {
-            bytes: bytes.len(),
-            limit: MAX_BYTES,
-        });
+        return Err(Refusal::TooLarge { bytes: bytes.len(), limit: MAX_BYTES });
     }
     if let Some(what) = signature(bytes) {
         return Err(Refusal::Binary { what });
     }
-    let encoding = charset(bytes, format).ok_or(Refusal::Binary {
-        what: "data with NUL bytes",
-    })?;
+    let encoding = charset(bytes, format).ok_or(Refusal::Binary { what: "data with NUL bytes" })?;
     let (text, _) = encoding.decode_with_bom_removal(bytes);
     // The author's own U+FFFD counts too: either way a reader meets a hole.
     let replaced = text.matches('\u{fffd}').count();
     let chars = text.chars().count();
-    let controls = text
-        .chars()
-        .filter(|&c| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}' | '\u{1b}'))
-        .count();
+    let controls =
+        text.chars().filter(|&c| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}' | '\u{1b}')).count();
     if (controls + replaced) * 10 > chars && controls + replaced > 4 {
-        return Err(Refusal::Binary {
-            what: "mostly control characters or bytes of no charset",
-        });
+        return Err(Refusal::Binary { what: "mostly control characters or bytes of no charset" });
     }
     if text.trim().is_empty() {
         return Err(Refusal::Empty);
     }
-    Ok(Decoded {
-        text: text.into_owned(),
-        encoding: encoding.name(),
-        replaced,
-    })
+    Ok(Decoded { text: text.into_owned(), encoding: encoding.name(), replaced })
 }
 
 /// What kind of binary file begins with these bytes.
@@ -77,10 +64,7 @@ fn signature(bytes: &[u8]) -> Option<&'static str> {
         (b"ID3", "an MP3 file"),
         (b"{\\rtf", "a rich text document"),
     ];
-    SIGNATURES
-        .iter()
-        .find(|(magic, _)| bytes.starts_with(magic))
-        .map(|&(_, what)| what)
+    SIGNATURES.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|&(_, what)| what)
 }
 
 /// The charset of `bytes`; none when NUL bytes say that it is no text.
@@ -119,14 +103,7 @@ fn nearly_utf8(bytes: &[u8]) -> bool {
 /// Which UTF-16 it is when every other byte of the ASCII characters is NUL; none when NULs stand elsewhere.
 fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(SAMPLE) & !1];
-    let nuls_at = |parity: usize| {
-        sample
-            .iter()
-            .skip(parity)
-            .step_by(2)
-            .filter(|&&b| b == 0)
-            .count()
-    };
+    let nuls_at = |parity: usize| sample.iter().skip(parity).step_by(2).filter(|&&b| b == 0).count();
     let (even, odd) = (nuls_at(0), nuls_at(1));
     let encoding = if odd > even * 20 {
         UTF_16LE
@@ -143,10 +120,7 @@ fn declared_charset(bytes: &[u8]) -> Option<&'static Encoding> {
     let head = bytes[..bytes.len().min(4096)].to_ascii_lowercase();
     let mut rest = &head[..];
     while let Some(at) = find(rest, b"<meta").or_else(|| find(rest, b"<?xml")) {
-        let tag_end = rest[at..]
-            .iter()
-            .position(|&b| b == b'>')
-            .map_or(rest.len(), |n| at + n);
+        let tag_end = rest[at..].iter().position(|&b| b == b'>').map_or(rest.len(), |n| at + n);
         let tag = &rest[at..tag_end];
         let value = find(tag, b"charset=").map(|n| &tag[n + 8..]);
         let value = value.or_else(|| find(tag, b"encoding=").map(|n| &tag[n + 9..]));
@@ -180,11 +154,7 @@ fn detect(sample: &[u8]) -> &'static Encoding {
     let guess = detector.guess(None, Utf8Detection::Deny);
 
     let (gb, big5) = (chinese_score(GB18030, sample), chinese_score(BIG5, sample));
-    let (best, score) = if gb >= big5 {
-        (GB18030, gb)
-    } else {
-        (BIG5, big5)
-    };
+    let (best, score) = if gb >= big5 { (GB18030, gb) } else { (BIG5, big5) };
     let is_chinese = [encoding_rs::GBK, GB18030, BIG5].contains(&guess);
     if score > 0.08 {
         return best;
@@ -234,10 +204,8 @@ fn errors(encoding: &'static Encoding, sample: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    const HANS: &str =
-        "临江镇今年修复了三座石桥,全部工程在九月底完成。镇长表示,资金来自省里和居民捐款。";
-    const HANT: &str =
-        "臨江鎮今年修復了三座石橋,全部工程在九月底完成。鎮長表示,資金來自省裡和居民捐款。";
+    const HANS: &str = "临江镇今年修复了三座石桥,全部工程在九月底完成。镇长表示,资金来自省里和居民捐款。";
+    const HANT: &str = "臨江鎮今年修復了三座石橋,全部工程在九月底完成。鎮長表示,資金來自省裡和居民捐款。";
 
     fn encoded(encoding: &'static Encoding, text: &str) -> Vec<u8> {
         let (bytes, _, lossy) = encoding.encode(text);
@@ -249,13 +217,7 @@ mod tests {
         mark.then_some(0xfeff)
             .into_iter()
             .chain(text.encode_utf16())
-            .flat_map(|u| {
-                if big_endian {
-                    u.to_be_bytes()
-                } else {
-                    u.to_le_bytes()
-                }
-            })
+            .flat_map(|u| if big_endian { u.to_be_bytes() } else { u.to_le_bytes() })
             .collect()
     }
 
@@ -263,25 +225,14 @@ mod tests {
     fn charsets_are_recognized() {
         let check = |bytes: &[u8], text: &str, encoding: &str| {
             let decoded = decode(bytes, Format::Plain).unwrap();
-            assert_eq!(
-                (decoded.text.as_str(), decoded.encoding, decoded.replaced),
-                (text, encoding, 0)
-            );
+            assert_eq!((decoded.text.as_str(), decoded.encoding, decoded.replaced), (text, encoding, 0));
         };
         check(HANS.as_bytes(), HANS, "UTF-8");
         check(format!("\u{feff}{HANT}").as_bytes(), HANT, "UTF-8");
         check(&utf16(HANS, false, true), HANS, "UTF-16LE");
         check(&utf16(HANT, true, true), HANT, "UTF-16BE");
-        check(
-            &utf16("A town by the water.\n", false, false),
-            "A town by the water.\n",
-            "UTF-16LE",
-        );
-        check(
-            &utf16("A town by the water.\n", true, false),
-            "A town by the water.\n",
-            "UTF-16BE",
-        );
+        check(&utf16("A town by the water.\n", false, false), "A town by the water.\n", "UTF-16LE");
+        check(&utf16("A town by the water.\n", true, false), "A town by the water.\n", "UTF-16BE");
         check(&encoded(GB18030, HANS), HANS, "gb18030");
         check(&encoded(BIG5, HANT), HANT, "Big5");
         let accents = "Le café a coûté 3 £ à Besançon, et c’était déjà trop cher.";
@@ -295,35 +246,24 @@ mod tests {
             ("公司表示明年不会裁员", "公司表示明年不會裁員"),
             ("他说:「我们要回家。」", "他說:「我們要回家。」"),
         ] {
-            assert_eq!(
-                decode(&encoded(GB18030, hans), Format::Plain).unwrap().text,
-                hans
-            );
-            assert_eq!(
-                decode(&encoded(BIG5, hant), Format::Plain).unwrap().text,
-                hant
-            );
+            assert_eq!(decode(&encoded(GB18030, hans), Format::Plain).unwrap().text, hans);
+            assert_eq!(decode(&encoded(BIG5, hant), Format::Plain).unwrap().text, hant);
             // Traditional text in GBK is common too.
-            assert_eq!(
-                decode(&encoded(GB18030, hant), Format::Plain).unwrap().text,
-                hant
-            );
+            assert_eq!(decode(&encoded(GB18030, hant), Format::Plain).unwrap().text, hant);
         }
     }
 
     #[test]
     fn a_declared_charset_is_believed_where_it_decodes() {
         let page = |label: &str, bytes: Vec<u8>| {
-            let mut page = format!("<html><head><meta http-equiv=Content-Type content=\"text/html; charset={label}\"></head><p>").into_bytes();
+            let mut page =
+                format!("<html><head><meta http-equiv=Content-Type content=\"text/html; charset={label}\"></head><p>")
+                    .into_bytes();
             page.extend(bytes);
             decode(&page, Format::Html).unwrap()
         };
         let latin2 = Encoding::for_label(b"iso-8859-2").unwrap();
-        assert!(
-            page("iso-8859-2", encoded(latin2, "Łódź"))
-                .text
-                .ends_with("Łódź")
-        );
+        assert!(page("iso-8859-2", encoded(latin2, "Łódź")).text.ends_with("Łódź"));
         assert_eq!(page("gb2312", encoded(GB18030, HANS)).encoding, "GBK");
         // A page that claims UTF-8 and is not.
         assert!(page("utf-8", encoded(GB18030, HANS)).text.ends_with(HANS));
@@ -348,9 +288,7 @@ mod tests {
         assert!(refusal(&[1, 2, 3, 4, 5, 6, 7, 8]).contains("control"));
         assert!(refusal(b" \r\n\t ").contains("empty"));
         assert!(refusal(b"").contains("empty"));
-        let noise: Vec<u8> = (0..4000u32)
-            .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
-            .collect();
+        let noise: Vec<u8> = (0..4000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         assert!(decode(&noise, Format::Plain).is_err());
         let huge = vec![b'a'; MAX_BYTES + 1];
         assert!(refusal(&huge).contains("16777217"));

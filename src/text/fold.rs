@@ -26,11 +26,7 @@ impl Folded {
             return start as usize..start as usize;
         }
         let last = self.map[range.end - 1];
-        let end = self.map[range.end..]
-            .iter()
-            .copied()
-            .find(|&offset| offset != last)
-            .unwrap_or(last);
+        let end = self.map[range.end..].iter().copied().find(|&offset| offset != last).unwrap_or(last);
         start as usize..end as usize
     }
 }

@@ -59,16 +59,7 @@ pub fn to_script(text: &str, lang: Lang) -> Cow<'_, str> {
         let converted = converter.convert(text);
         match lang {
             // Phrases keep a few characters (於 in old names) that no reader of Simplified expects.
-            Lang::ZhHans => converted
-                .chars()
-                .map(|c| {
-                    if is_foreign(c, lang) {
-                        simplified(c)
-                    } else {
-                        c
-                    }
-                })
-                .collect(),
+            Lang::ZhHans => converted.chars().map(|c| if is_foreign(c, lang) { simplified(c) } else { c }).collect(),
             _ => converted,
         }
     };
@@ -116,10 +107,7 @@ mod tests {
             ("運河在一月結冰,船隻停航。", Lang::ZhHant),
             ("用户温度説明羣組", Lang::ZhHant),
             ("Cloud AI 平台 Qwen 已经发布新模型", Lang::ZhHans),
-            (
-                "The poet 王維 wrote about Wheel River and 輞川 in the Tang dynasty.",
-                Lang::En,
-            ),
+            ("The poet 王維 wrote about Wheel River and 輞川 in the Tang dynasty.", Lang::En),
             ("中文", Lang::ZhHans),
         ] {
             assert_eq!(detect(text), expected, "{text}");
@@ -134,27 +122,16 @@ mod tests {
             assert_eq!(foreign_script_chars(&converted, lang), 0);
         };
         check("头发发展皇后以后", Lang::ZhHant, "頭髮發展皇后以後");
-        check(
-            "為了羣衆説話,裏面看著",
-            Lang::ZhHans,
-            "为了群众说话,里面看着",
-        );
+        check("為了羣衆説話,裏面看著", Lang::ZhHans, "为了群众说话,里面看着");
         check("樊於期與淳于髡", Lang::ZhHans, "樊于期与淳于髡");
         check("著名的著作", Lang::ZhHans, "著名的著作");
-        check(
-            "大運河旁的皇后,说得好",
-            Lang::ZhHant,
-            "大運河旁的皇后,說得好",
-        );
+        check("大運河旁的皇后,说得好", Lang::ZhHant, "大運河旁的皇后,說得好");
         check("no Chinese at all", Lang::ZhHant, "no Chinese at all");
         check("說", Lang::En, "說");
     }
 
     #[test]
     fn conversion_borrows_what_is_right_already() {
-        assert!(matches!(
-            to_script("皇后與羣衆", Lang::ZhHant),
-            Cow::Borrowed(_)
-        ));
+        assert!(matches!(to_script("皇后與羣衆", Lang::ZhHant), Cow::Borrowed(_)));
     }
 }

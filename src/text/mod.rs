@@ -237,10 +237,7 @@ impl Article {
     /// Reads an article: its bytes decoded, its own words kept, the rest set aside, the sentences numbered.
     pub fn read(raw: &RawArticle) -> Result<Article, Refusal> {
         let decoded = decode::decode(&raw.bytes, raw.format)?;
-        let hints = clean::Hints {
-            title: raw.title.as_deref(),
-            date: raw.date.as_deref(),
-        };
+        let hints = clean::Hints { title: raw.title.as_deref(), date: raw.date.as_deref() };
         let prose = clean::clean(&decoded.text, raw.format, hints);
         let sentences = segment::segment(&prose);
         if sentences.is_empty() {

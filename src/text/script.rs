@@ -61,14 +61,10 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let chars: Vec<char> = (FIRST..=LAST).filter_map(char::from_u32).collect();
     // A line break between the characters keeps phrases from forming across them.
     let lines: String = chars.iter().flat_map(|&c| [c, '\n']).collect();
-    let converter = OpenCC::from_config(BuiltinConfig::T2s)
-        .expect("the dictionary is compiled into the program");
+    let converter = OpenCC::from_config(BuiltinConfig::T2s).expect("the dictionary is compiled into the program");
     let converted = converter.convert(&lines);
-    let simplified: Vec<char> = converted
-        .lines()
-        .zip(&chars)
-        .map(|(line, &c)| line.chars().next().unwrap_or(c))
-        .collect();
+    let simplified: Vec<char> =
+        converted.lines().zip(&chars).map(|(line, &c)| line.chars().next().unwrap_or(c)).collect();
     assert_eq!(simplified.len(), chars.len(), "one line a character");
 
     let mut scripts = vec![Script::Both; chars.len()];
@@ -88,16 +84,11 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
             scripts[i] = Script::Both;
         }
     }
-    Table {
-        simplified,
-        scripts,
-    }
+    Table { simplified, scripts }
 });
 
 fn index(c: char) -> Option<usize> {
-    (FIRST..=LAST)
-        .contains(&(c as u32))
-        .then(|| (c as u32 - FIRST) as usize)
+    (FIRST..=LAST).contains(&(c as u32)).then(|| (c as u32 - FIRST) as usize)
 }
 
 #[cfg(test)]
@@ -111,28 +102,16 @@ mod tests {
                 assert_eq!(script_of(c), expected, "{c}");
             }
         };
-        check(
-            "國說説爲為羣裏裡臺線綫眾衆於發學體這們",
-            Script::Traditional,
-        );
+        check("國說説爲為羣裏裡臺線綫眾衆於發學體這們", Script::Traditional);
         check("国说为线众发学这们亿对时间电话产经", Script::Simplified);
-        check(
-            "中文人民日本的是不了里后干面台只户温群床a1。、",
-            Script::Both,
-        );
+        check("中文人民日本的是不了里后干面台只户温群床a1。、", Script::Both);
     }
 
     #[test]
     fn variants_meet_in_one_simplified_form() {
-        for (c, expected) in [
-            ('説', '说'),
-            ('說', '说'),
-            ('爲', '为'),
-            ('羣', '群'),
-            ('臺', '台'),
-            ('中', '中'),
-            ('a', 'a'),
-        ] {
+        for (c, expected) in
+            [('説', '说'), ('說', '说'), ('爲', '为'), ('羣', '群'), ('臺', '台'), ('中', '中'), ('a', 'a')]
+        {
             assert_eq!(simplified(c), expected);
         }
     }

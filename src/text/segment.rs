@@ -16,9 +16,7 @@ pub fn segment(prose: &Prose) -> Vec<Sentence> {
     for (block_idx, block) in prose.blocks.iter().enumerate() {
         let ends = match block.kind {
             BlockKind::Heading => Vec::new(),
-            BlockKind::Paragraph | BlockKind::ListItem => {
-                sentence_ends(&prose.text[block.range.clone()])
-            }
+            BlockKind::Paragraph | BlockKind::ListItem => sentence_ends(&prose.text[block.range.clone()]),
         };
         let mut start = 0;
         let len = block.range.len();
@@ -31,34 +29,18 @@ pub fn segment(prose: &Prose) -> Vec<Sentence> {
 }
 
 /// Adds the bytes `start..end` of a block as one sentence, or as several where it is too long.
-fn push_bounded(
-    prose: &Prose,
-    block: &Block,
-    block_idx: usize,
-    start: usize,
-    end: usize,
-    out: &mut Vec<Sentence>,
-) {
+fn push_bounded(prose: &Prose, block: &Block, block_idx: usize, start: usize, end: usize, out: &mut Vec<Sentence>) {
     let text = &prose.text[block.range.clone()];
     let mut start = start;
     while start < end {
         let rest = &text[start..end];
-        let cut = if rest.trim_end().len() > MAX_SENTENCE_BYTES {
-            cut_point(rest)
-        } else {
-            rest.len()
-        };
+        let cut = if rest.trim_end().len() > MAX_SENTENCE_BYTES { cut_point(rest) } else { rest.len() };
         let piece = &rest[..cut];
         let lead = piece.len() - piece.trim_start().len();
         let trimmed = piece.trim();
         if !trimmed.is_empty() {
             let from = block.range.start + start + lead;
-            out.push(Sentence {
-                start: from,
-                end: from + trimmed.len(),
-                kind: block.kind,
-                block: block_idx,
-            });
+            out.push(Sentence { start: from, end: from + trimmed.len(), kind: block.kind, block: block_idx });
         }
         start += cut;
     }
@@ -76,12 +58,7 @@ fn cut_point(rest: &str) -> usize {
     // A cut in the first third would leave a stump.
     let late = |&(at, _): &(usize, char)| at > MAX_SENTENCE_BYTES / 3;
     let mark = head.char_indices().rev().filter(late).find(is_clause_mark);
-    let blank = || {
-        head.char_indices()
-            .rev()
-            .filter(late)
-            .find(|(_, c)| c.is_whitespace())
-    };
+    let blank = || head.char_indices().rev().filter(late).find(|(_, c)| c.is_whitespace());
     mark.or_else(blank).map_or(limit, after)
 }
 
@@ -138,11 +115,7 @@ fn push_end(chars: &[(usize, char)], i: usize, ends: &mut Vec<usize>, start: &mu
 fn after_closers(chars: &[(usize, char)], i: usize) -> Option<usize> {
     const LONGEST_ROW: usize = 32;
     let rest = &chars[i + 1..];
-    let row = rest
-        .iter()
-        .take(LONGEST_ROW)
-        .take_while(|&&(_, c)| is_terminator(c) || is_closer(c))
-        .count();
+    let row = rest.iter().take(LONGEST_ROW).take_while(|&&(_, c)| is_terminator(c) || is_closer(c)).count();
     (row < rest.len()).then_some(i + 1 + row)
 }
 
@@ -151,10 +124,7 @@ fn is_terminator(c: char) -> bool {
 }
 
 fn is_closer(c: char) -> bool {
-    matches!(
-        c,
-        '」' | '』' | '”' | '’' | '）' | ')' | '】' | '》' | '〉' | '"' | '\'' | ']' | '〕' | '»'
-    )
+    matches!(c, '」' | '』' | '”' | '’' | '）' | ')' | '】' | '》' | '〉' | '"' | '\'' | ']' | '〕' | '»')
 }
 
 fn closing_quote(c: char) -> Option<char> {
@@ -200,11 +170,7 @@ fn ends_after_quote(chars: &[(usize, char)], i: usize) -> bool {
     if matches!(chars[i].1, '》' | ')' | '）') {
         return chars[i].1 == ')' && is_latin && starts_sentence(chars, next);
     }
-    if is_latin {
-        starts_sentence(chars, next)
-    } else {
-        !joins_on(chars, next)
-    }
+    if is_latin { starts_sentence(chars, next) } else { !joins_on(chars, next) }
 }
 
 /// Whether the Chinese words at `next` go on with a sentence that a quotation began: 「…。」他說, 「…？」的疑問.
@@ -215,12 +181,8 @@ fn joins_on(chars: &[(usize, char)], next: usize) -> bool {
         // Who said it, and nothing else before the next mark.
         _ if is_closer(chars[next - 1].1) => {
             const LONGEST_NAME: usize = 24;
-            let is_mark =
-                |c: char| is_terminator(c) || matches!(c, '，' | ',' | '：' | ':' | '“' | '「');
-            let words = chars[next..]
-                .iter()
-                .take(LONGEST_NAME)
-                .position(|&(_, c)| is_mark(c));
+            let is_mark = |c: char| is_terminator(c) || matches!(c, '，' | ',' | '：' | ':' | '“' | '「');
+            let words = chars[next..].iter().take(LONGEST_NAME).position(|&(_, c)| is_mark(c));
             words.is_some_and(|n| n > 0 && SAID.contains(chars[next + n - 1].1))
         }
         _ => false,
@@ -229,20 +191,14 @@ fn joins_on(chars: &[(usize, char)], next: usize) -> bool {
 
 /// Whether the character at `next`, blanks skipped, can begin a sentence in Latin letters; a blank is required.
 fn starts_sentence(chars: &[(usize, char)], next: usize) -> bool {
-    let blanks = chars[next..]
-        .iter()
-        .take_while(|(_, c)| c.is_whitespace())
-        .count();
+    let blanks = chars[next..].iter().take_while(|(_, c)| c.is_whitespace()).count();
     match chars.get(next + blanks).map(|&(_, c)| c) {
         None => true,
         Some(c) if super::script::is_han(c) => true,
         Some(c) => {
             blanks > 0
                 && !c.is_lowercase()
-                && !matches!(
-                    c,
-                    ',' | ';' | ':' | ')' | '-' | '–' | '—' | '&' | '/' | '…' | '.'
-                )
+                && !matches!(c, ',' | ';' | ':' | ')' | '-' | '–' | '—' | '&' | '/' | '…' | '.')
         }
     }
 }
@@ -270,12 +226,8 @@ fn full_stop_ends(text: &str, chars: &[(usize, char)], i: usize, start: usize) -
     // No abbreviation is longer than this, and looking farther back at each stop would be quadratic.
     let from = text.floor_char_boundary(at.saturating_sub(48)).max(start);
     let word_start = text[from..at]
-        .rfind(|c: char| {
-            c.is_whitespace() || matches!(c, '(' | '“' | '"' | '‘' | '[' | '—' | '–' | '/')
-        })
-        .map_or(from, |n| {
-            from + n + text[from + n..].chars().next().map_or(1, char::len_utf8)
-        });
+        .rfind(|c: char| c.is_whitespace() || matches!(c, '(' | '“' | '"' | '‘' | '[' | '—' | '–' | '/'))
+        .map_or(from, |n| from + n + text[from + n..].chars().next().map_or(1, char::len_utf8));
     let word = &text[word_start..at];
     if !starts_sentence(chars, next) {
         return glued_sentence(word, text, chars, i);
@@ -304,14 +256,8 @@ fn glued_sentence(word: &str, text: &str, chars: &[(usize, char)], i: usize) -> 
     let Some(&(at, _)) = chars.get(i + 1) else {
         return false;
     };
-    let following: String = text[at..]
-        .chars()
-        .take_while(|c| c.is_alphanumeric())
-        .collect();
-    word.len() >= 3
-        && !word.contains(['/', '@', '.'])
-        && word.ends_with(char::is_lowercase)
-        && is_starter(&following)
+    let following: String = text[at..].chars().take_while(|c| c.is_alphanumeric()).collect();
+    word.len() >= 3 && !word.contains(['/', '@', '.']) && word.ends_with(char::is_lowercase) && is_starter(&following)
 }
 
 fn is_list_mark(word: &str) -> bool {
@@ -325,18 +271,9 @@ mod tests {
     use super::*;
 
     fn sentences(kind: BlockKind, text: &str) -> Vec<String> {
-        let prose = Prose {
-            text: text.to_owned(),
-            blocks: vec![Block {
-                kind,
-                range: 0..text.len(),
-            }],
-            ..Prose::default()
-        };
-        segment(&prose)
-            .iter()
-            .map(|s| text[s.start..s.end].to_owned())
-            .collect()
+        let prose =
+            Prose { text: text.to_owned(), blocks: vec![Block { kind, range: 0..text.len() }], ..Prose::default() };
+        segment(&prose).iter().map(|s| text[s.start..s.end].to_owned()).collect()
     }
 
     /// `expected` holds the same text with `|` between the sentences.
@@ -352,17 +289,11 @@ mod tests {
         check("Mr. Hale met Dr. J. K. Oyelaran on Jan. 4 in St. Bram. |They talked.");
         check("The firm, Oakbarge Inc., moved to the U.S. in 2019. |It hired 40 people.");
         check("It moved to the U.S. |The move took a year.");
-        check(
-            "Exports to the U.S. Navy rose, e.g. of rope. |Sales fell at 5 p.m. |On Friday they rose.",
-        );
-        check(
-            "“We will stay. We always do,” she said. |“Really?” he asked. |“Yes.” |Then they left.",
-        );
+        check("Exports to the U.S. Navy rose, e.g. of rope. |Sales fell at 5 p.m. |On Friday they rose.");
+        check("“We will stay. We always do,” she said. |“Really?” he asked. |“Yes.” |Then they left.");
         check("She said: “No.” |Nobody moved.");
         check("Wait... |What happened next? |Nothing happened... at all.");
-        check(
-            "Read https://example.org/a.b?c=d&e. |Then write to desk@example.org. |Version 2.0.1 is out.",
-        );
+        check("Read https://example.org/a.b?c=d&e. |Then write to desk@example.org. |Version 2.0.1 is out.");
         check("It ended with no fee (as agreed in 1998.) |The town paid.");
         check("See No. 5 and No. 7. |The answer was no. |Ask again.");
     }
@@ -389,9 +320,7 @@ mod tests {
 
     #[test]
     fn a_long_quotation_is_cut_into_its_sentences() {
-        let inner =
-            "我們把每一座橋都量過一遍,發現其中有十二座必須在明年春天之前加固,否則汛期會很危險。"
-                .repeat(3);
+        let inner = "我們把每一座橋都量過一遍,發現其中有十二座必須在明年春天之前加固,否則汛期會很危險。".repeat(3);
         let found = sentences(BlockKind::Paragraph, &format!("他說:「{inner}」"));
         assert_eq!(found.len(), 3);
         assert!(found[2].ends_with("。」"));
@@ -399,43 +328,22 @@ mod tests {
 
     #[test]
     fn headings_are_one_sentence() {
-        assert_eq!(
-            sentences(BlockKind::Heading, "What now? Nobody knows. Yet"),
-            ["What now? Nobody knows. Yet"]
-        );
+        assert_eq!(sentences(BlockKind::Heading, "What now? Nobody knows. Yet"), ["What now? Nobody knows. Yet"]);
     }
 
     #[test]
     fn list_marks_do_not_stand_alone() {
-        assert_eq!(
-            sentences(BlockKind::ListItem, "1. Dig the basin. Fill it."),
-            ["1. Dig the basin.", "Fill it."]
-        );
+        assert_eq!(sentences(BlockKind::ListItem, "1. Dig the basin. Fill it."), ["1. Dig the basin.", "Fill it."]);
     }
 
     #[test]
     fn no_sentence_is_unbounded() {
-        for text in [
-            "word ".repeat(2000),
-            "字".repeat(3000),
-            "一段,没有句号的话,".repeat(200),
-            "x".repeat(5000),
-        ] {
+        for text in ["word ".repeat(2000), "字".repeat(3000), "一段,没有句号的话,".repeat(200), "x".repeat(5000)]
+        {
             let found = sentences(BlockKind::Paragraph, &text);
-            assert!(
-                found
-                    .iter()
-                    .all(|s| s.len() <= MAX_SENTENCE_BYTES && !s.is_empty())
-            );
-            let kept: usize = found
-                .iter()
-                .map(|s| s.split_whitespace().map(str::len).sum::<usize>())
-                .sum();
-            assert_eq!(
-                kept,
-                text.split_whitespace().map(str::len).sum::<usize>(),
-                "no word is lost"
-            );
+            assert!(found.iter().all(|s| s.len() <= MAX_SENTENCE_BYTES && !s.is_empty()));
+            let kept: usize = found.iter().map(|s| s.split_whitespace().map(str::len).sum::<usize>()).sum();
+            assert_eq!(kept, text.split_whitespace().map(str::len).sum::<usize>(), "no word is lost");
         }
     }
 
@@ -445,29 +353,12 @@ mod tests {
         let prose = Prose {
             text: text.to_owned(),
             blocks: vec![
-                Block {
-                    kind: BlockKind::Paragraph,
-                    range: 0..22,
-                },
-                Block {
-                    kind: BlockKind::ListItem,
-                    range: 24..text.len(),
-                },
+                Block { kind: BlockKind::Paragraph, range: 0..22 },
+                Block { kind: BlockKind::ListItem, range: 24..text.len() },
             ],
             ..Prose::default()
         };
-        let found: Vec<(&str, usize)> = segment(&prose)
-            .iter()
-            .map(|s| (&text[s.start..s.end], s.block))
-            .collect();
-        assert_eq!(
-            found,
-            [
-                ("First one.", 0),
-                ("Second one.", 0),
-                ("Third 一句。", 1),
-                ("四句。", 1)
-            ]
-        );
+        let found: Vec<(&str, usize)> = segment(&prose).iter().map(|s| (&text[s.start..s.end], s.block)).collect();
+        assert_eq!(found, [("First one.", 0), ("Second one.", 0), ("Third 一句。", 1), ("四句。", 1)]);
     }
 }

@@ -21,9 +21,7 @@ impl Asked {
 
     /// The offset of `Range: bytes=OFFSET-`.
     pub(crate) fn offset(&self) -> usize {
-        let range = self
-            .header("range")
-            .and_then(|range| range.strip_prefix("bytes="));
+        let range = self.header("range").and_then(|range| range.strip_prefix("bytes="));
         let first = range.and_then(|range| range.split('-').next());
         first.and_then(|first| first.parse().ok()).unwrap_or(0)
     }
@@ -63,9 +61,7 @@ pub(crate) struct FakeHub {
 
 impl FakeHub {
     /// Starts a server. `answer` gets each request and how many came before it.
-    pub(crate) fn start(
-        answer: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static,
-    ) -> FakeHub {
+    pub(crate) fn start(answer: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> FakeHub {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let hub = FakeHub {
             address: listener.local_addr().expect("a bound port"),
@@ -121,31 +117,17 @@ fn read_request(connection: &TcpStream) -> Option<Asked> {
     let path = lines.next()?.split(' ').nth(1)?.to_owned();
     let headers = lines
         .take_while(|line| !line.is_empty())
-        .filter_map(|line| {
-            line.split_once(": ")
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        })
+        .filter_map(|line| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned())))
         .collect();
     Some(Asked { path, headers })
 }
 
-fn send(
-    mut connection: &TcpStream,
-    asked: &Asked,
-    answer: Answer,
-    stopping: &AtomicBool,
-) -> std::io::Result<()> {
+fn send(mut connection: &TcpStream, asked: &Asked, answer: Answer, stopping: &AtomicBool) -> std::io::Result<()> {
     let offset = asked.offset();
     match answer {
-        Answer::File { body, cut_after } => {
-            send_from(connection, &body, offset, cut_after.unwrap_or(body.len()))
-        }
+        Answer::File { body, cut_after } => send_from(connection, &body, offset, cut_after.unwrap_or(body.len())),
         Answer::WholeFile(body) => {
-            write!(
-                connection,
-                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                body.len()
-            )?;
+            write!(connection, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len())?;
             connection.write_all(&body)
         }
         Answer::Stall { body, after } => {
@@ -158,10 +140,9 @@ fn send(
             "HTTP/1.1 302 Found\r\nlocation: {to}\r\nx-repo-commit: 0123456789\r\nx-linked-etag: \"{sha256}\"\r\n\
              x-linked-size: {size}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
         ),
-        Answer::Status(status) => write!(
-            connection,
-            "HTTP/1.1 {status} Whatever\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-        ),
+        Answer::Status(status) => {
+            write!(connection, "HTTP/1.1 {status} Whatever\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        }
         Answer::Hang => {
             stay_silent(stopping);
             Ok(())
@@ -169,12 +150,7 @@ fn send(
     }
 }
 
-fn send_from(
-    mut connection: &TcpStream,
-    body: &[u8],
-    offset: usize,
-    at_most: usize,
-) -> std::io::Result<()> {
+fn send_from(mut connection: &TcpStream, body: &[u8], offset: usize, at_most: usize) -> std::io::Result<()> {
     if offset >= body.len() {
         return write!(
             connection,

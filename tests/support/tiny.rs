@@ -36,9 +36,7 @@ const N_KV_HEADS: usize = 2;
 const N_CONTEXT: u32 = 4_096;
 
 /// Plain tokens beside the 256 bytes, as the texts that they are; each is merged from the left.
-const WORDS: [&str; 12] = [
-    " t", " the", "in", "ing", "er", " of", "\n\n", "  ", "的", "中国", "。", "user",
-];
+const WORDS: [&str; 12] = [" t", " the", "in", "ing", "er", " of", "\n\n", "  ", "的", "中国", "。", "user"];
 
 /// The other tokens of the real vocabularies, with their GGUF types: 3 control, 4 user defined, 5 unused.
 const SPECIAL: [(&str, i32); 14] = [
@@ -61,12 +59,7 @@ const SPECIAL: [(&str, i32); 14] = [
 impl Tiny {
     /// An untied model with matrices in Q8_0.
     pub(crate) fn new(family: TinyFamily, seed: u64) -> Tiny {
-        Tiny {
-            family,
-            seed,
-            dtype: GgmlDType::Q8_0,
-            tied: false,
-        }
+        Tiny { family, seed, dtype: GgmlDType::Q8_0, tied: false }
     }
 
     /// Width of the residual stream.
@@ -80,15 +73,9 @@ impl Tiny {
     /// The bytes of the file.
     pub(crate) fn gguf(&self) -> Vec<u8> {
         let metadata = self.metadata();
-        let metadata: Vec<(&str, &Value)> = metadata
-            .iter()
-            .map(|(key, value)| (key.as_str(), value))
-            .collect();
+        let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(key, value)| (key.as_str(), value)).collect();
         let tensors = self.tensors();
-        let tensors: Vec<(&str, &QTensor)> = tensors
-            .iter()
-            .map(|(name, tensor)| (name.as_str(), tensor))
-            .collect();
+        let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
         let mut file = std::io::Cursor::new(Vec::new());
         gguf_file::write(&mut file, &metadata, &tensors).unwrap();
         file.into_inner()
@@ -96,31 +83,21 @@ impl Tiny {
 
     /// Writes the file into a folder, and returns its path.
     pub(crate) fn write(&self, folder: &Path) -> PathBuf {
-        let Tiny {
-            family,
-            seed,
-            dtype,
-            tied,
-        } = self;
-        let path =
-            folder.join(format!("tiny-{family:?}-{dtype:?}-{tied}-{seed}.gguf").to_lowercase());
+        let Tiny { family, seed, dtype, tied } = self;
+        let path = folder.join(format!("tiny-{family:?}-{dtype:?}-{tied}-{seed}.gguf").to_lowercase());
         std::fs::write(&path, self.gguf()).unwrap();
         path
     }
 
     fn metadata(&self) -> Vec<(String, Value)> {
         let (tokens, types, merges) = vocabulary();
-        let end = tokens
-            .iter()
-            .position(|token| token == "<|im_end|>")
-            .unwrap();
+        let end = tokens.iter().position(|token| token == "<|im_end|>").unwrap();
         let name = match self.family {
             TinyFamily::Qwen2 => "qwen2",
             TinyFamily::Qwen3 => "qwen3",
         };
         let n_hidden = self.n_hidden() as u32;
-        let texts =
-            |texts: Vec<String>| Value::Array(texts.into_iter().map(Value::String).collect());
+        let texts = |texts: Vec<String>| Value::Array(texts.into_iter().map(Value::String).collect());
         let mut metadata = vec![
             ("general.architecture".into(), Value::String(name.into())),
             // Keeps the oracle's rotary tables of Qwen3 in f32.
@@ -128,38 +105,20 @@ impl Tiny {
             (format!("{name}.block_count"), Value::U32(N_LAYERS as u32)),
             (format!("{name}.context_length"), Value::U32(N_CONTEXT)),
             (format!("{name}.embedding_length"), Value::U32(n_hidden)),
-            (
-                format!("{name}.feed_forward_length"),
-                Value::U32(2 * n_hidden),
-            ),
-            (
-                format!("{name}.attention.head_count"),
-                Value::U32(N_HEADS as u32),
-            ),
-            (
-                format!("{name}.attention.head_count_kv"),
-                Value::U32(N_KV_HEADS as u32),
-            ),
-            (
-                format!("{name}.attention.layer_norm_rms_epsilon"),
-                Value::F32(1e-6),
-            ),
+            (format!("{name}.feed_forward_length"), Value::U32(2 * n_hidden)),
+            (format!("{name}.attention.head_count"), Value::U32(N_HEADS as u32)),
+            (format!("{name}.attention.head_count_kv"), Value::U32(N_KV_HEADS as u32)),
+            (format!("{name}.attention.layer_norm_rms_epsilon"), Value::F32(1e-6)),
             (format!("{name}.rope.freq_base"), Value::F32(1e6)),
             ("tokenizer.ggml.model".into(), Value::String("gpt2".into())),
             ("tokenizer.ggml.pre".into(), Value::String("qwen2".into())),
             ("tokenizer.ggml.tokens".into(), texts(tokens)),
-            (
-                "tokenizer.ggml.token_type".into(),
-                Value::Array(types.into_iter().map(Value::I32).collect()),
-            ),
+            ("tokenizer.ggml.token_type".into(), Value::Array(types.into_iter().map(Value::I32).collect())),
             ("tokenizer.ggml.merges".into(), texts(merges)),
             ("tokenizer.ggml.eos_token_id".into(), Value::U32(end as u32)),
         ];
         if self.family == TinyFamily::Qwen3 {
-            metadata.push((
-                format!("{name}.attention.key_length"),
-                Value::U32(self.head_dim() as u32),
-            ));
+            metadata.push((format!("{name}.attention.key_length"), Value::U32(self.head_dim() as u32)));
         }
         metadata
     }
@@ -184,12 +143,7 @@ impl Tiny {
             let values = Tensor::from_vec(values, (n, k), &Device::Cpu).unwrap();
             tensors.push((name, QTensor::quantize(&values, self.dtype).unwrap()));
         };
-        matrix(
-            &mut random,
-            "token_embd.weight".into(),
-            n_vocabulary,
-            n_hidden,
-        );
+        matrix(&mut random, "token_embd.weight".into(), n_vocabulary, n_hidden);
         if !self.tied {
             matrix(&mut random, "output.weight".into(), n_vocabulary, n_hidden);
         }
@@ -284,10 +238,7 @@ impl Random {
 
     /// The next 32 bits of a linear congruential generator with Knuth's constants.
     fn bits(&mut self) -> u32 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 32) as u32
     }
 }

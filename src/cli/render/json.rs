@@ -22,12 +22,8 @@ pub(crate) fn summary(
     place: Option<&Place>,
 ) -> String {
     let claims = summary.core.iter().map(|core| (None, core));
-    let points = summary.groups.iter().flat_map(|group| {
-        group
-            .points
-            .iter()
-            .map(|point| (group.title.as_deref(), point))
-    });
+    let points =
+        summary.groups.iter().flat_map(|group| group.points.iter().map(|point| (group.title.as_deref(), point)));
     to_line(&SummaryLine {
         schema: "precis/summary/1",
         key: place.map(|place| place.key.as_str()),
@@ -36,10 +32,7 @@ pub(crate) fn summary(
         style: summary.style,
         lang: summary.lang,
         text: text::body(summary).trim_end().to_owned(),
-        claims: claims
-            .chain(points)
-            .map(|(group, claim)| ClaimObject::of(claim, group))
-            .collect(),
+        claims: claims.chain(points).map(|(group, claim)| ClaimObject::of(claim, group)).collect(),
         dropped: &summary.dropped,
         tags: &summary.tags,
         reading: summary.reading,
@@ -64,20 +57,12 @@ pub(crate) fn answer(question: &str, answer: &Answer, fingerprint: &Fingerprint)
             text: words.join(gap(passage.lang)),
         }
     };
-    let n_shown = if answer.found() {
-        answer.passages.len()
-    } else {
-        text::N_NEAREST
-    };
+    let n_shown = if answer.found() { answer.passages.len() } else { text::N_NEAREST };
     debug_assert!(answer.found() || sources.quotes.is_empty());
     to_line(&AnswerLine {
         schema: "precis/answer/1",
         question,
-        status: if answer.found() {
-            "answered"
-        } else {
-            "not_found"
-        },
+        status: if answer.found() { "answered" } else { "not_found" },
         lang: answer.lang,
         text: text::answer_body(answer),
         claims: answer.claims.iter().map(claim).collect(),
@@ -92,11 +77,7 @@ pub(crate) fn answer(question: &str, answer: &Answer, fingerprint: &Fingerprint)
 
 /// `precis/error/1`.
 pub(crate) fn error(path: &str, error: &str) -> String {
-    to_line(&ErrorLine {
-        schema: "precis/error/1",
-        path,
-        error,
-    })
+    to_line(&ErrorLine { schema: "precis/error/1", path, error })
 }
 
 /// `precis/article/1`: what `precis show` shows.
@@ -128,9 +109,7 @@ pub(crate) fn article(article: &Article) -> String {
 pub(crate) fn to_line(value: &impl Serialize) -> String {
     let mut bytes = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut bytes, Inert);
-    value
-        .serialize(&mut serializer)
-        .expect("no value of ours has keys that JSON lacks");
+    value.serialize(&mut serializer).expect("no value of ours has keys that JSON lacks");
     bytes.push(b'\n');
     String::from_utf8(bytes).expect("JSON is UTF-8")
 }
@@ -301,16 +280,9 @@ struct SentenceObject<'a> {
 struct Inert;
 
 impl Formatter for Inert {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut plain_from = 0;
-        for (at, c) in fragment
-            .char_indices()
-            .filter(|(_, c)| sanitize::is_unsafe(*c))
-        {
+        for (at, c) in fragment.char_indices().filter(|(_, c)| sanitize::is_unsafe(*c)) {
             writer.write_all(&fragment.as_bytes()[plain_from..at])?;
             for unit in c.encode_utf16(&mut [0; 2]) {
                 write!(writer, "\\u{unit:04x}")?;
@@ -320,11 +292,7 @@ impl Formatter for Inert {
         writer.write_all(&fragment.as_bytes()[plain_from..])
     }
 
-    fn write_char_escape<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        escape: CharEscape,
-    ) -> io::Result<()> {
+    fn write_char_escape<W: ?Sized + io::Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
         serde_json::ser::CompactFormatter.write_char_escape(writer, escape)
     }
 }

@@ -17,22 +17,14 @@ pub(crate) fn summary(article: &Article, summary: &Summary) -> String {
             out += &format!("## {}\n\n", words(title));
         }
         for point in &group.points {
-            out += &format!(
-                "- {} {}\n",
-                words(&point.text),
-                escaped(&marks(&point.cites))
-            );
+            out += &format!("- {} {}\n", words(&point.text), escaped(&marks(&point.cites)));
         }
         out.push('\n');
     }
     if !summary.tags.is_empty() {
         out += &format!("Tags: {}\n\n", words(&summary.tags.join(", ")));
     }
-    out + &format!(
-        "*Source: {}. {}*\n",
-        words(&article.path),
-        words(&receipt(article, summary))
-    )
+    out + &format!("*Source: {}. {}*\n", words(&article.path), words(&receipt(article, summary)))
 }
 
 /// A question with its answer and the sources of it, or with the nearest passages.
@@ -74,9 +66,7 @@ pub(crate) fn answer(question: &str, answer: &Answer) -> String {
 fn words(text: &str) -> String {
     let text = escaped(&sanitize::line(text));
     // A line that begins so would be a list, a heading or a quote.
-    let is_number = text
-        .trim_start_matches(|c: char| c.is_ascii_digit())
-        .starts_with(['.', ')']);
+    let is_number = text.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(['.', ')']);
     match text.chars().next() {
         Some('#' | '+' | '-' | '=') => format!("\\{text}"),
         Some('0'..='9') if is_number => text.replacen(['.', ')'], "\\.", 1),
@@ -87,10 +77,7 @@ fn words(text: &str) -> String {
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if matches!(
-            c,
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '~' | '|' | '$'
-        ) {
+        if matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '~' | '|' | '$') {
             out.push('\\');
         }
         out.push(c);
@@ -106,10 +93,7 @@ mod tests {
     fn words_stay_words() {
         let check = |input: &str, expected: &str| assert_eq!(words(input), expected);
         check("![x](http://e.com/p.png)", "!\\[x\\](http://e.com/p.png)");
-        check(
-            "<script>alert(1)</script>",
-            "\\<script\\>alert(1)\\</script\\>",
-        );
+        check("<script>alert(1)</script>", "\\<script\\>alert(1)\\</script\\>");
         check("# not a title", "\\# not a title");
         check("3. not a list", "3\\. not a list");
         check("3.5 % more", "3\\.5 % more");

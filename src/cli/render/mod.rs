@@ -32,11 +32,7 @@ impl Fingerprint {
     pub(crate) fn new(identity: &Identity, prompt_sha256: String, sampling: Sampling) -> Self {
         let drawn = match sampling {
             Sampling::Greedy => None,
-            Sampling::Seeded {
-                temperature,
-                top_p,
-                seed,
-            } => Some((temperature, top_p, seed)),
+            Sampling::Seeded { temperature, top_p, seed } => Some((temperature, top_p, seed)),
         };
         Fingerprint {
             version: env!("CARGO_PKG_VERSION"),
@@ -90,10 +86,7 @@ pub(crate) fn name(value: impl Serialize) -> String {
 
 /// `[3,7]`: the sentences of one article that support a claim, counted from 1.
 fn marks(cites: &[Quote]) -> String {
-    let numbers: Vec<String> = cites
-        .iter()
-        .map(|quote| (quote.cite.sentence + 1).to_string())
-        .collect();
+    let numbers: Vec<String> = cites.iter().map(|quote| (quote.cite.sentence + 1).to_string()).collect();
     format!("[{}]", numbers.join(","))
 }
 
@@ -105,10 +98,7 @@ struct Sources<'a> {
 
 impl<'a> Sources<'a> {
     fn of(answer: &'a Answer) -> Self {
-        let mut sources = Sources {
-            quotes: Vec::new(),
-            numbers: HashMap::new(),
-        };
+        let mut sources = Sources { quotes: Vec::new(), numbers: HashMap::new() };
         for quote in answer.claims.iter().flat_map(|claim| &claim.cites) {
             sources.numbers.entry(quote.cite).or_insert_with(|| {
                 sources.quotes.push(quote);
@@ -119,10 +109,7 @@ impl<'a> Sources<'a> {
     }
 
     fn marks(&self, cites: &[Quote]) -> String {
-        let mut numbers: Vec<usize> = cites
-            .iter()
-            .map(|quote| self.numbers[&quote.cite])
-            .collect();
+        let mut numbers: Vec<usize> = cites.iter().map(|quote| self.numbers[&quote.cite]).collect();
         numbers.dedup();
         let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
         format!("[{}]", numbers.join(","))
@@ -152,43 +139,21 @@ mod tests {
     fn quote(article: usize, sentence: usize) -> Quote {
         let (start, end) = [(0, 10), (11, 21)][sentence];
         let cite = Cite { article, sentence };
-        Quote {
-            cite,
-            start,
-            end,
-            text: TEXT[start..end].to_owned(),
-        }
+        Quote { cite, start, end, text: TEXT[start..end].to_owned() }
     }
 
     fn claim(text: &str, cites: Vec<Quote>) -> Claim {
-        Claim {
-            text: text.to_owned(),
-            cites,
-            focus: None,
-        }
+        Claim { text: text.to_owned(), cites, focus: None }
     }
 
     fn fingerprint() -> Fingerprint {
-        let identity = Identity {
-            name: "m".into(),
-            sha256: "0".repeat(64),
-        };
+        let identity = Identity { name: "m".into(), sha256: "0".repeat(64) };
         Fingerprint::new(&identity, "1".repeat(64), Sampling::Greedy)
     }
 
     fn an_article() -> (Article, Summary) {
-        let sentence = |(start, end)| Sentence {
-            start,
-            end,
-            kind: BlockKind::Paragraph,
-            block: 0,
-        };
-        let aside = SetAside {
-            reason: Reason::Share,
-            start: 30,
-            end: 35,
-            text: "Tweet".into(),
-        };
+        let sentence = |(start, end)| Sentence { start, end, kind: BlockKind::Paragraph, block: 0 };
+        let aside = SetAside { reason: Reason::Share, start: 30, end: 35, text: "Tweet".into() };
         let article = Article {
             path: "a\n.txt".into(),
             sha256: "2".repeat(64),
@@ -208,31 +173,18 @@ mod tests {
             style: Style::Report,
             lang: Lang::En,
             core: Some(claim("It opened for 3.", vec![quote(0, 0), quote(0, 1)])),
-            groups: vec![Group {
-                title: Some("Cost".into()),
-                points,
-            }],
+            groups: vec![Group { title: Some("Cost".into()), points }],
             tags: vec!["sea".into()],
-            dropped: vec![Dropped {
-                text: "It sank.".into(),
-                why: "nothing says so".into(),
-            }],
-            reading: Reading {
-                article_tokens: 9,
-                read_tokens: 9,
-                ..Reading::default()
-            },
+            dropped: vec![Dropped { text: "It sank.".into(), why: "nothing says so".into() }],
+            reading: Reading { article_tokens: 9, read_tokens: 9, ..Reading::default() },
             usage: Usage::default(),
         };
         (article, summary)
     }
 
     fn an_answer(claims: Vec<Claim>) -> Answer {
-        let sentences = [(0, 10), (11, 21)].map(|(start, end)| PassageSentence {
-            start,
-            end,
-            text: TEXT[start..end].to_owned(),
-        });
+        let sentences =
+            [(0, 10), (11, 21)].map(|(start, end)| PassageSentence { start, end, text: TEXT[start..end].to_owned() });
         let passage = |path: &str| Passage {
             path: path.into(),
             sha256: "3".repeat(64),
@@ -276,19 +228,13 @@ mod tests {
         assert_eq!(render(Format::Text), expected);
         let md = render(Format::Md);
         assert!(
-            md.starts_with(
-                "# A \\*title\\*\n\nIt opened for 3. \\[1,2\\]\n\n## Cost\n\n- It cost 3. \\[2\\]\n"
-            ),
+            md.starts_with("# A \\*title\\*\n\nIt opened for 3. \\[1,2\\]\n\n## Cost\n\n- It cost 3. \\[2\\]\n"),
             "{md}"
         );
         let json: Value = serde_json::from_str(&render(Format::Json)).unwrap();
-        assert_eq!(
-            json["text"],
-            "It opened for 3. [1,2]\n\nCost\n- It cost 3. [2]"
-        );
+        assert_eq!(json["text"], "It opened for 3. [1,2]\n\nCost\n- It cost 3. [2]");
         assert_eq!(json["claims"][1]["group"], "Cost");
-        let cite =
-            serde_json::json!({"sentence": 2, "start": 11, "end": 21, "quote": "It cost 3."});
+        let cite = serde_json::json!({"sentence": 2, "start": 11, "end": 21, "quote": "It cost 3."});
         assert_eq!(json["claims"][0]["cites"][1], cite);
         assert_eq!(json["dropped"][0]["why"], "nothing says so");
         assert_eq!(json["source"]["set_aside"][0]["reason"], "share");
@@ -297,10 +243,8 @@ mod tests {
 
     #[test]
     fn an_answer_names_each_source_once_in_the_order_of_use_and_says_nothing_twice() {
-        let mut claims = vec![
-            claim("It cost 3.", vec![quote(1, 1)]),
-            claim("So it opened.", vec![quote(0, 0), quote(1, 1)]),
-        ];
+        let mut claims =
+            vec![claim("It cost 3.", vec![quote(1, 1)]), claim("So it opened.", vec![quote(0, 0), quote(1, 1)])];
         claims[0].focus = Some("3".into());
         let mut answer = an_answer(claims);
         answer.missing = vec!["Who?".into()];
@@ -310,26 +254,14 @@ mod tests {
             [1] y.txt, sentence 2 (also in copy.txt)\n[2] x.txt, sentence 1\n    It opened.\n";
         assert_eq!(render(Format::Text), expected);
         let md = render(Format::Md);
-        assert!(
-            md.contains("\n1. y.txt, sentence 2 (also in copy.txt)\n"),
-            "{md}"
-        );
+        assert!(md.contains("\n1. y.txt, sentence 2 (also in copy.txt)\n"), "{md}");
         assert!(md.contains("It cost **3**. "), "{md}");
-        let bright = text::Look {
-            color: true,
-            ..look
-        };
+        let bright = text::Look { color: true, ..look };
         let shown = super::answer("Why?", &answer, &fingerprint(), Format::Text, bright);
-        assert!(
-            shown.starts_with("It cost \u{1b}[1m3\u{1b}[0m. [1]"),
-            "{shown:?}"
-        );
+        assert!(shown.starts_with("It cost \u{1b}[1m3\u{1b}[0m. [1]"), "{shown:?}");
         assert!(md.contains("\n2. x.txt, sentence 1: It opened."), "{md}");
         let json: Value = serde_json::from_str(&render(Format::Json)).unwrap();
-        assert_eq!(
-            (&json["status"], &json["claims"][0]["path"]),
-            (&"answered".into(), &"y.txt".into())
-        );
+        assert_eq!((&json["status"], &json["claims"][0]["path"]), (&"answered".into(), &"y.txt".into()));
         assert_eq!(json["claims"][0]["focus"], "3");
         assert_eq!(json["claims"][1].get("focus"), None);
         assert_eq!(json["claims"][1]["cites"][0]["path"], "x.txt");
@@ -343,30 +275,16 @@ mod tests {
     #[test]
     fn what_was_not_found_comes_with_the_three_nearest_passages() {
         let answer = an_answer(Vec::new());
-        let render = |format| {
-            super::answer(
-                "Why?",
-                &answer,
-                &fingerprint(),
-                format,
-                text::Look::default(),
-            )
-        };
+        let render = |format| super::answer("Why?", &answer, &fingerprint(), format, text::Look::default());
         for format in [Format::Text, Format::Md] {
             let shown = render(format);
-            assert!(
-                shown.contains("Not found.") && shown.contains("z.txt"),
-                "{shown}"
-            );
+            assert!(shown.contains("Not found.") && shown.contains("z.txt"), "{shown}");
             assert!(shown.contains(".txt, b.txt, c.txt and 1 more)"), "{shown}");
             assert!(!shown.contains("a\n.txt"), "{shown}");
             assert!(!shown.contains("far.txt"), "{shown}");
         }
         let json: Value = serde_json::from_str(&render(Format::Json)).unwrap();
-        assert_eq!(
-            (&json["status"], &json["text"]),
-            (&"not_found".into(), &"".into())
-        );
+        assert_eq!((&json["status"], &json["text"]), (&"not_found".into(), &"".into()));
         assert_eq!(json["passages"].as_array().unwrap().len(), 3);
     }
 }

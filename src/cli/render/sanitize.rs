@@ -57,10 +57,7 @@ mod tests {
         let check = |input: &str, expected: &str| assert_eq!(line(input), expected, "{input:?}");
         check("plain 中文 é", "plain 中文 é");
         check("\u{1b}[31mred", "\\x1b[31mred");
-        check(
-            "bell\u{7} del\u{7f} csi\u{9b}0m",
-            "bell\\x07 del\\x7f csi\\x9b0m",
-        );
+        check("bell\u{7} del\u{7f} csi\u{9b}0m", "bell\\x07 del\\x7f csi\\x9b0m");
         check("a\nb\r\nc\td", "a\\nb\\r\\nc d");
         check("cod\u{202e}txt.exe", "codtxt.exe");
         check("ze\u{200b}ro\u{feff} ta\u{e0041}g", "zero tag");

@@ -25,11 +25,7 @@ impl Look {
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.color {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 
@@ -91,11 +87,7 @@ pub(crate) fn receipt(article: &Article, summary: &Summary) -> String {
     let n_sentences = article.sentences.len();
     let mut parts = vec![format!(
         "Read {n_sentences} {}, {} tokens",
-        if n_sentences == 1 {
-            "sentence"
-        } else {
-            "sentences"
-        },
+        if n_sentences == 1 { "sentence" } else { "sentences" },
         reading.article_tokens,
     )];
     if reading.condensed_tokens > 0 {
@@ -105,11 +97,7 @@ pub(crate) fn receipt(article: &Article, summary: &Summary) -> String {
         ));
     }
     if !article.set_aside.is_empty() {
-        parts.push(format!(
-            "set aside {} ({})",
-            article.set_aside.len(),
-            reasons(article)
-        ));
+        parts.push(format!("set aside {} ({})", article.set_aside.len(), reasons(article)));
     }
     if !summary.dropped.is_empty() {
         parts.push(format!("dropped {} unsupported", summary.dropped.len()));
@@ -125,21 +113,9 @@ pub(crate) fn receipt(article: &Article, summary: &Summary) -> String {
 
 /// Sentences kept, counted from 1, then what was set aside.
 pub(crate) fn article(article: &Article, look: Look) -> String {
-    let mut out = format!(
-        "{}\n",
-        look.bold(&line(article.title.as_deref().unwrap_or("(no title)")))
-    );
-    let mut facts = vec![
-        line(&article.path),
-        name(article.lang),
-        article.encoding.to_owned(),
-    ];
-    facts.extend(
-        [&article.date, &article.byline]
-            .into_iter()
-            .flatten()
-            .map(|fact| line(fact)),
-    );
+    let mut out = format!("{}\n", look.bold(&line(article.title.as_deref().unwrap_or("(no title)"))));
+    let mut facts = vec![line(&article.path), name(article.lang), article.encoding.to_owned()];
+    facts.extend([&article.date, &article.byline].into_iter().flatten().map(|fact| line(fact)));
     facts.push(format!("{} sentences", article.sentences.len()));
     if article.second_hand {
         facts.push("another tool's summary".to_owned());
@@ -200,12 +176,7 @@ pub(crate) fn answer(answer: &Answer, look: Look) -> String {
 pub(crate) fn answer_body(answer: &Answer) -> String {
     let sources = Sources::of(answer);
     let sentence = |claim: &Claim| format!("{} {}", line(&claim.text), sources.marks(&claim.cites));
-    answer
-        .claims
-        .iter()
-        .map(sentence)
-        .collect::<Vec<_>>()
-        .join(" ")
+    answer.claims.iter().map(sentence).collect::<Vec<_>>().join(" ")
 }
 
 /// How many passages are shown when the answer was not found.
@@ -245,9 +216,7 @@ fn opening(passage: &Passage) -> String {
     const BYTES: usize = 240;
     let mut words: Vec<&str> = Vec::new();
     for sentence in &passage.sentences {
-        if words.iter().map(|w| w.len()).sum::<usize>() + sentence.text.len() > BYTES
-            && !words.is_empty()
-        {
+        if words.iter().map(|w| w.len()).sum::<usize>() + sentence.text.len() > BYTES && !words.is_empty() {
             break;
         }
         words.push(&sentence.text);
@@ -273,10 +242,7 @@ fn dropped(dropped: &[Dropped], look: Look) -> String {
 fn reasons(article: &Article) -> String {
     let mut counts: Vec<(Reason, usize)> = Vec::new();
     for aside in &article.set_aside {
-        match counts
-            .iter_mut()
-            .find(|(reason, _)| *reason == aside.reason)
-        {
+        match counts.iter_mut().find(|(reason, _)| *reason == aside.reason) {
             Some((_, count)) => *count += 1,
             None => counts.push((aside.reason, 1)),
         }

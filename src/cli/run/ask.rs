@@ -25,17 +25,8 @@ use crate::model::engine::Engine;
 /// A longer line is no question.
 const MAX_QUESTION_BYTES: u64 = 64 << 10;
 
-pub(super) fn run(
-    args: AskArgs,
-    common: &Common,
-    console: Console,
-    interrupt: &Interrupt,
-) -> Result<Exit> {
-    if args
-        .question
-        .as_ref()
-        .is_some_and(|question| question.trim().is_empty())
-    {
+pub(super) fn run(args: AskArgs, common: &Common, console: Console, interrupt: &Interrupt) -> Result<Exit> {
+    if args.question.as_ref().is_some_and(|question| question.trim().is_empty()) {
         return Err(CallError::EmptyQuestion.into());
     }
     let filter = filter(args.filter)?;
@@ -55,8 +46,8 @@ pub(super) fn run(
         sampling: parts::sampling(&args.model),
         prompts: config::prompts()?,
     };
-    let weights = parts::weights(&args.model, common, console, interrupt)?
-        .keeping(args.keep.cache_kv.unwrap_or(CACHE_KV))?;
+    let weights =
+        parts::weights(&args.model, common, console, interrupt)?.keeping(args.keep.cache_kv.unwrap_or(CACHE_KV))?;
     let mut session = Session {
         fingerprint: Fingerprint::new(&weights.identity, plan.prompts.sha256(), plan.sampling),
         engine: weights.load(interrupt)?,
@@ -65,25 +56,16 @@ pub(super) fn run(
         plan,
         n_passages: args.passages.into(),
         format: args.format.unwrap_or(Format::Text),
-        look: Look {
-            color: console.color,
-            verbose: console.verbose,
-        },
+        look: Look { color: console.color, verbose: console.verbose },
         console,
     };
     match args.question {
         Some(question) => {
             let answer = session.ask(question.trim(), &[])?;
             session.print(question.trim(), &answer)?;
-            Ok(if answer.found() {
-                Exit::Done
-            } else {
-                Exit::NothingFound
-            })
+            Ok(if answer.found() { Exit::Done } else { Exit::NothingFound })
         }
-        None if io::stdin().is_terminal() && io::stdout().is_terminal() => {
-            repl::run(&mut session, interrupt)
-        }
+        None if io::stdin().is_terminal() && io::stdout().is_terminal() => repl::run(&mut session, interrupt),
         None => ask_each_line(&mut session, interrupt),
     }
 }
@@ -146,8 +128,7 @@ fn synced(corpus: &str, console: Console, interrupt: &Interrupt) -> Result<Optio
     for problem in found.problems {
         console.warn(&sanitize::line(&problem.to_string()));
     }
-    let mut index = Index::open(&folder_of(&parts::cache_folder()?, &[corpus]))
-        .context("failed to open the index")?;
+    let mut index = Index::open(&folder_of(&parts::cache_folder()?, &[corpus])).context("failed to open the index")?;
     let mut counts = progress::Counts::new(console);
     let report = index
         .sync(&found.items, &mut |done, total| {
@@ -163,9 +144,9 @@ fn synced(corpus: &str, console: Console, interrupt: &Interrupt) -> Result<Optio
         Some(Rebuilt::OtherFormat) => {
             console.note("the index was of another version of the program and is made anew");
         }
-        Some(Rebuilt::Damaged(cause)) => console.warn(&sanitize::line(&format!(
-            "the index was damaged and is made anew: {cause}"
-        ))),
+        Some(Rebuilt::Damaged(cause)) => {
+            console.warn(&sanitize::line(&format!("the index was damaged and is made anew: {cause}")))
+        }
         None => {}
     }
     for (path, why) in &report.failed {
@@ -176,11 +157,7 @@ fn synced(corpus: &str, console: Console, interrupt: &Interrupt) -> Result<Optio
         return Ok(None);
     }
     if report.articles == 0 {
-        return Err(CallError::NoArticles {
-            inputs: format!("`{corpus}`"),
-            others: 0,
-        }
-        .into());
+        return Err(CallError::NoArticles { inputs: format!("`{corpus}`"), others: 0 }.into());
     }
     Ok(Some(index))
 }
@@ -209,9 +186,7 @@ fn narrow(index: &mut Index, filter: Filter, console: Console) -> Result<()> {
         (0, undated) => return Err(CallError::NothingToSearch { undated }.into()),
         (_, 0) => {}
         (_, 1) => console.note("1 article is not searched, because it has no date"),
-        (_, n) => console.note(&format!(
-            "{n} articles are not searched, because they have no date"
-        )),
+        (_, n) => console.note(&format!("{n} articles are not searched, because they have no date")),
     }
     Ok(())
 }
@@ -221,12 +196,7 @@ const EMBEDDING_TIME: Duration = Duration::from_secs(60);
 
 /// Embeds what is new in the corpus, for as long as somebody may be expected to wait. What is left is found by words
 /// until a later call has embedded it.
-fn embed(
-    index: &mut Index,
-    encoder: &mut Embedder,
-    console: Console,
-    interrupt: &Interrupt,
-) -> Result<()> {
+fn embed(index: &mut Index, encoder: &mut Embedder, console: Console, interrupt: &Interrupt) -> Result<()> {
     let began = Instant::now();
     let mut counts = progress::Counts::new(console);
     let mut left = None;
@@ -278,9 +248,7 @@ fn ask_each_line(session: &mut Session, interrupt: &Interrupt) -> Result<Exit> {
                 n_failed += 1;
                 session.console.error(&explain(&error));
                 if session.format == Format::Json {
-                    session
-                        .console
-                        .out(&json::error(question, &format!("{error:#}")))?;
+                    session.console.out(&json::error(question, &format!("{error:#}")))?;
                 }
             }
         }

@@ -44,12 +44,7 @@ struct FidelityLine<'a> {
     model_sha256: &'a str,
 }
 
-pub(super) fn run(
-    args: BenchArgs,
-    common: &Common,
-    console: Console,
-    interrupt: &Interrupt,
-) -> Result<Exit> {
+pub(super) fn run(args: BenchArgs, common: &Common, console: Console, interrupt: &Interrupt) -> Result<Exit> {
     let prompts = config::prompts()?;
     let weights = parts::weights(&args.model, common, console, interrupt)?;
     if let Some(text) = &args.fidelity {
@@ -64,15 +59,9 @@ pub(super) fn run(
             compare(command, &mut rounds)
         })
     };
-    let extent = Extent {
-        repeat: args.repeat.into(),
-        long: args.long,
-    };
+    let extent = Extent { repeat: args.repeat.into(), long: args.long };
     let figures = bench(load, extent, &prompts, &mut progress, &mut compare)?;
-    let peer: BTreeMap<String, f64> = rounds
-        .into_iter()
-        .map(|(name, values)| (name, median(values)))
-        .collect();
+    let peer: BTreeMap<String, f64> = rounds.into_iter().map(|(name, values)| (name, median(values))).collect();
     let work = Work::of(&weights.path)?;
     let identity = &weights.identity;
     let line = BenchLine {
@@ -102,15 +91,11 @@ fn compare(command: &str, rounds: &mut BTreeMap<String, Vec<f64>>) -> Result<()>
         .stderr(std::process::Stdio::inherit())
         .output()
         .with_context(|| format!("failed to run `{command}`"))?;
-    ensure!(
-        output.status.success(),
-        "`{command}` failed: {}",
-        output.status
-    );
+    ensure!(output.status.success(), "`{command}` failed: {}", output.status);
     let output = String::from_utf8_lossy(&output.stdout);
     let last = output.trim_end().lines().last().unwrap_or_default();
-    let figures: serde_json::Map<String, serde_json::Value> = serde_json::from_str(last)
-        .with_context(|| format!("`{command}` did not end with a line of JSON"))?;
+    let figures: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(last).with_context(|| format!("`{command}` did not end with a line of JSON"))?;
     for (name, value) in figures {
         if let Some(value) = value.as_f64() {
             rounds.entry(name).or_default().push(value);
@@ -121,8 +106,7 @@ fn compare(command: &str, rounds: &mut BTreeMap<String, Vec<f64>>) -> Result<()>
 
 fn run_fidelity(weights: &parts::Weights, text: &Path, console: Console) -> Result<Exit> {
     const TOKENS: usize = 2000;
-    let text = std::fs::read_to_string(text)
-        .with_context(|| format!("failed to read `{}`", text.display()))?;
+    let text = std::fs::read_to_string(text).with_context(|| format!("failed to read `{}`", text.display()))?;
     let mut progress = |step: &str| console.note(&format!("{step} …"));
     console.out(&format!(
         "{:<10}{:<10}{:>12}{:>14}{:>12}{:>12}\n",
@@ -157,14 +141,8 @@ fn table(line: &BenchLine<'_>, work: &Work) -> String {
         format!("{tok_s:.1} tokens/s, {gmac_s:.0} GMAC/s")
     };
     let mut rows = vec![
-        (
-            "prefill of 512".to_owned(),
-            prefill(512, figures.prefill_512_tok_s),
-        ),
-        (
-            "prefill of 2048".to_owned(),
-            prefill(2048, figures.prefill_2048_tok_s),
-        ),
+        ("prefill of 512".to_owned(), prefill(512, figures.prefill_512_tok_s)),
+        ("prefill of 2048".to_owned(), prefill(2048, figures.prefill_2048_tok_s)),
     ];
     if let Some(tok_s) = figures.prefill_8192_tok_s {
         rows.push(("prefill of 8192".to_owned(), prefill(8192, tok_s)));
@@ -172,28 +150,16 @@ fn table(line: &BenchLine<'_>, work: &Work) -> String {
     rows.extend([
         (
             format!("decode of {} after 512", figures.decode_tokens),
-            format!(
-                "{:.1} tokens/s, {:.1} GB/s",
-                figures.decode_128_tok_s, line.decode_gb_s
-            ),
+            format!("{:.1} tokens/s, {:.1} GB/s", figures.decode_128_tok_s, line.decode_gb_s),
         ),
-        (
-            format!("article of {} tokens", figures.article_tokens),
-            format!("{:.2} s", figures.article_s),
-        ),
+        (format!("article of {} tokens", figures.article_tokens), format!("{:.2} s", figures.article_s)),
         ("load".to_owned(), format!("{:.2} s", figures.load_s)),
-        (
-            "peak memory".to_owned(),
-            format!("{:.0} MB", figures.peak_rss_mb),
-        ),
+        ("peak memory".to_owned(), format!("{:.0} MB", figures.peak_rss_mb)),
     ]);
     let ours = serde_json::to_value(figures).expect("figures are numbers");
     for (name, theirs) in line.peer {
         if let Some(ours) = ours[name].as_f64() {
-            rows.push((
-                name.clone(),
-                format!("{ours:.1} for the peer's {theirs:.1}: {:.2}", ours / theirs),
-            ));
+            rows.push((name.clone(), format!("{ours:.1} for the peer's {theirs:.1}: {:.2}", ours / theirs)));
         }
     }
     let model = super::super::render::sanitize::line(line.model);

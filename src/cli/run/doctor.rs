@@ -16,16 +16,8 @@ use crate::model::store::{DEFAULT, Store};
 
 pub(super) fn run(common: &Common, console: Console, interrupt: &Interrupt) -> Result<Exit> {
     let store = parts::store(common)?;
-    let line =
-        |what: &str, said: &str| console.out(&format!("{what:<8} {}\n", sanitize::line(said)));
-    line(
-        "precis",
-        concat!(
-            env!("CARGO_PKG_VERSION"),
-            ", commit ",
-            env!("PRECIS_COMMIT")
-        ),
-    )?;
+    let line = |what: &str, said: &str| console.out(&format!("{what:<8} {}\n", sanitize::line(said)));
+    line("precis", concat!(env!("CARGO_PKG_VERSION"), ", commit ", env!("PRECIS_COMMIT")))?;
     line("cpu", &cpu())?;
     line("kernels", &kernels()?)?;
     line("memory", &memory().unwrap_or_else(|| "unknown".into()))?;
@@ -47,18 +39,10 @@ pub(super) fn run(common: &Common, console: Console, interrupt: &Interrupt) -> R
             Ok(_) => "verified".to_owned(),
             Err(error) => format!("{error:#}"),
         };
-        line(
-            "",
-            &format!("{}, {}, {state}", entry.name, BinaryBytes(entry.size_bytes)),
-        )?;
+        line("", &format!("{}, {}, {state}", entry.name, BinaryBytes(entry.size_bytes)))?;
     }
     if missing {
-        line(
-            "",
-            &format!(
-                "`{DEFAULT}`, the default, is not here: `precis model pull {DEFAULT}` fetches it"
-            ),
-        )?;
+        line("", &format!("`{DEFAULT}`, the default, is not here: `precis model pull {DEFAULT}` fetches it"))?;
     }
     let index = parts::cache_folder()?.join("index");
     line("index", &folder(&index, "indexes"))?;
@@ -88,9 +72,7 @@ fn pip(store: &Store, common: &Common) -> String {
     if common.offline == Some(true) {
         return "not asked: offline".into();
     }
-    store
-        .probe_pip()
-        .unwrap_or_else(|error| format!("{error:#}"))
+    store.probe_pip().unwrap_or_else(|error| format!("{error:#}"))
 }
 
 /// Cores, and the instruction sets that matter for products of quantized weights.
@@ -106,11 +88,7 @@ fn cpu() -> String {
     detect!(is_x86_feature_detected: "sse4.2" "avx" "f16c" "fma" "avx2" "avx512f" "avx512bw" "avx512vnni" "avxvnni");
     #[cfg(target_arch = "aarch64")]
     detect!(is_aarch64_feature_detected: "neon" "dotprod" "i8mm" "fp16" "sve");
-    let sets = if sets.is_empty() {
-        "none of the vector sets".into()
-    } else {
-        sets.join(" ")
-    };
+    let sets = if sets.is_empty() { "none of the vector sets".into() } else { sets.join(" ") };
     format!("{cores} cores, {}: {sets}", std::env::consts::ARCH)
 }
 
@@ -133,30 +111,19 @@ fn kernels() -> Result<String> {
         GgmlDType::Q5K,
         GgmlDType::Q6K,
     ];
-    let is_ours = |dtype: &GgmlDType| {
-        matches!(arithmetic, Arithmetic::Kernels(_)) && Format::of(*dtype).is_some()
-    };
+    let is_ours = |dtype: &GgmlDType| matches!(arithmetic, Arithmetic::Kernels(_)) && Format::of(*dtype).is_some();
     let (ours, theirs): (Vec<_>, Vec<_>) = known.into_iter().partition(is_ours);
     let [ours, theirs] = [ours, theirs].map(|dtypes| dtypes.iter().map(name).collect::<Vec<_>>());
     Ok(match ours.is_empty() {
         true => "none: candle multiplies all formats".into(),
-        false => format!(
-            "{} for {}; candle multiplies {}",
-            arithmetic.name(),
-            ours.join(" "),
-            theirs.join(" ")
-        ),
+        false => format!("{} for {}; candle multiplies {}", arithmetic.name(), ours.join(" "), theirs.join(" ")),
     })
 }
 
 /// Memory in all and what is free for use.
 fn memory() -> Option<String> {
     let kernel::Memory { total, free } = kernel::memory()?;
-    Some(format!(
-        "{}, {} of it free",
-        BinaryBytes(total),
-        BinaryBytes(free)
-    ))
+    Some(format!("{}, {} of it free", BinaryBytes(total), BinaryBytes(free)))
 }
 
 /// A folder with the number and size of the things in it.
@@ -165,15 +132,7 @@ fn folder(path: &Path, things: &str) -> String {
         return format!("{}, empty", path.display());
     }
     let entries = walkdir::WalkDir::new(path).into_iter().flatten();
-    let bytes = entries
-        .filter_map(|entry| entry.metadata().ok())
-        .filter(|m| m.is_file())
-        .map(|m| m.len())
-        .sum();
+    let bytes = entries.filter_map(|entry| entry.metadata().ok()).filter(|m| m.is_file()).map(|m| m.len()).sum();
     let n_things = std::fs::read_dir(path).map_or(0, |entries| entries.count());
-    format!(
-        "{}, {n_things} {things}, {}",
-        path.display(),
-        BinaryBytes(bytes)
-    )
+    format!("{}, {n_things} {things}, {}", path.display(), BinaryBytes(bytes))
 }

@@ -36,20 +36,11 @@ struct EvalLine<'a> {
     seconds: f64,
 }
 
-pub(super) fn run(
-    args: EvalArgs,
-    common: &Common,
-    console: Console,
-    interrupt: &Interrupt,
-) -> Result<Exit> {
+pub(super) fn run(args: EvalArgs, common: &Common, console: Console, interrupt: &Interrupt) -> Result<Exit> {
     let kind = args.kind;
     let sets = sets(&args)?;
     let earlier = args.versus.as_deref().map(items::read).transpose()?;
-    let plan = AnswerPlan {
-        lang: None,
-        sampling: parts::sampling(&args.model),
-        prompts: config::prompts()?,
-    };
+    let plan = AnswerPlan { lang: None, sampling: parts::sampling(&args.model), prompts: config::prompts()? };
     let mut encoder = match kind.searches() && !args.lexical {
         true => parts::encoder(common, console, interrupt)?,
         false => None,
@@ -58,10 +49,7 @@ pub(super) fn run(
         true => Some(parts::weights(&args.model, common, console, interrupt)?),
         false => None,
     };
-    let mut engine = weights
-        .as_ref()
-        .map(|weights| weights.load(interrupt))
-        .transpose()?;
+    let mut engine = weights.as_ref().map(|weights| weights.load(interrupt)).transpose()?;
     let identity = weights.as_ref().map(|weights| &weights.identity);
     let search = match &encoder {
         _ if !kind.searches() => None,
@@ -84,9 +72,7 @@ pub(super) fn run(
     let mut lab = Lab {
         settings: settings.clone(),
         n_sample: args.sample as usize,
-        all_legs: args
-            .legs
-            .map_or(kind == Kind::Retrieval, |it| it == LegsChoice::All),
+        all_legs: args.legs.map_or(kind == Kind::Retrieval, |it| it == LegsChoice::All),
         plan,
         lm: engine.as_mut().map(|it| it as &mut dyn LanguageModel),
         encoder: encoder.as_mut().map(|it| it as &mut dyn Encoder),
@@ -107,10 +93,7 @@ pub(super) fn run(
     drop(counts);
     if let Some(earlier) = &earlier {
         outcomes.iter_mut().for_each(|it| it.compare(earlier));
-        if outcomes
-            .iter()
-            .all(|it| it.versus.iter().all(BTreeMap::is_empty))
-        {
+        if outcomes.iter().all(|it| it.versus.iter().all(BTreeMap::is_empty)) {
             console.warn("nothing to compare: the earlier run judged none of these items");
         }
     }
@@ -175,11 +158,7 @@ fn build() -> String {
     let built = std::env::current_exe()
         .and_then(|path| path.metadata()?.modified())
         .context("failed to tell when the program was built");
-    let nanos = built.map(|time| {
-        time.duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_nanos()
-    });
+    let nanos = built.map(|time| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos());
     format!("{commit} {}", nanos.unwrap_or_default())
 }
 
@@ -191,12 +170,7 @@ fn table(outcome: &Outcome) -> String {
     let mut out = sanitize::line(&head) + "\n";
     for (name, value) in &outcome.metrics {
         let [low, high] = outcome.ci95[name];
-        out += &format!(
-            "  {name:<22}{:>9}  ({}–{})",
-            short(*value),
-            short(low),
-            short(high)
-        );
+        out += &format!("  {name:<22}{:>9}  ({}–{})", short(*value), short(low), short(high));
         if let Some(n_of) = outcome.counts.get(name).filter(|n_of| *n_of != n) {
             out += &format!("  of {n_of}");
         }

@@ -63,18 +63,11 @@ fn find_articles(inputs: &[String], console: Console) -> Result<Found> {
     if found.items.is_empty() && found.problems.is_empty() {
         let inputs: Vec<String> = inputs.iter().map(|input| format!("`{input}`")).collect();
         let others = found.skipped.other_types;
-        return Err(CallError::NoArticles {
-            inputs: inputs.join(", "),
-            others,
-        }
-        .into());
+        return Err(CallError::NoArticles { inputs: inputs.join(", "), others }.into());
     }
     if console.verbose {
         let skipped = found.skipped;
-        for (count, what) in [
-            (skipped.other_types, "files of other types"),
-            (skipped.links, "links"),
-        ] {
+        for (count, what) in [(skipped.other_types, "files of other types"), (skipped.links, "links")] {
             if count > 0 {
                 console.note(&format!("passed over {count} {what}"));
             }
@@ -86,17 +79,15 @@ fn find_articles(inputs: &[String], console: Console) -> Result<Found> {
 /// What was found, as work: each article is read when its turn comes, and no two at once.
 fn jobs(found: Found) -> impl Iterator<Item = Job<'static>> {
     let problems = found.problems.into_iter().map(broken);
-    problems.chain(found.items.into_iter().flat_map(
-        |item| -> Box<dyn Iterator<Item = Job<'static>>> {
-            match item.open() {
-                Ok(articles) => Box::new(articles.map(move |raw| match raw {
-                    Ok(raw) => job(&item, raw),
-                    Err(error) => broken(error),
-                })),
-                Err(error) => Box::new(std::iter::once(broken(error))),
-            }
-        },
-    ))
+    problems.chain(found.items.into_iter().flat_map(|item| -> Box<dyn Iterator<Item = Job<'static>>> {
+        match item.open() {
+            Ok(articles) => Box::new(articles.map(move |raw| match raw {
+                Ok(raw) => job(&item, raw),
+                Err(error) => broken(error),
+            })),
+            Err(error) => Box::new(std::iter::once(broken(error))),
+        }
+    }))
 }
 
 fn job(item: &Item, raw: RawArticle) -> Job<'static> {
@@ -110,11 +101,7 @@ fn job(item: &Item, raw: RawArticle) -> Job<'static> {
 }
 
 fn broken(error: SourceError) -> Job<'static> {
-    Job {
-        path: error.path.clone(),
-        key: String::new(),
-        read: Box::new(move || Err(error.into())),
-    }
+    Job { path: error.path.clone(), key: String::new(), read: Box::new(move || Err(error.into())) }
 }
 
 /// Tells people which article failed, and why. Returns the cause.

@@ -13,12 +13,7 @@ use super::super::progress;
 use super::super::render::sanitize;
 use crate::model::store::{Source, Store, StoreError};
 
-pub(super) fn run(
-    command: ModelCommand,
-    common: &Common,
-    console: Console,
-    interrupt: &Interrupt,
-) -> Result<Exit> {
+pub(super) fn run(command: ModelCommand, common: &Common, console: Console, interrupt: &Interrupt) -> Result<Exit> {
     let store = parts::store(common)?;
     let mut progress = progress::Bytes::new(console, interrupt.clone());
     match command {
@@ -39,12 +34,7 @@ pub(super) fn run(
         ModelCommand::Verify { name } => {
             let names: Vec<String> = match name {
                 Some(name) => vec![name],
-                None => store
-                    .list()
-                    .into_iter()
-                    .filter(|e| e.present)
-                    .map(|e| e.name)
-                    .collect(),
+                None => store.list().into_iter().filter(|e| e.present).map(|e| e.name).collect(),
             };
             return verify(&store, &names, console, &mut progress, interrupt);
         }

@@ -14,12 +14,7 @@ use crate::batch::{self, Done, Piece, Rendered, Work};
 pub(super) fn run(args: ShowArgs, console: Console, interrupt: &Interrupt) -> Result<Exit> {
     let found = find_articles(&args.input, console)?;
     let n_items = found.items.len();
-    let mut shower = Shower {
-        json: args.json,
-        n_printed: 0,
-        console,
-        interrupt,
-    };
+    let mut shower = Shower { json: args.json, n_printed: 0, console, interrupt };
     let tally = batch::run(jobs(found), None, &mut shower)?;
     Ok(exit_of(tally, n_items))
 }
@@ -37,19 +32,13 @@ impl Work for Shower<'_> {
     }
 
     fn work(&mut self, pieces: &[Piece], done: Done<'_, Self>) -> Result<()> {
-        let look = Look {
-            color: self.console.color,
-            verbose: self.console.verbose,
-        };
+        let look = Look { color: self.console.color, verbose: self.console.verbose };
         for (number, piece) in pieces.iter().enumerate() {
             let content = match self.json {
                 true => json::article(&piece.article),
                 false => text::article(&piece.article, look),
             };
-            let rendered = Rendered {
-                content,
-                record: String::new(),
-            };
+            let rendered = Rendered { content, record: String::new() };
             done(self, number, Ok(rendered))?;
         }
         Ok(())
@@ -59,11 +48,7 @@ impl Work for Shower<'_> {
         let Some(rendered) = rendered else {
             return Ok(());
         };
-        let gap = if self.n_printed > 0 && !self.json {
-            "\n"
-        } else {
-            ""
-        };
+        let gap = if self.n_printed > 0 && !self.json { "\n" } else { "" };
         self.n_printed += 1;
         self.console.out(&format!("{gap}{}", rendered.content))
     }

@@ -20,12 +20,7 @@ use crate::model::engine::Engine;
 use crate::model::{LanguageModel, Usage};
 use crate::text::Article;
 
-pub(super) fn run(
-    args: SumArgs,
-    common: &Common,
-    console: Console,
-    interrupt: &Interrupt,
-) -> Result<Exit> {
+pub(super) fn run(args: SumArgs, common: &Common, console: Console, interrupt: &Interrupt) -> Result<Exit> {
     let format = args.format.unwrap_or(Format::Text);
     let found = find_articles(&args.input, console)?;
     let plan = SummaryPlan {
@@ -36,13 +31,9 @@ pub(super) fn run(
         prompts: config::prompts()?,
     };
     // A folder that cannot be written to is found out before a gigabyte is fetched for nothing.
-    let folder = args
-        .output
-        .as_deref()
-        .map(|path| Folder::open(path, format.extension()));
+    let folder = args.output.as_deref().map(|path| Folder::open(path, format.extension()));
     let folder = folder.transpose()?;
-    let weights = parts::weights(&args.model, common, console, interrupt)?
-        .keeping(args.keep.cache_kv.unwrap_or(0))?;
+    let weights = parts::weights(&args.model, common, console, interrupt)?.keeping(args.keep.cache_kv.unwrap_or(0))?;
     let prompt_sha256 = plan.prompts.sha256();
     let settings = format!(
         "{:?} {:?} {:?} {:?} {format:?} {prompt_sha256} {}",
@@ -52,10 +43,7 @@ pub(super) fn run(
     let in_folder = folder.is_some();
     let recipe = Recipe {
         fingerprint: Fingerprint::new(&weights.identity, prompt_sha256, plan.sampling),
-        look: Look {
-            color: console.color && !in_folder,
-            verbose: console.verbose,
-        },
+        look: Look { color: console.color && !in_folder, verbose: console.verbose },
         plan,
         format,
     };
@@ -75,9 +63,7 @@ pub(super) fn run(
     if let Some(output) = &args.output {
         let (done, skipped, failed) = (tally.done, tally.skipped, tally.failed);
         let folder = output.display();
-        console.note(&format!(
-            "{done} done, {skipped} done before, {failed} failed: `{folder}`"
-        ));
+        console.note(&format!("{done} done, {skipped} done before, {failed} failed: `{folder}`"));
     }
     if tally.interrupted {
         console.note(match in_folder {
@@ -101,20 +87,12 @@ struct Recipe {
 }
 
 impl Recipe {
-    fn tell(
-        &self,
-        article: &Article,
-        place: Option<&Place>,
-        lm: &mut dyn LanguageModel,
-    ) -> Result<(Rendered, Usage)> {
+    fn tell(&self, article: &Article, place: Option<&Place>, lm: &mut dyn LanguageModel) -> Result<(Rendered, Usage)> {
         let summary = summarize(article, lm, &self.plan)?;
         let line = |place| json::summary(article, &summary, &self.fingerprint, place);
         let record = place.map(|place| line(Some(place)).trim_end().to_owned());
         let content = render::summary(article, &summary, &self.fingerprint, self.format, self.look);
-        let rendered = Rendered {
-            content,
-            record: record.unwrap_or_default(),
-        };
+        let rendered = Rendered { content, record: record.unwrap_or_default() };
         Ok((rendered, summary.usage))
     }
 }
@@ -133,14 +111,9 @@ struct Summarizer {
 impl Summarizer {
     /// Results of people's formats are told apart by a blank line.
     fn print(&mut self, content: &str) -> Result<()> {
-        let gap = if self.n_printed > 0 && self.recipe.format != Format::Json {
-            "\n"
-        } else {
-            ""
-        };
+        let gap = if self.n_printed > 0 && self.recipe.format != Format::Json { "\n" } else { "" };
         self.n_printed += 1;
-        self.progress
-            .pause(|| self.console.out(&format!("{gap}{content}")))
+        self.progress.pause(|| self.console.out(&format!("{gap}{content}")))
     }
 }
 
@@ -161,24 +134,17 @@ impl Work for Summarizer {
             anyhow::ensure!(!is_over.load(Ordering::Relaxed), "the run is over");
             batch::guarded(|| recipe.tell(&piece.article, piece.place.as_ref(), lm))
         };
-        together(
-            pieces.len(),
-            ARTICLES_AT_ONCE,
-            &mut engine,
-            tell,
-            &mut |number, told| {
-                if outcome.is_ok() {
-                    let rendered = told.map(|(rendered, usage)| {
-                        self.progress.spent(&usage);
-                        rendered
-                    });
-                    outcome = done(self, number, rendered);
-                    is_over.store(outcome.is_err(), Ordering::Relaxed);
-                }
-            },
-        );
-        self.progress
-            .pause(|| parts::warn_of_kv(&mut engine, self.console));
+        together(pieces.len(), ARTICLES_AT_ONCE, &mut engine, tell, &mut |number, told| {
+            if outcome.is_ok() {
+                let rendered = told.map(|(rendered, usage)| {
+                    self.progress.spent(&usage);
+                    rendered
+                });
+                outcome = done(self, number, rendered);
+                is_over.store(outcome.is_err(), Ordering::Relaxed);
+            }
+        });
+        self.progress.pause(|| parts::warn_of_kv(&mut engine, self.console));
         self.engine = Some(engine);
         outcome
     }
@@ -189,8 +155,7 @@ impl Work for Summarizer {
             Some(rendered) if !self.in_folder => self.print(&rendered.content)?,
             None if self.console.verbose => {
                 let path = render::sanitize::line(path);
-                self.progress
-                    .pause(|| self.console.note(&format!("done before: {path}")));
+                self.progress.pause(|| self.console.note(&format!("done before: {path}")));
             }
             _ => {}
         }

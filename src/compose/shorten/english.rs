@@ -11,13 +11,9 @@ pub(super) fn without_clause(text: &str) -> Option<String> {
 
 /// Whether a clause would take something back that then stands alone: a condition, a limit, a denial.
 fn binds(clause: &str) -> bool {
-    const CONDITIONS: [&str; 8] = [
-        "if", "unless", "until", "except", "only", "but", "although", "though",
-    ];
+    const CONDITIONS: [&str; 8] = ["if", "unless", "until", "except", "only", "but", "although", "though"];
     let is_condition = |word: &String| CONDITIONS.contains(&word.as_str());
-    words(clause)
-        .iter()
-        .any(|word| is_condition(word) || is_denial(word))
+    words(clause).iter().any(|word| is_condition(word) || is_denial(word))
 }
 
 /// What opens a clause behind a comma that only adds to what stands before it.
@@ -55,17 +51,8 @@ const ADDITIONS: [&str; 31] = [
     "following",
 ];
 /// What opens one without a comma.
-const TAILS: [&str; 9] = [
-    " even as ",
-    " after ",
-    " when ",
-    " while ",
-    " because ",
-    " since ",
-    " amid ",
-    " ahead of ",
-    " in hopes of ",
-];
+const TAILS: [&str; 9] =
+    [" even as ", " after ", " when ", " while ", " because ", " since ", " amid ", " ahead of ", " in hopes of "];
 
 fn opens_with(clause: &str, openings: &[&str]) -> bool {
     let clause = clause.trim_start().to_lowercase();
@@ -84,25 +71,15 @@ fn is_participle(clause: &str) -> bool {
 /// Without `, which …,` and the like in the middle, or what stands between a name and `said`.
 fn without_inner_clause(text: &str) -> Option<String> {
     const RELATIVES: [&str; 5] = ["which", "who", "whose", "where", "including"];
-    const SAYS: [&str; 7] = [
-        "said",
-        "says",
-        "told",
-        "announced",
-        "wrote",
-        "added",
-        "warned",
-    ];
+    const SAYS: [&str; 7] = ["said", "says", "told", "announced", "wrote", "added", "warned"];
     let marks = clause_marks(text);
     marks.windows(2).rev().find_map(|pair| {
         let (clause, rest) = (&text[pair[0] + 1..pair[1]], &text[pair[1] + 1..]);
         // What follows is to be the sentence going on, and not the last of a series.
         let goes_on = !opens_with(rest, &ADDITIONS) && !is_participle(rest);
         let first = clause.split_whitespace().next()?;
-        let describes =
-            ["a", "an", "the"].contains(&first) || ["'s", "’s"].iter().any(|s| first.ends_with(s));
-        let stands_between =
-            opens_with(clause, &RELATIVES) && goes_on || describes && opens_with(rest, &SAYS);
+        let describes = ["a", "an", "the"].contains(&first) || ["'s", "’s"].iter().any(|s| first.ends_with(s));
+        let stands_between = opens_with(clause, &RELATIVES) && goes_on || describes && opens_with(rest, &SAYS);
         (stands_between && !binds(clause)).then(|| format!("{}{rest}", &text[..pair[0]]))
     })
 }
@@ -118,11 +95,7 @@ fn without_last_clause(text: &str) -> Option<String> {
         let adds = is_participle(clause) || is_last && opens_with(clause, &ADDITIONS);
         (adds && !is_series(clause)).then_some(*at)
     };
-    let late = marks
-        .iter()
-        .enumerate()
-        .filter_map(late)
-        .collect::<Vec<_>>();
+    let late = marks.iter().enumerate().filter_map(late).collect::<Vec<_>>();
     let dash = [" — ", " – "].iter().filter_map(|dash| text.rfind(dash));
     let tail = TAILS.iter().filter_map(|tail| text.rfind(tail));
     let tail = tail.filter(|at| !text[..*at].ends_with(','));

@@ -50,32 +50,26 @@ pub fn stands_alone(text: &str, lang: Lang) -> bool {
         "it's",
         "he's",
     ];
-    const HAN_POINTERS: [&str; 14] = [
-        "他", "她", "它", "其", "该", "該", "此", "这", "這", "那", "对此", "對此", "而", "但",
-    ];
+    const HAN_POINTERS: [&str; 14] =
+        ["他", "她", "它", "其", "该", "該", "此", "这", "這", "那", "对此", "對此", "而", "但"];
     match lang {
         Lang::En => {
             let opening = text.trim_start_matches(|c: char| !c.is_alphanumeric());
             let opening = opening.to_lowercase().replace('’', "'");
             !POINTERS.iter().any(|pointer| {
-                opening
-                    .strip_prefix(pointer)
-                    .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
+                opening.strip_prefix(pointer).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
             })
         }
         Lang::ZhHans | Lang::ZhHant => {
-            !HAN_POINTERS.iter().any(|pointer| text.starts_with(pointer))
-                || text.starts_with("其他")
+            !HAN_POINTERS.iter().any(|pointer| text.starts_with(pointer)) || text.starts_with("其他")
         }
     }
 }
 
 /// Whether the text ends with a word that no sentence ends with.
 pub fn dangles(text: &str) -> bool {
-    const DANGLING: [&str; 14] = [
-        "that", "whether", "and", "or", "of", "to", "the", "a", "an", "is", "was", "by", "with",
-        "from",
-    ];
+    const DANGLING: [&str; 14] =
+        ["that", "whether", "and", "or", "of", "to", "the", "a", "an", "is", "was", "by", "with", "from"];
     let text = text.trim_end_matches(|c: char| !c.is_alphanumeric());
     let last = text.rsplit(' ').next().unwrap_or_default();
     DANGLING.contains(&last)
@@ -164,8 +158,7 @@ fn without_aside(text: &str) -> Option<String> {
 /// Whether as many quotation marks were closed as opened before `at`, and behind it none is closed that is not opened.
 fn is_outside_quotes(text: &str, at: usize) -> bool {
     let before = &text[..at];
-    let depth =
-        |open: char, close: char| before.matches(open).count() == before.matches(close).count();
+    let depth = |open: char, close: char| before.matches(open).count() == before.matches(close).count();
     before.matches('"').count().is_multiple_of(2)
         && depth('“', '”')
         && depth('「', '」')
@@ -212,32 +205,16 @@ mod tests {
     #[test]
     fn a_condition_or_a_denial_is_never_left_out() {
         let check = |text: &str, lang| assert_eq!(shorten(text, lang, 5), text);
-        check(
-            "The quay will be torn down in March, unless the court stops it.",
-            Lang::En,
-        );
-        check(
-            "The mayor said the quay is safe, but not for heavy lorries.",
-            Lang::En,
-        );
-        check(
-            "媒體報道，新碼頭的價格震驚了全市的漁民後，市府取消了工程。",
-            Lang::ZhHant,
-        );
-        check(
-            "市長表示新碼頭三月動工並且年底完成，但前提不是增稅。",
-            Lang::ZhHant,
-        );
-        check(
-            "She said “the quay, which is old, will go” on Monday in the town hall.",
-            Lang::En,
-        );
+        check("The quay will be torn down in March, unless the court stops it.", Lang::En);
+        check("The mayor said the quay is safe, but not for heavy lorries.", Lang::En);
+        check("媒體報道，新碼頭的價格震驚了全市的漁民後，市府取消了工程。", Lang::ZhHant);
+        check("市長表示新碼頭三月動工並且年底完成，但前提不是增稅。", Lang::ZhHant);
+        check("She said “the quay, which is old, will go” on Monday in the town hall.", Lang::En);
     }
 
     #[test]
     fn what_opens_with_a_pointer_does_not_stand_alone() {
-        let check =
-            |text: &str, lang, expected| assert_eq!(stands_alone(text, lang), expected, "{text}");
+        let check = |text: &str, lang, expected| assert_eq!(stands_alone(text, lang), expected, "{text}");
         check("He said so.", Lang::En, false);
         check("“It’s late,” said Vandro.", Lang::En, false);
         check("Hebrides ferries stopped.", Lang::En, true);

@@ -35,12 +35,7 @@ pub(super) fn each_leg(
             None => set.docs.clone(),
         };
         let corpus = lab.corpus(&docs)?;
-        let part = Part {
-            kind,
-            set: &set.name,
-            leg: &leg.name,
-            data: &data,
-        };
+        let part = Part { kind, set: &set.name, leg: &leg.name, data: &data };
         outcomes.push(work(lab, &part, &leg, &corpus)?);
     }
     Ok(outcomes)
@@ -49,11 +44,7 @@ pub(super) fn each_leg(
 fn own_legs(set: &Set, lab: &Lab<'_>) -> Result<Vec<Leg>> {
     let mut legs = legs(set.questions()?, lab.n_sample)?;
     legs.retain(|leg| lab.all_legs || leg.is_own);
-    ensure!(
-        !legs.is_empty(),
-        "`{}` has no question that could be searched for",
-        set.name
-    );
+    ensure!(!legs.is_empty(), "`{}` has no question that could be searched for", set.name);
     Ok(legs)
 }
 
@@ -70,23 +61,12 @@ pub(super) fn answers(set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
 pub(super) fn abstain(set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
     each_leg("abstain", set, lab, |lab, part, leg, corpus| {
         // The outcomes of `answers` serve here too: nothing is asked twice.
-        let mut items = answered(
-            lab,
-            &Part {
-                kind: "answers",
-                ..*part
-            },
-            leg,
-            corpus,
-        )?;
+        let mut items = answered(lab, &Part { kind: "answers", ..*part }, leg, corpus)?;
         for item in &mut items {
             item.kind = part.kind.to_owned();
             item.metrics.retain(|name, _| name == "false_refusal");
         }
-        let twins = Part {
-            kind: "abstain-twins",
-            ..*part
-        };
+        let twins = Part { kind: "abstain-twins", ..*part };
         items.extend(lab.each(
             &twins,
             &leg.cases,
@@ -98,18 +78,13 @@ pub(super) fn abstain(set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
                 })
             },
         )?);
-        let without = Part {
-            kind: "abstain-without",
-            ..*part
-        };
+        let without = Part { kind: "abstain-without", ..*part };
         items.extend(lab.each(
             &without,
             &leg.unanswerable,
             |case| &case.id,
             |lab, case| {
-                refusal(lab, case, "refusal", |lab, question| {
-                    lab.search(corpus, question, lab.settings.passages)
-                })
+                refusal(lab, case, "refusal", |lab, question| lab.search(corpus, question, lab.settings.passages))
             },
         )?);
         let wanted = ["refusal", "twin_refusal"];
@@ -122,22 +97,13 @@ pub(super) fn no_context(set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
     let data = digest_of(&[set.questions()?])?;
     let mut outcomes = Vec::new();
     for leg in own_legs(set, lab)? {
-        let part = Part {
-            kind: "no-context",
-            set: &set.name,
-            leg: &leg.name,
-            data: &data,
-        };
+        let part = Part { kind: "no-context", set: &set.name, leg: &leg.name, data: &data };
         let items = lab.each(
             &part,
             &leg.cases,
             |case| &case.id,
             |lab, case| {
-                let limits = Limits {
-                    max_tokens: OWN_TOKENS,
-                    one_line: true,
-                    sampling: lab.plan.sampling,
-                };
+                let limits = Limits { max_tokens: OWN_TOKENS, one_line: true, sampling: lab.plan.sampling };
                 let prompt = without_reading(&case.question);
                 let said = lab.lm()?.complete(&[prompt], &limits)?.remove(0).text;
                 let mut found = Found::default();
@@ -157,19 +123,10 @@ fn without_reading(question: &str) -> Prompt {
         Lang::ZhHans => "请用一句简短的话回答问题。",
         Lang::ZhHant => "請用一句簡短的話回答問題。",
     };
-    Prompt {
-        system: system.to_owned(),
-        user: question.to_owned(),
-        ..Prompt::default()
-    }
+    Prompt { system: system.to_owned(), user: question.to_owned(), ..Prompt::default() }
 }
 
-fn answered(
-    lab: &mut Lab<'_>,
-    part: &Part<'_>,
-    leg: &Leg,
-    corpus: &Corpus,
-) -> Result<Vec<super::Item>> {
+fn answered(lab: &mut Lab<'_>, part: &Part<'_>, leg: &Leg, corpus: &Corpus) -> Result<Vec<super::Item>> {
     lab.each(
         part,
         &leg.cases,
@@ -177,13 +134,8 @@ fn answered(
         |lab, case| {
             let began = Instant::now();
             let n_passages = lab.settings.passages;
-            let answer = ask(lab, &case.question, |lab, question| {
-                lab.search(corpus, question, n_passages)
-            })?;
-            let is_retrieved = answer
-                .passages
-                .iter()
-                .any(|hit| !corpus.gold_of(hit, &case.gold).is_empty());
+            let answer = ask(lab, &case.question, |lab, question| lab.search(corpus, question, n_passages))?;
+            let is_retrieved = answer.passages.iter().any(|hit| !corpus.gold_of(hit, &case.gold).is_empty());
             let mut found = Found::default();
             found.put("seconds", began.elapsed().as_secs_f64());
             found.put("retrieved", is_retrieved);
@@ -236,9 +188,7 @@ fn refusal<'l>(
 /// passages do not depend on it at all. As in a search of `n`, no article has more than half of the places while there
 /// are others. A copy under another name is left out too: with it, there would still be an answer.
 fn without_gold(hits: Vec<Hit>, case: &Case, corpus: &Corpus, n: usize) -> Vec<Hit> {
-    let others = hits
-        .into_iter()
-        .filter(|hit| corpus.gold_of(hit, &case.gold).is_empty());
+    let others = hits.into_iter().filter(|hit| corpus.gold_of(hit, &case.gold).is_empty());
     let (mut kept, mut crowd): (Vec<Hit>, Vec<Hit>) = (Vec::new(), Vec::new());
     for hit in others {
         let same = |other: &&Hit| other.passage.path == hit.passage.path;
@@ -256,17 +206,12 @@ fn without_gold(hits: Vec<Hit>, case: &Case, corpus: &Corpus, n: usize) -> Vec<H
 /// What holds for every answer: whether there is one, what it says, what it cost.
 fn judge_answer(found: &mut Found, answer: &Answer, case: &Case) {
     let short = answer.claims.iter();
-    let short: Vec<&str> = short
-        .map(|claim| claim.focus.as_ref().unwrap_or(&claim.text).as_str())
-        .collect();
+    let short: Vec<&str> = short.map(|claim| claim.focus.as_ref().unwrap_or(&claim.text).as_str()).collect();
     judge_text(found, &told(answer), &short.join(" "), case);
     found.said = shown(answer);
     found.put("false_refusal", !answer.found());
     let usage = &answer.usage;
-    found.put(
-        "tokens",
-        (usage.prompt_tokens + usage.completion_tokens) as f64,
-    );
+    found.put("tokens", (usage.prompt_tokens + usage.completion_tokens) as f64);
 }
 
 /// Judges what was `said` and, of it, the words that answer.
@@ -286,28 +231,18 @@ fn judge_text(found: &mut Found, said: &str, short: &str, case: &Case) {
 
 /// Judges what an answer cites; a refusal cites nothing, neither right nor wrong.
 fn judge_cites(found: &mut Found, answer: &Answer, case: &Case, corpus: &Corpus) {
-    let cites: Vec<_> = answer
-        .claims
-        .iter()
-        .flat_map(|claim| &claim.cites)
-        .collect();
+    let cites: Vec<_> = answer.claims.iter().flat_map(|claim| &claim.cites).collect();
     if cites.is_empty() {
         return;
     }
     let gold_of = |hit: usize| corpus.gold_of(&answer.passages[hit], &case.gold);
-    let golds: Vec<Vec<usize>> = cites
-        .iter()
-        .map(|quote| gold_of(quote.cite.article))
-        .collect();
+    let golds: Vec<Vec<usize>> = cites.iter().map(|quote| gold_of(quote.cite.article)).collect();
     let n_right = golds.iter().filter(|golds| !golds.is_empty()).count();
     found.put("citation_precision", n_right as f64 / golds.len() as f64);
     let mut cited = golds.concat();
     cited.sort_unstable();
     cited.dedup();
-    found.put(
-        "citation_recall",
-        cited.len() as f64 / case.gold.len().max(1) as f64,
-    );
+    found.put("citation_recall", cited.len() as f64 / case.gold.len().max(1) as f64);
     if !case.evidence.is_empty() {
         let cited: Vec<&str> = cites.iter().map(|quote| &*quote.text).collect();
         found.put("evidence", holds_evidence(&cited.join(" "), &case.evidence));
@@ -334,10 +269,7 @@ pub(super) fn shown(answer: &Answer) -> String {
         text += &format!("(dropped: {}) {}", dropped.why, dropped.text);
     }
     if let Some(verdict) = answer.verdict {
-        text += &format!(
-            "\n(held {:.3}, search {:.4}, sure {:.3})",
-            verdict.held, verdict.search, verdict.confidence
-        );
+        text += &format!("\n(held {:.3}, search {:.4}, sure {:.3})", verdict.held, verdict.search, verdict.confidence);
     }
     text
 }

@@ -45,22 +45,12 @@ pub(super) fn faithful(set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
     datasets.sort();
     datasets.dedup();
     let data = digest_of(&[&set.docs])?;
-    let part_of = |leg| Part {
-        kind: "faithful",
-        set: &set.name,
-        leg,
-        data: &data,
-    };
+    let part_of = |leg| Part { kind: "faithful", set: &set.name, leg, data: &data };
     let (mut outcomes, mut all) = (Vec::new(), Vec::new());
     for dataset in &datasets {
         let part = part_of(dataset);
         let own: Vec<&Judged> = cases.iter().filter(|it| it.dataset == *dataset).collect();
-        let items = lab.each(
-            &part,
-            &own,
-            |case| &case.id,
-            |_, case| judge(case, &articles[case.article].1),
-        )?;
+        let items = lab.each(&part, &own, |case| &case.id, |_, case| judge(case, &articles[case.article].1))?;
         all.extend(items.iter().cloned());
         outcomes.push(with_auc(&part, items));
     }
@@ -102,10 +92,7 @@ fn judged(record: &Map<String, Value>, hash: &str, article: usize) -> Result<Vec
 }
 
 fn judge(case: &Judged, record: &Map<String, Value>) -> Result<Found> {
-    let mut found = Found {
-        expected: format!("factuality {:.2}", case.factuality),
-        ..Found::default()
-    };
+    let mut found = Found { expected: format!("factuality {:.2}", case.factuality), ..Found::default() };
     found.put("true", case.factuality > TRUE_FROM);
     let Ok(article) = Article::read(&raw_article(record, "article")?) else {
         found.put("readable", false);

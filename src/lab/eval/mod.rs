@@ -84,9 +84,7 @@ impl Set {
     /// One of the files is not there.
     pub fn named(kind: Kind, name: &str, folder: &Path) -> Result<Set> {
         let file = |endings: &[&str]| {
-            let paths = endings
-                .iter()
-                .map(|end| folder.join(format!("{name}{end}.jsonl")));
+            let paths = endings.iter().map(|end| folder.join(format!("{name}{end}.jsonl")));
             let found = paths.clone().find(|path| path.is_file());
             let place = folder.display();
             found.with_context(|| format!("there is no `{name}{}.jsonl` in `{place}`", endings[0]))
@@ -201,11 +199,7 @@ impl Outcome {
                 put(format!("{name}_p95"), p95(values));
             }
         }
-        let is_miss = |item: &&Item| {
-            wanted
-                .iter()
-                .any(|name| item.metrics.get(*name) == Some(&0.0))
-        };
+        let is_miss = |item: &&Item| wanted.iter().any(|name| item.metrics.get(*name) == Some(&0.0));
         let misses = items.iter().filter(is_miss).take(MAX_MISSES);
         Outcome {
             set: part.set.to_owned(),
@@ -230,16 +224,11 @@ impl Outcome {
             };
             for (name, after) in &item.metrics {
                 if let Some(before) = before.metrics.get(name) {
-                    pairs
-                        .entry(name.clone())
-                        .or_default()
-                        .push((*before, *after));
+                    pairs.entry(name.clone()).or_default().push((*before, *after));
                 }
             }
         }
-        let paired = pairs
-            .into_iter()
-            .filter_map(|(name, pairs)| Some((name, paired(&pairs)?)));
+        let paired = pairs.into_iter().filter_map(|(name, pairs)| Some((name, paired(&pairs)?)));
         self.versus = Some(paired.collect());
     }
 }
@@ -303,8 +292,7 @@ impl Lab<'_> {
                 items.push(item);
                 continue;
             }
-            let found = judge(self, case)
-                .with_context(|| format!("failed at `{}` of `{}`", id(case), part.set))?;
+            let found = judge(self, case).with_context(|| format!("failed at `{}` of `{}`", id(case), part.set))?;
             let item = Item {
                 run: run.clone(),
                 kind: part.kind.to_owned(),
@@ -335,20 +323,12 @@ impl Lab<'_> {
                 Err(_) => ControlFlow::Break(()),
             }
         };
-        let synced = index.sync(&found.items, &mut |done, total| {
-            go_on("files indexed", done, total)
-        })?;
+        let synced = index.sync(&found.items, &mut |done, total| go_on("files indexed", done, total))?;
         if let Some(encoder) = self.encoder.as_mut().filter(|_| !synced.interrupted) {
-            index.embed(*encoder, &mut |done, total| {
-                go_on("passages embedded", done, total)
-            })?;
+            index.embed(*encoder, &mut |done, total| go_on("passages embedded", done, total))?;
         }
         stopped?;
-        Ok(Corpus {
-            n_docs: synced.articles,
-            prefix: format!("{}#", docs.display()),
-            index,
-        })
+        Ok(Corpus { n_docs: synced.articles, prefix: format!("{}#", docs.display()), index })
     }
 
     /// At most `top_k` hits for a question.
@@ -392,8 +372,7 @@ impl Corpus {
 fn digest_of(files: &[&Path]) -> Result<String> {
     let mut hasher = Sha256::new();
     for file in files {
-        let bytes =
-            fs::read(file).with_context(|| format!("failed to read `{}`", file.display()))?;
+        let bytes = fs::read(file).with_context(|| format!("failed to read `{}`", file.display()))?;
         hasher.update(Sha256::digest(bytes));
     }
     Ok(hex(&hasher.finalize()))

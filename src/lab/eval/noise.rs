@@ -28,11 +28,7 @@ const N_PASSAGES: usize = 5;
 /// The share of them that do not hold the answer.
 const NOISE: [(&str, f64); 3] = [("noise 0", 0.0), ("noise 0.4", 0.4), ("noise 0.8", 0.8)];
 /// The share of those with an answer that hold the false one.
-const PLANTED: [(&str, f64); 3] = [
-    ("planted 0", 0.0),
-    ("planted half", 0.5),
-    ("planted all", 1.0),
-];
+const PLANTED: [(&str, f64); 3] = [("planted 0", 0.0), ("planted half", 0.5), ("planted all", 1.0)];
 
 #[derive(Debug, Clone, PartialEq)]
 struct Query {
@@ -58,12 +54,7 @@ pub(super) fn noise(set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
     let planted = queries.iter().any(|query| !query.wrong.is_empty());
     let mut outcomes = Vec::new();
     for (leg, share) in if planted { PLANTED } else { NOISE } {
-        let part = Part {
-            kind: "noise",
-            set: &set.name,
-            leg,
-            data: &data,
-        };
+        let part = Part { kind: "noise", set: &set.name, leg, data: &data };
         let items = lab.each(
             &part,
             &queries,
@@ -116,10 +107,7 @@ fn judge(lab: &mut Lab<'_>, query: &Query, given: Vec<Given<'_>>) -> Result<Foun
         found.put("citation_precision", n_right as f64 / is_right.len() as f64);
     }
     let usage = &answer.usage;
-    found.put(
-        "tokens",
-        (usage.prompt_tokens + usage.completion_tokens) as f64,
-    );
+    found.put("tokens", (usage.prompt_tokens + usage.completion_tokens) as f64);
     found.put("seconds", began.elapsed().as_secs_f64());
     Ok(found)
 }
@@ -145,19 +133,14 @@ impl Query {
         let n = positive.len().min(self.wrong.len()).min(N_PASSAGES);
         let n_wrong = (share * n as f64).ceil() as usize;
         let wrong = self.wrong[..n_wrong].iter().map(|text| ("wrong", &**text));
-        let right = positive[n_wrong..n]
-            .iter()
-            .map(|text| ("positive", &***text));
+        let right = positive[n_wrong..n].iter().map(|text| ("positive", &***text));
         let mut given: Vec<Given<'_>> = wrong.chain(right).collect();
         given.extend(self.negatives(N_PASSAGES - given.len()));
         mixed(given)
     }
 
     fn negatives(&self, n: usize) -> impl Iterator<Item = Given<'_>> {
-        self.negative
-            .iter()
-            .take(n)
-            .map(|text| ("negative", &**text))
+        self.negative.iter().take(n).map(|text| ("negative", &**text))
     }
 }
 
@@ -194,14 +177,7 @@ fn hit((rank, (what, text)): (usize, Given<'_>)) -> Hit {
 pub(super) fn one_block(text: &str) -> Prose {
     let words: Vec<&str> = text.split_whitespace().collect();
     let text = words.join(" ");
-    Prose {
-        blocks: vec![Block {
-            kind: BlockKind::Paragraph,
-            range: 0..text.len(),
-        }],
-        text,
-        ..Prose::default()
-    }
+    Prose { blocks: vec![Block { kind: BlockKind::Paragraph, range: 0..text.len() }], text, ..Prose::default() }
 }
 
 fn queries(path: &Path) -> Result<Vec<Query>> {
@@ -247,11 +223,7 @@ fn query(record: &Map<String, Value>) -> Result<Query> {
 fn texts(value: &Value) -> Result<Vec<String>> {
     match value {
         Value::String(text) => Ok(vec![text.clone()]),
-        Value::Array(list) => Ok(list
-            .iter()
-            .map(texts)
-            .collect::<Result<Vec<Vec<String>>>>()?
-            .concat()),
+        Value::Array(list) => Ok(list.iter().map(texts).collect::<Result<Vec<Vec<String>>>>()?.concat()),
         _ => bail!("{value} is no text"),
     }
 }
@@ -276,14 +248,9 @@ mod tests {
         for (share, expected) in [(0.0, [5, 0, 0]), (0.4, [3, 2, 0]), (0.8, [1, 4, 0])] {
             assert_eq!(kinds(&one.noisy(share)), expected, "{share}");
         }
-        let two = query_of(
-            serde_json::json!({"id": "2", "query": "Q", "answer": ["a", ["b", "c"]],
-            "positive": [["a1", "a2"], ["b1", "b2"]], "negative": texts("n")}),
-        );
-        assert_eq!(
-            two.facts,
-            [vec!["a".to_owned()], vec!["b".into(), "c".into()]]
-        );
+        let two = query_of(serde_json::json!({"id": "2", "query": "Q", "answer": ["a", ["b", "c"]],
+            "positive": [["a1", "a2"], ["b1", "b2"]], "negative": texts("n")}));
+        assert_eq!(two.facts, [vec!["a".to_owned()], vec!["b".into(), "c".into()]]);
         let given = two.noisy(0.8);
         assert_eq!(kinds(&given), [2, 3, 0]);
         assert!(given.contains(&("positive", "a1")) && given.contains(&("positive", "b1")));

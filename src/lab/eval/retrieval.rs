@@ -20,11 +20,8 @@ pub(super) fn retrieval(set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
             |lab, case| {
                 let began = Instant::now();
                 let hits = lab.search(corpus, &case.question, TOP_K)?;
-                let mut found = Found {
-                    asked: case.question.clone(),
-                    expected: case.gold.join(" "),
-                    ..Found::default()
-                };
+                let mut found =
+                    Found { asked: case.question.clone(), expected: case.gold.join(" "), ..Found::default() };
                 found.put("search_ms", began.elapsed().as_secs_f64() * 1e3);
                 let is_gold = |path: &str| corpus.gold_idx(path, &case.gold).is_some();
                 let rank = hits.iter().position(|hit| is_gold(&hit.passage.path));
@@ -37,11 +34,6 @@ pub(super) fn retrieval(set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
                 Ok(found)
             },
         )?;
-        Ok(Outcome::of(
-            part,
-            Some(corpus.n_docs),
-            items,
-            &["recall_at_5"],
-        ))
+        Ok(Outcome::of(part, Some(corpus.n_docs), items, &["recall_at_5"]))
     })
 }

@@ -8,9 +8,7 @@ use serde_json::{Map, Value};
 use super::{Found, Lab, Outcome, Part, Set, digest_of};
 use crate::compose::{Style, SummaryPlan, summarize};
 use crate::lab::cases::{id, records, sampled, text};
-use crate::lab::score::summary::{
-    coverage, figure_support, length_ratio, name_support, rouge_l, rouge_n,
-};
+use crate::lab::score::summary::{coverage, figure_support, length_ratio, name_support, rouge_l, rouge_n};
 use crate::text::{Article, Format, RawArticle};
 
 /// Sentences of an article's beginning that serve as its summary, for comparison.
@@ -25,30 +23,18 @@ pub(super) fn summaries(set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
             cases.push((id(&record)?, given, record));
         }
     }
-    ensure!(
-        !cases.is_empty(),
-        "`{}` has no article with a `summary`",
-        set.docs.display()
-    );
+    ensure!(!cases.is_empty(), "`{}` has no article with a `summary`", set.docs.display());
     let cases = sampled(cases, lab.n_sample, |(id, _, _)| id);
     let data = digest_of(&[&set.docs])?;
-    let part = Part {
-        kind: "summaries",
-        set: &set.name,
-        leg: "all",
-        data: &data,
-    };
+    let part = Part { kind: "summaries", set: &set.name, leg: "all", data: &data };
     let judge_one = |lab: &mut Lab<'_>, case: &(String, String, _)| judge(lab, &case.1, &case.2);
     let items = lab.each(&part, &cases, |(id, _, _)| id, judge_one)?;
     Ok(vec![Outcome::of(&part, None, items, &["readable"])])
 }
 
 fn judge(lab: &mut Lab<'_>, reference: &str, record: &Map<String, Value>) -> Result<Found> {
-    let mut found = Found {
-        asked: text(record, "title").unwrap_or_default(),
-        expected: reference.to_owned(),
-        ..Found::default()
-    };
+    let mut found =
+        Found { asked: text(record, "title").unwrap_or_default(), expected: reference.to_owned(), ..Found::default() };
     let raw = raw_article(record, "text")?;
     let article = match Article::read(&raw) {
         Ok(article) => article,
@@ -70,10 +56,7 @@ fn judge(lab: &mut Lab<'_>, reference: &str, record: &Map<String, Value>) -> Res
     let summary = summarize(&article, lab.lm()?, &plan)?;
     found.put("seconds", began.elapsed().as_secs_f64());
     let usage = &summary.usage;
-    found.put(
-        "tokens",
-        (usage.prompt_tokens + usage.completion_tokens) as f64,
-    );
+    found.put("tokens", (usage.prompt_tokens + usage.completion_tokens) as f64);
     let claims: Vec<&str> = summary.claims().map(|claim| &*claim.text).collect();
     found.put("claims", claims.len() as f64);
     let ours = claims.join("\n");

@@ -27,21 +27,12 @@ pub fn share(outcomes: impl IntoIterator<Item = bool>) -> Metric {
         n_true += f64::from(u8::from(outcome));
     }
     if n == 0.0 {
-        return Metric {
-            value: 0.0,
-            ci95: [0.0, 1.0],
-        };
+        return Metric { value: 0.0, ci95: [0.0, 1.0] };
     }
     let p = n_true / n;
     let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
     let (middle, scale) = (p + Z * Z / (2.0 * n), 1.0 + Z * Z / n);
-    Metric {
-        value: p,
-        ci95: [
-            ((middle - spread) / scale).max(0.0),
-            ((middle + spread) / scale).min(1.0),
-        ],
-    }
+    Metric { value: p, ci95: [((middle - spread) / scale).max(0.0), ((middle + spread) / scale).min(1.0)] }
 }
 
 /// The mean of values: of outcomes that are 0 or 1 their [`share`], of others the normal interval, which does not leave
@@ -52,18 +43,11 @@ pub fn mean(values: &[f64]) -> Metric {
     }
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
-    let variance = values
-        .iter()
-        .map(|value| (value - mean).powi(2))
-        .sum::<f64>()
-        / (n - 1.0).max(1.0);
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
     let half = Z * (variance / n).sqrt();
     let is_share = values.iter().all(|value| (0.0..=1.0).contains(value));
     let most = if is_share { 1.0 } else { f64::INFINITY };
-    Metric {
-        value: mean,
-        ci95: [(mean - half).max(0.0), (mean + half).min(most)],
-    }
+    Metric { value: mean, ci95: [(mean - half).max(0.0), (mean + half).min(most)] }
 }
 
 /// The value that 95 of 100 values stay below; its interval is made of the values whose ranks chance could have put in
@@ -77,10 +61,7 @@ pub fn p95(values: &[f64]) -> Metric {
         let idx = (rank.max(0.0) as usize).min(sorted.len().saturating_sub(1));
         sorted.get(idx).copied().unwrap_or_default()
     };
-    Metric {
-        value: at(0.95 * n),
-        ci95: [at(0.95 * n - spread), at(0.95 * n + spread)],
-    }
+    Metric { value: at(0.95 * n), ci95: [at(0.95 * n - spread), at(0.95 * n + spread)] }
 }
 
 /// The chance that a thing that is true has a higher score than one that is not, a tie counting half, with the interval
@@ -103,10 +84,7 @@ pub fn auc(scored: &[(f64, bool)]) -> Option<Metric> {
         + (high.len() as f64 - 1.0) * (q1 - area * area)
         + (low.len() as f64 - 1.0) * (q2 - area * area);
     let half = Z * (variance.max(0.0) / pairs).sqrt();
-    Some(Metric {
-        value: area,
-        ci95: [(area - half).max(0.0), (area + half).min(1.0)],
-    })
+    Some(Metric { value: area, ci95: [(area - half).max(0.0), (area + half).min(1.0)] })
 }
 
 #[cfg(test)]
@@ -151,13 +129,7 @@ mod tests {
     #[test]
     fn the_area_counts_pairs_in_the_right_order() {
         // Of six pairs four are in order and one is a tie.
-        let scored = [
-            (0.9, true),
-            (0.5, true),
-            (0.5, false),
-            (0.3, true),
-            (0.4, false),
-        ];
+        let scored = [(0.9, true), (0.5, true), (0.5, false), (0.3, true), (0.4, false)];
         let found = auc(&scored).unwrap();
         assert!((found.value - 3.5 / 6.0).abs() < 1e-12, "{found:?}");
         // q1 = .41176, q2 = .42982; variance (.24306 + 2 * .07149 + .08955) / 6.

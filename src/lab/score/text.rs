@@ -15,9 +15,8 @@ use super::summary::capitalised;
 /// An answer is judged by so many words: one that quotes a whole passage does not win by its length.
 const ANSWER_WORDS: usize = 64;
 
-static TO_SIMPLIFIED: LazyLock<OpenCC> = LazyLock::new(|| {
-    OpenCC::from_config(BuiltinConfig::T2s).expect("the dictionary is compiled into the program")
-});
+static TO_SIMPLIFIED: LazyLock<OpenCC> =
+    LazyLock::new(|| OpenCC::from_config(BuiltinConfig::T2s).expect("the dictionary is compiled into the program"));
 
 /// The words of a text. Between two digits a comma is dropped (`3,000` is `3000`) and a point kept; other marks part words.
 pub fn words(text: &str) -> Vec<String> {
@@ -85,15 +84,9 @@ pub fn assertion_recall(answer: &str, question: &str, assertions: &[String]) -> 
     let named_in = |assertion: &String| -> Vec<String> {
         let figures = words(assertion).into_iter().filter(has_digit);
         let names = capitalised(assertion);
-        figures
-            .chain(names.iter().flat_map(|name| words(name)))
-            .collect()
+        figures.chain(names.iter().flat_map(|name| words(name))).collect()
     };
-    let wanted: HashSet<String> = assertions
-        .iter()
-        .flat_map(named_in)
-        .filter(|word| !asked.contains(word))
-        .collect();
+    let wanted: HashSet<String> = assertions.iter().flat_map(named_in).filter(|word| !asked.contains(word)).collect();
     let said: HashSet<String> = clipped(answer, 1).into_iter().collect();
     (!wanted.is_empty()).then(|| wanted.intersection(&said).count() as f64 / wanted.len() as f64)
 }
@@ -143,11 +136,7 @@ pub(super) fn overlap<T: std::hash::Hash + Eq>(
             common += 1.0;
         }
     }
-    Overlap {
-        common,
-        n_ours,
-        n_theirs,
-    }
+    Overlap { common, n_ours, n_theirs }
 }
 
 #[cfg(test)]
@@ -161,10 +150,7 @@ mod tests {
     #[test]
     fn words_are_the_same_in_every_script_width_and_case() {
         let check = |text: &str, expected: &[&str]| assert_eq!(words(text), expected, "{text}");
-        check(
-            "Melbourne’s 3,000 trams",
-            &["melbourne", "s", "3000", "trams"],
-        );
+        check("Melbourne’s 3,000 trams", &["melbourne", "s", "3000", "trams"]);
         check("２６.7%, 12-year.", &["26.7", "12", "year"]);
         check("臺灣iPhone手機", &["台", "湾", "iphone", "手", "机"]);
         check("1月17日", &["1", "月", "17", "日"]);
@@ -189,10 +175,7 @@ mod tests {
     fn f1_is_of_the_best_gold() {
         let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-12, "{found}");
         // Two of four words said, two of two expected.
-        near(
-            f1("in the year 1973", &owned(&["October", "year 1973"])),
-            2.0 / 3.0,
-        );
+        near(f1("in the year 1973", &owned(&["October", "year 1973"])), 2.0 / 3.0);
         // A word said twice agrees once with one that is expected once.
         near(f1("May May", &owned(&["may"])), 2.0 / 3.0);
         near(f1("", &owned(&["may"])), 0.0);
@@ -201,19 +184,15 @@ mod tests {
     #[test]
     fn evidence_is_held_whole_or_by_more_than_half() {
         let gold = owned(&["the tower was built in 1930"]);
-        assert!(holds_evidence(
-            "Indeed: The tower was built in 1930, they say.",
-            &gold
-        ));
+        assert!(holds_evidence("Indeed: The tower was built in 1930, they say.", &gold));
         assert!(holds_evidence("The tower was built later.", &gold));
         assert!(!holds_evidence("The tower was tall.", &gold));
     }
 
     #[test]
     fn assertions_are_looked_for_by_what_the_question_does_not_say() {
-        let recall = |answer: &str, assertion: &str| {
-            assertion_recall(answer, "When did Corran ban cars?", &owned(&[assertion]))
-        };
+        let recall =
+            |answer: &str, assertion: &str| assertion_recall(answer, "When did Corran ban cars?", &owned(&[assertion]));
         let assertion = "The response should say that Corran banned them on May 3, 2,024.";
         assert_eq!(recall("On 3 May of 2024.", assertion), Some(1.0));
         assert_eq!(recall("Corran did so in May.", assertion), Some(1.0 / 3.0));

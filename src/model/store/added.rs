@@ -57,9 +57,7 @@ pub(super) fn add(store: &Store, file: &Path, name: Option<&str>) -> Result<Stri
     let copy = store.state().join(".adding");
     // `fs::copy` lets the file system share the blocks where it can. The digest is of the copy, which is what counts.
     fs::copy(file, &copy).with_context(copying)?;
-    File::open(&copy)
-        .and_then(|copy| copy.sync_all())
-        .with_context(copying)?;
+    File::open(&copy).and_then(|copy| copy.sync_all()).with_context(copying)?;
     let settled = settle(store, &copy, file, name);
     if settled.is_err() {
         // The error at hand says more than one about the copy would.
@@ -84,11 +82,7 @@ fn settle(store: &Store, copy: &Path, file: &Path, name: Option<&str>) -> Result
         (None, None) => stem_of(file),
     };
     check_name(&name)?;
-    let added = Added {
-        name,
-        size_bytes,
-        sha256,
-    };
+    let added = Added { name, size_bytes, sha256 };
     let target = match store.known(&added.name) {
         Ok(known) if known.sha256 == added.sha256 => store.root.join(&known.file),
         Ok(known) if known.manifest.is_some() => {
@@ -153,17 +147,7 @@ mod tests {
 
     #[test]
     fn a_name_that_could_leave_the_folder_is_refused() {
-        for name in [
-            "",
-            ".",
-            "..",
-            "../up",
-            "a/b",
-            "a\\b",
-            "-rf",
-            "a\u{1b}[2J",
-            "模型",
-        ] {
+        for name in ["", ".", "..", "../up", "a/b", "a\\b", "-rf", "a\u{1b}[2J", "模型"] {
             assert!(check_name(name).is_err(), "{name:?}");
         }
         for name in ["a", "qwen2.5-mine", "Q4_K_M", "7b"] {

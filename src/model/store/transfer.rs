@@ -38,10 +38,7 @@ pub(super) fn fetch(
     }
     let url = settings.address(source);
     // The host alone: an address may carry a password.
-    let host = url
-        .parse()
-        .ok()
-        .and_then(|url: Uri| Some(url.host()?.to_owned()));
+    let host = url.parse().ok().and_then(|url: Uri| Some(url.host()?.to_owned()));
     let host = host.with_context(|| format!("`{url}` is not an address"))?;
     let what = format!("{} from {host}", manifest.name);
     progress.begin(&what, Some(manifest.size_bytes));
@@ -50,12 +47,8 @@ pub(super) fn fetch(
     while partial.n_missing() > 0 {
         let before = partial.n_bytes();
         progress.advance(before);
-        let wanted = Wanted {
-            url: url.clone(),
-            from: before,
-            size_bytes: manifest.size_bytes,
-            sha256: manifest.sha256.clone(),
-        };
+        let wanted =
+            Wanted { url: url.clone(), from: before, size_bytes: manifest.size_bytes, sha256: manifest.sha256.clone() };
         let Err(broken) = stream(settings, wanted, partial, progress) else {
             break;
         };
@@ -65,21 +58,14 @@ pub(super) fn fetch(
         };
         reached |= partial.n_bytes() != before;
         let gain = partial.n_bytes().saturating_sub(before);
-        n_fruitless = if gain >= LEAST_GAIN {
-            0
-        } else {
-            n_fruitless + 1
-        };
+        n_fruitless = if gain >= LEAST_GAIN { 0 } else { n_fruitless + 1 };
         // A hub that never answered is left for the next source at once.
         if !reached || n_fruitless > settings.patience.n_retries {
             return Err(reason);
         }
         progress.note(&format!("the download broke off ({reason:#}); going on"));
         let pause = settings.patience.retry;
-        wait(
-            pause.saturating_mul(2_u32.saturating_pow(n_fruitless)),
-            progress,
-        )?;
+        wait(pause.saturating_mul(2_u32.saturating_pow(n_fruitless)), progress)?;
     }
     progress.finish();
     Ok(())
@@ -139,9 +125,7 @@ fn stream(
             Event::Begins(offset) if offset == partial.n_bytes() => {}
             Event::Begins(0) => partial.restart()?,
             Event::Begins(offset) => {
-                return Err(
-                    anyhow!("asked for byte {}, got byte {offset}", partial.n_bytes()).into(),
-                );
+                return Err(anyhow!("asked for byte {}, got byte {offset}", partial.n_bytes()).into());
             }
             Event::Bytes(bytes) => {
                 partial.append(&bytes)?;
@@ -152,9 +136,7 @@ fn stream(
     }
     match partial.n_missing() {
         0 => Ok(()),
-        n_missing => Err(Broken::Perhaps(anyhow!(
-            "the connection was closed {n_missing} bytes early"
-        ))),
+        n_missing => Err(Broken::Perhaps(anyhow!("the connection was closed {n_missing} bytes early"))),
     }
 }
 
@@ -170,26 +152,14 @@ fn next_event(events: &Receiver<Event>, progress: &mut dyn Progress) -> Result<O
 }
 
 /// Asks, follows redirects, and passes the body on.
-fn receive(
-    agent: &Agent,
-    settings: &HubSettings,
-    wanted: &Wanted,
-    events: &SyncSender<Event>,
-) -> Result<(), Broken> {
-    let mut url: Uri = wanted
-        .url
-        .parse()
-        .with_context(|| format!("`{}` is not an address", wanted.url))?;
+fn receive(agent: &Agent, settings: &HubSettings, wanted: &Wanted, events: &SyncSender<Event>) -> Result<(), Broken> {
+    let mut url: Uri = wanted.url.parse().with_context(|| format!("`{}` is not an address", wanted.url))?;
     for _ in 0..MOST_HOPS {
-        let mut request = agent
-            .get(&url)
-            .header(header::RANGE, format!("bytes={}-", wanted.from));
+        let mut request = agent.get(&url).header(header::RANGE, format!("bytes={}-", wanted.from));
         if let Some(token) = settings.token_for(&url) {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        let answer = request
-            .call()
-            .map_err(|error| Broken::Perhaps(anyhow!(error).context(unreached(&url))))?;
+        let answer = request.call().map_err(|error| Broken::Perhaps(anyhow!(error).context(unreached(&url))))?;
         compare_digest(&answer, &wanted.sha256)?;
         if answer.status().is_redirection() {
             url = redirected(&url, &answer)?;
@@ -203,9 +173,7 @@ fn receive(
         let mut body = answer.into_body().into_reader();
         while listening {
             let mut chunk = vec![0; 1 << 18];
-            let n_read = body
-                .read(&mut chunk)
-                .map_err(|error| Broken::Perhaps(error.into()))?;
+            let n_read = body.read(&mut chunk).map_err(|error| Broken::Perhaps(error.into()))?;
             if n_read == 0 {
                 break;
             }
@@ -219,17 +187,9 @@ fn receive(
 
 /// Where the answer's body begins in the file, if it is the file.
 fn offset_of(answer: &Response<ureq::Body>, wanted: &Wanted) -> Result<u64, Broken> {
-    let text = |name| {
-        answer
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
+    let text = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
     let (offset, total) = match answer.status() {
-        StatusCode::OK => (
-            0,
-            text(header::CONTENT_LENGTH).and_then(|value| value.parse().ok()),
-        ),
+        StatusCode::OK => (0, text(header::CONTENT_LENGTH).and_then(|value| value.parse().ok())),
         StatusCode::PARTIAL_CONTENT => {
             let range = text(header::CONTENT_RANGE).unwrap_or_default();
             let parsed = parse_content_range(range);
@@ -245,11 +205,9 @@ fn offset_of(answer: &Response<ureq::Body>, wanted: &Wanted) -> Result<u64, Brok
         status => return Err(anyhow!("answered {status}").into()),
     };
     match total {
-        Some(total) if total != wanted.size_bytes => Err(anyhow!(
-            "the file has {total} bytes there, expected {}",
-            wanted.size_bytes
-        )
-        .into()),
+        Some(total) if total != wanted.size_bytes => {
+            Err(anyhow!("the file has {total} bytes there, expected {}", wanted.size_bytes).into())
+        }
         _ => Ok(offset),
     }
 }
@@ -263,16 +221,11 @@ fn parse_content_range(text: &str) -> Option<(u64, Option<u64>)> {
 
 /// The hub states the SHA-256 of a large file before it sends a byte: a wrong one is not worth fetching.
 fn compare_digest(answer: &Response<ureq::Body>, sha256: &str) -> Result<()> {
-    let stated = ["x-linked-etag", "etag"]
-        .iter()
-        .find_map(|name| answer.headers().get(*name)?.to_str().ok());
+    let stated = ["x-linked-etag", "etag"].iter().find_map(|name| answer.headers().get(*name)?.to_str().ok());
     let Some(stated) = stated else {
         return Ok(());
     };
-    let stated = stated
-        .trim_start_matches("W/")
-        .trim_matches('"')
-        .to_lowercase();
+    let stated = stated.trim_start_matches("W/").trim_matches('"').to_lowercase();
     let is_sha256 = stated.len() == 64 && stated.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_sha256 && stated != sha256 {
         bail!("sha256 of the file is {stated} there, expected {sha256}");
@@ -283,9 +236,8 @@ fn compare_digest(answer: &Response<ureq::Body>, sha256: &str) -> Result<()> {
 /// The address that `answer` points to: absolute, or a path on the same host.
 fn redirected(from: &Uri, answer: &Response<ureq::Body>) -> Result<Uri> {
     let location = answer.headers().get(header::LOCATION);
-    let location = location
-        .and_then(|value| value.to_str().ok())
-        .with_context(|| format!("{from} redirects to nowhere"))?;
+    let location =
+        location.and_then(|value| value.to_str().ok()).with_context(|| format!("{from} redirects to nowhere"))?;
     let url = if location.starts_with('/') && !location.starts_with("//") {
         let mut parts = from.clone().into_parts();
         parts.path_and_query = location.parse().ok();
@@ -320,8 +272,7 @@ mod tests {
 
     #[test]
     fn a_content_range_tells_offset_and_total() {
-        let check =
-            |text: &str, expected| assert_eq!(parse_content_range(text), expected, "{text}");
+        let check = |text: &str, expected| assert_eq!(parse_content_range(text), expected, "{text}");
         check("bytes 0-0/200", Some((0, Some(200))));
         check("bytes 100-199/200", Some((100, Some(200))));
         check("bytes 5-9/*", Some((5, None)));

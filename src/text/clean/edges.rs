@@ -22,10 +22,7 @@ fn mark_credits(page: &mut Page, range: std::ops::Range<usize>) {
     for i in range {
         let piece = &page.pieces[i];
         // Web pages have their bylines dropped with the menus.
-        let is_open = matches!(
-            piece.reason,
-            None | Some(Reason::Navigation | Reason::Metadata)
-        );
+        let is_open = matches!(piece.reason, None | Some(Reason::Navigation | Reason::Metadata));
         if !is_open || piece.is_outline || piece.kind == Some(BlockKind::ListItem) {
             continue;
         }
@@ -46,23 +43,15 @@ fn byline(text: &str) -> Option<String> {
     if width(text) > 90 || ends_sentence(text) {
         return None;
     }
-    if let Some(name) = text
-        .strip_prefix("By ")
-        .or_else(|| text.strip_prefix("BY "))
-        .or_else(|| text.strip_prefix("by "))
+    if let Some(name) =
+        text.strip_prefix("By ").or_else(|| text.strip_prefix("BY ")).or_else(|| text.strip_prefix("by "))
     {
-        let capitals = name
-            .split_whitespace()
-            .filter(|word| word.starts_with(char::is_uppercase))
-            .count();
+        let capitals = name.split_whitespace().filter(|word| word.starts_with(char::is_uppercase)).count();
         let words = name.split_whitespace().count();
         return (capitals * 2 > words && (2..=10).contains(&words)).then(|| name.to_owned());
     }
     let (label, name) = credit(text)?;
-    AUTHOR_LABELS
-        .contains(&label.as_str())
-        .then(|| name.to_owned())
-        .filter(|name| !name.is_empty())
+    AUTHOR_LABELS.contains(&label.as_str()).then(|| name.to_owned()).filter(|name| !name.is_empty())
 }
 
 fn is_credit(text: &str) -> bool {
@@ -98,14 +87,10 @@ fn credit(text: &str) -> Option<(String, &str)> {
     let folded = fold_str(text);
     PLAIN.iter().find_map(|label| {
         let rest = folded.strip_prefix(label)?;
-        let is_short = rest.split_whitespace().count() <= 6
-            && width(rest) <= if rest.is_ascii() { 60 } else { 24 };
+        let is_short = rest.split_whitespace().count() <= 6 && width(rest) <= if rest.is_ascii() { 60 } else { 24 };
         (rest.starts_with(' ') && is_short).then(|| {
             let skip = label.chars().count();
-            let at = text
-                .char_indices()
-                .nth(skip)
-                .map_or(text.len(), |(at, _)| at);
+            let at = text.char_indices().nth(skip).map_or(text.len(), |(at, _)| at);
             ((*label).to_owned(), text[at..].trim())
         })
     })
@@ -127,30 +112,16 @@ fn dateline(text: &str) -> Option<String> {
         .collect();
     let first = dates.first()?;
     let last = dates.last()?;
-    let has_time = dates
-        .iter()
-        .any(|figure| matches!(figure.kind, Kind::Time { .. }));
-    let has_year = dates
-        .iter()
-        .any(|figure| matches!(figure.kind, Kind::Date { year: Some(_), .. }));
-    if !dates
-        .iter()
-        .any(|figure| matches!(figure.kind, Kind::Date { .. }))
-    {
+    let has_time = dates.iter().any(|figure| matches!(figure.kind, Kind::Time { .. }));
+    let has_year = dates.iter().any(|figure| matches!(figure.kind, Kind::Date { year: Some(_), .. }));
+    if !dates.iter().any(|figure| matches!(figure.kind, Kind::Date { .. })) {
         return None;
     }
-    let rest = columns
-        - dates
-            .iter()
-            .map(|figure| width(&text[figure.start..figure.end]))
-            .sum::<usize>();
+    let rest = columns - dates.iter().map(|figure| width(&text[figure.start..figure.end])).sum::<usize>();
     let labelled = credit(text).is_some()
-        || ["Published", "Updated", "Posted", "Last updated"]
-            .iter()
-            .any(|label| text.starts_with(label));
+        || ["Published", "Updated", "Posted", "Last updated"].iter().any(|label| text.starts_with(label));
     let at_edge = first.start == 0 || last.end == text.len();
-    let is_dateline =
-        labelled || (has_time && rest <= 40) || (has_year && at_edge && rest <= 24) || rest <= 6;
+    let is_dateline = labelled || (has_time && rest <= 40) || (has_year && at_edge && rest <= 24) || rest <= 6;
     is_dateline.then(|| text[first.start..last.end].to_owned())
 }
 
@@ -160,19 +131,13 @@ fn mark_title(page: &mut Page, first: usize) {
         Some(title) => title.clone(),
         None => {
             let is_masthead = |i: usize| {
-                page.pieces
-                    .get(i + 1)
-                    .is_some_and(|next| next.reason == Some(Reason::Navigation) && !next.after_gap)
+                page.pieces.get(i + 1).is_some_and(|next| next.reason == Some(Reason::Navigation) && !next.after_gap)
             };
-            let candidate =
-                (0..first).find(|&i| page.pieces[i].reason.is_none() && !is_masthead(i));
+            let candidate = (0..first).find(|&i| page.pieces[i].reason.is_none() && !is_masthead(i));
             let Some(candidate) = candidate.filter(|&i| looks_like_title(&page.pieces[i])) else {
                 return;
             };
-            for masthead in page.pieces[..candidate]
-                .iter_mut()
-                .filter(|piece| piece.reason.is_none())
-            {
+            for masthead in page.pieces[..candidate].iter_mut().filter(|piece| piece.reason.is_none()) {
                 masthead.reason = Some(Reason::Metadata);
             }
             page.pieces[candidate].text.clone()
@@ -180,9 +145,7 @@ fn mark_title(page: &mut Page, first: usize) {
     };
     let folded_title = fold_str(&title);
     for piece in &mut page.pieces {
-        if !matches!(piece.reason, None | Some(Reason::Navigation))
-            || width(&piece.text) > width(&title) + 30
-        {
+        if !matches!(piece.reason, None | Some(Reason::Navigation)) || width(&piece.text) > width(&title) + 30 {
             continue;
         }
         let folded = fold_str(&piece.text);
@@ -202,15 +165,12 @@ fn mark_title(page: &mut Page, first: usize) {
 
 fn looks_like_title(piece: &Piece) -> bool {
     let columns = width(&piece.text);
-    let is_cut_off = piece
-        .text
-        .ends_with([',', ';', '，', '；', '、', ':', '：', '-', '–', '—']);
+    let is_cut_off = piece.text.ends_with([',', ';', '，', '；', '、', ':', '：', '-', '–', '—']);
     piece.kind != Some(BlockKind::ListItem)
         && !piece.is_outline
         && (4..200).contains(&columns)
         && !is_cut_off
-        && (!ends_sentence(&piece.text)
-            || piece.text.ends_with(['?', '？', '!', '！', '”', '」', '…']))
+        && (!ends_sentence(&piece.text) || piece.text.ends_with(['?', '？', '!', '！', '”', '」', '…']))
 }
 
 /// Marks what is left between title and body: names of the source beside a date or byline, lone tags.
@@ -226,13 +186,9 @@ fn mark_sources(page: &mut Page, first: usize) {
         {
             continue;
         }
-        let is_metadata = |n: usize| {
-            page.pieces
-                .get(n)
-                .is_some_and(|other| other.reason == Some(Reason::Metadata))
-        };
-        let beside = (i > 0 && !piece.after_gap && is_metadata(i - 1))
-            || (is_metadata(i + 1) && !page.pieces[i + 1].after_gap);
+        let is_metadata = |n: usize| page.pieces.get(n).is_some_and(|other| other.reason == Some(Reason::Metadata));
+        let beside =
+            (i > 0 && !piece.after_gap && is_metadata(i - 1)) || (is_metadata(i + 1) && !page.pieces[i + 1].after_gap);
         let has_capital = piece.text.chars().any(char::is_uppercase);
         let has_letters = piece.text.chars().any(|c| c.is_ascii_lowercase());
         let is_tag = has_letters
@@ -252,15 +208,10 @@ fn mark_tail(page: &mut Page, last: usize) {
     let body_lang = body_lang(&page.pieces);
     let sells = |piece: &Piece| {
         let folded = fold_str(&piece.text);
-        ADVERT_PARTS
-            .iter()
-            .filter(|part| folded.contains(*part))
-            .count()
+        ADVERT_PARTS.iter().filter(|part| folded.contains(*part)).count()
     };
-    let is_foreign =
-        |piece: &Piece| body_lang.is_some_and(|lang| is_of_another_script(&piece.text, lang));
-    let is_suspect =
-        |piece: &Piece| width(&piece.text) <= 400 && (is_foreign(piece) || sells(piece) >= 2);
+    let is_foreign = |piece: &Piece| body_lang.is_some_and(|lang| is_of_another_script(&piece.text, lang));
+    let is_suspect = |piece: &Piece| width(&piece.text) <= 400 && (is_foreign(piece) || sells(piece) >= 2);
     let sure = page
         .pieces
         .iter()
@@ -279,17 +230,11 @@ fn mark_tail(page: &mut Page, last: usize) {
         }
         let columns = width(&piece.text);
         let is_short = columns <= 60 && !ends_sentence(&piece.text);
-        let same = |n: Option<usize>| {
-            n.and_then(|n| page.pieces.get(n))
-                .is_some_and(|other| other.text == piece.text)
-        };
+        let same = |n: Option<usize>| n.and_then(|n| page.pieces.get(n)).is_some_and(|other| other.text == piece.text);
         // A brand name stands twice where its picture was.
         let is_doubled = |i: usize| is_short && (same(i.checked_sub(1)) || same(Some(i + 1)));
         let sells_something = is_suspect(piece) || (columns <= 80 && sells(piece) >= 1);
-        let reason = if byline(&piece.text).is_some()
-            || is_credit(&piece.text)
-            || dateline(&piece.text).is_some()
-        {
+        let reason = if byline(&piece.text).is_some() || is_credit(&piece.text) || dateline(&piece.text).is_some() {
             Some(Reason::Metadata)
         } else if is_doubled(i) || (below_end && sells_something) {
             Some(Reason::Advert)

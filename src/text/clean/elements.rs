@@ -5,10 +5,8 @@ use super::tags::Tag;
 use crate::text::{BlockKind, Reason};
 
 /// Elements whose content is code, or drawn, or a form's choices: no text of the page.
-pub(super) const WORDLESS: &[&str] = &[
-    "script", "style", "noscript", "template", "svg", "iframe", "math", "object", "select",
-    "textarea", "canvas",
-];
+pub(super) const WORDLESS: &[&str] =
+    &["script", "style", "noscript", "template", "svg", "iframe", "math", "object", "select", "textarea", "canvas"];
 /// The reason that an element's name, role or class gives for what is inside it.
 pub(super) fn element_reason(tag: &Tag<'_>) -> Option<Reason> {
     match tag.name.as_str() {
@@ -20,19 +18,12 @@ pub(super) fn element_reason(tag: &Tag<'_>) -> Option<Reason> {
         _ => {}
     }
     let is_hidden = tag.attribute("hidden").is_some()
-        || tag
-            .attribute("aria-hidden")
-            .is_some_and(|value| value == "true")
-        || tag
-            .attribute("style")
-            .is_some_and(|style| style.replace(' ', "").contains("display:none"));
+        || tag.attribute("aria-hidden").is_some_and(|value| value == "true")
+        || tag.attribute("style").is_some_and(|style| style.replace(' ', "").contains("display:none"));
     let role = tag.attribute("role");
     if is_hidden
         || role.is_some_and(|role| {
-            matches!(
-                role.as_ref(),
-                "navigation" | "banner" | "contentinfo" | "search" | "complementary"
-            )
+            matches!(role.as_ref(), "navigation" | "banner" | "contentinfo" | "search" | "complementary")
         })
     {
         return Some(named_reason(tag).unwrap_or(Reason::Navigation));
@@ -155,10 +146,7 @@ pub(super) fn is_inline(name: &str) -> bool {
 }
 
 pub(super) fn is_void(name: &str) -> bool {
-    matches!(
-        name,
-        "area" | "base" | "col" | "embed" | "hr" | "link" | "param" | "source" | "track"
-    )
+    matches!(name, "area" | "base" | "col" | "embed" | "hr" | "link" | "param" | "source" | "track")
 }
 
 /// The name under which an element is told to readability: tables become plain boxes, because text astray in a table

@@ -42,11 +42,7 @@ fn line_reason(text: &str) -> Option<Reason> {
     let folded = fold_str(text);
     let line = folded.trim_matches(|c: char| !c.is_alphanumeric() && c != '©' && c != '#');
     let is_line = |table: &[&str]| table.contains(&line);
-    let starts = |table: &[&str]| {
-        table
-            .iter()
-            .any(|start| folded.starts_with(start) || line.starts_with(start))
-    };
+    let starts = |table: &[&str]| table.iter().any(|start| folded.starts_with(start) || line.starts_with(start));
     let count = |table: &[&str]| table.iter().filter(|part| folded.contains(*part)).count();
     let is_label = columns <= 100 && !ends_sentence(text);
 
@@ -76,9 +72,7 @@ fn line_reason(text: &str) -> Option<Reason> {
     if is_label && starts(SHARE_STARTS) {
         return Some(Reason::Share);
     }
-    if columns <= 200
-        && (starts(NAVIGATION_STARTS) || count(NAVIGATION_PARTS) > 0 && columns <= 120)
-    {
+    if columns <= 200 && (starts(NAVIGATION_STARTS) || count(NAVIGATION_PARTS) > 0 && columns <= 120) {
         return Some(Reason::Navigation);
     }
     if is_menu(text, columns) {
@@ -90,19 +84,13 @@ fn line_reason(text: &str) -> Option<Reason> {
     if columns <= 200 && is_tag_list(text, line) {
         return Some(Reason::Tags);
     }
-    if columns <= 200
-        && RELATED_STARTS.iter().any(|start| folded.starts_with(start))
-        && !folded.ends_with('.')
-    {
+    if columns <= 200 && RELATED_STARTS.iter().any(|start| folded.starts_with(start)) && !folded.ends_with('.') {
         return Some(Reason::Related);
     }
     let disclaims = count(DISCLAIMER_PARTS);
     if disclaims >= 3
         || (disclaims >= 2 && columns <= 500)
-        || (disclaims >= 1
-            && DISCLAIMER_STARTS
-                .iter()
-                .any(|start| folded.starts_with(start)))
+        || (disclaims >= 1 && DISCLAIMER_STARTS.iter().any(|start| folded.starts_with(start)))
     {
         return Some(Reason::Disclaimer);
     }
@@ -116,10 +104,8 @@ fn is_heading_of(text: &str, table: &[&str]) -> bool {
 
 /// A file name or path of a site's machinery: one token, with slashes or a page's extension.
 fn is_path(line: &str) -> bool {
-    const EXTENSIONS: &[&str] = &[
-        ".html", ".htm", ".php", ".jsp", ".asp", ".aspx", ".tpl", ".js", ".css", ".shtml", ".vue",
-        ".xml", ".json",
-    ];
+    const EXTENSIONS: &[&str] =
+        &[".html", ".htm", ".php", ".jsp", ".asp", ".aspx", ".tpl", ".js", ".css", ".shtml", ".vue", ".xml", ".json"];
     !line.contains(char::is_whitespace)
         && line.is_ascii()
         && (EXTENSIONS.iter().any(|extension| line.ends_with(extension))
@@ -141,9 +127,7 @@ fn is_contact(text: &str, folded: &str, columns: usize) -> bool {
     }
     let has_digits = text.bytes().filter(u8::is_ascii_digit).count() >= 5;
     let mail = text
-        .split(|c: char| {
-            c.is_whitespace() || matches!(c, ':' | '：' | ',' | '(' | ')' | '<' | '>' | '，')
-        })
+        .split(|c: char| c.is_whitespace() || matches!(c, ':' | '：' | ',' | '(' | ')' | '<' | '>' | '，'))
         .find(|token| {
             token.split_once('@').is_some_and(|(name, host)| {
                 !name.is_empty() && host.contains('.') && !host.ends_with('.') && host.is_ascii()
@@ -200,20 +184,12 @@ fn is_menu(text: &str, columns: usize) -> bool {
     if columns > 160 || ends_sentence(text) {
         return false;
     }
-    ["|", "｜", " > ", " » ", " › ", " • ", " · ", ">"]
-        .iter()
-        .any(|separator| {
-            let parts: Vec<&str> = text.split(separator).map(str::trim).collect();
-            let least = if matches!(*separator, "|" | "｜" | " · " | " • ") {
-                4
-            } else {
-                3
-            };
-            parts.len() >= least
-                && parts.iter().all(|part| {
-                    (1..=24).contains(&width(part)) && !part.chars().all(|c| c.is_ascii_digit())
-                })
-        })
+    ["|", "｜", " > ", " » ", " › ", " • ", " · ", ">"].iter().any(|separator| {
+        let parts: Vec<&str> = text.split(separator).map(str::trim).collect();
+        let least = if matches!(*separator, "|" | "｜" | " · " | " • ") { 4 } else { 3 };
+        parts.len() >= least
+            && parts.iter().all(|part| (1..=24).contains(&width(part)) && !part.chars().all(|c| c.is_ascii_digit()))
+    })
 }
 
 fn is_tag_list(text: &str, line: &str) -> bool {
@@ -225,9 +201,9 @@ fn is_tag_list(text: &str, line: &str) -> bool {
         return true;
     }
     TAG_LABELS.iter().any(|label| {
-        line.strip_prefix(label).is_some_and(|rest| {
-            label.ends_with(':') || rest.is_empty() || rest.starts_with([':', ' ', '|'])
-        }) || label.strip_suffix(':').is_some_and(|bare| bare == line)
+        line.strip_prefix(label)
+            .is_some_and(|rest| label.ends_with(':') || rest.is_empty() || rest.starts_with([':', ' ', '|']))
+            || label.strip_suffix(':').is_some_and(|bare| bare == line)
     })
 }
 
@@ -248,8 +224,7 @@ fn mark_related(pieces: &mut [Piece], heading: usize) -> usize {
         end += 1;
     }
     // Titles with gaps between them, and then running text: the last one is that text's heading.
-    let gives_back =
-        !glued && end > heading + 1 && pieces.get(end).is_some_and(|piece| piece.reason.is_none());
+    let gives_back = !glued && end > heading + 1 && pieces.get(end).is_some_and(|piece| piece.reason.is_none());
     let end = end - usize::from(gives_back);
     for piece in &mut pieces[heading + 1..end] {
         piece.reason = Some(Reason::Related);

@@ -9,9 +9,7 @@ use std::collections::HashSet;
 
 use dom_smoothie::{Config, Readability};
 
-use super::elements::{
-    WORDLESS, element_reason, is_article, is_inline, is_void, kind_of, written_name,
-};
+use super::elements::{WORDLESS, element_reason, is_article, is_inline, is_void, kind_of, written_name};
 use super::shape::{ends_sentence, width};
 use super::tags::{Tag, Token, Tokens, decode_entities};
 use super::{Page, tidy};
@@ -41,27 +39,14 @@ pub(super) fn read(html: &str) -> Page {
         let is_kept = main.as_ref().is_none_or(|main| main.contains(&number));
         let reason = match block.reason {
             // Words in a class name are weaker evidence than readability's choice of whole sentences; captions are captions.
-            Some(reason)
-                if !is_kept
-                    || main.is_none()
-                    || reason == Reason::Media
-                    || !is_sentence(&block.text) =>
-            {
+            Some(reason) if !is_kept || main.is_none() || reason == Reason::Media || !is_sentence(&block.text) => {
                 Some(reason)
             }
             // Readability drops the odd paragraph of the article; a sentence outside all menus is kept.
-            None if !(is_kept || block.is_in_article && is_sentence(&block.text)) => {
-                Some(Reason::Navigation)
-            }
+            None if !(is_kept || block.is_in_article && is_sentence(&block.text)) => Some(Reason::Navigation),
             _ => None,
         };
-        page.push(
-            &block.text,
-            offset,
-            Some(block.kind).filter(|&kind| kind != BlockKind::Paragraph),
-            true,
-            reason,
-        );
+        page.push(&block.text, offset, Some(block.kind).filter(|&kind| kind != BlockKind::Paragraph), true, reason);
         offset += block.text.len() + 1;
     }
     page
@@ -93,9 +78,8 @@ struct Meta {
 impl Meta {
     /// The article's title: stated, else the page's without the site's name, else the first heading.
     fn title(&self, blocks: &[HtmlBlock]) -> Option<String> {
-        let heading = blocks.iter().find(|block| {
-            block.kind == BlockKind::Heading && block.reason != Some(Reason::Navigation)
-        });
+        let heading =
+            blocks.iter().find(|block| block.kind == BlockKind::Heading && block.reason != Some(Reason::Navigation));
         let heading = heading.map(|block| tidy(&block.text));
         if let Some(title) = &self.article_title {
             return Some(title.clone());
@@ -106,10 +90,7 @@ impl Meta {
         match heading {
             Some(heading) if title.contains(heading.as_str()) => Some(heading),
             _ => {
-                let cut = [" | ", " - ", " – ", " — ", "_", " :: "]
-                    .iter()
-                    .filter_map(|mark| title.rfind(mark))
-                    .max();
+                let cut = [" | ", " - ", " – ", " — ", "_", " :: "].iter().filter_map(|mark| title.rfind(mark)).max();
                 let cut = cut.filter(|&at| width(&title[..at]) > width(&title[at..]));
                 Some(title[..cut.unwrap_or(title.len())].to_owned())
             }
@@ -165,20 +146,14 @@ impl Walk {
         let name = tag.name.as_str();
         if let Some(wordless) = WORDLESS.iter().find(|wordless| **wordless == name) {
             let text = tokens.raw_text(wordless);
-            if name == "script"
-                && tag
-                    .attribute("type")
-                    .is_some_and(|kind| kind.contains("ld+json"))
-            {
+            if name == "script" && tag.attribute("type").is_some_and(|kind| kind.contains("ld+json")) {
                 self.read_json_ld(text.unwrap_or_default());
             }
             return;
         }
         match name {
             "title" if self.meta.page_title.is_none() => {
-                let title = tidy(&decode_entities(
-                    tokens.raw_text("title").unwrap_or_default(),
-                ));
+                let title = tidy(&decode_entities(tokens.raw_text("title").unwrap_or_default()));
                 self.meta.page_title = Some(title).filter(|title| !title.is_empty());
             }
             "meta" => self.read_meta(tag),
@@ -188,9 +163,7 @@ impl Walk {
                 self.copy_text();
                 self.link_depth += 1;
             }
-            "time" if self.meta.date.is_none() => {
-                self.meta.date = tag.attribute("datetime").map(|date| tidy(&date))
-            }
+            "time" if self.meta.date.is_none() => self.meta.date = tag.attribute("datetime").map(|date| tidy(&date)),
             _ if is_inline(name) => {}
             _ => self.open_block(tag),
         }
@@ -204,18 +177,12 @@ impl Walk {
         }
         // Paragraphs and items end where the next begins, or unclosed ones would nest without end.
         if let Some(last) = self.open.last()
-            && (last.name == "p"
-                || (last.name == name
-                    && matches!(name, "li" | "dt" | "dd" | "td" | "tr" | "option")))
+            && (last.name == "p" || (last.name == name && matches!(name, "li" | "dt" | "dd" | "td" | "tr" | "option")))
         {
             let name = last.name.clone();
             self.close(&name);
         }
-        let reason = self
-            .open
-            .last()
-            .and_then(|open| open.reason)
-            .or_else(|| element_reason(tag));
+        let reason = self.open.last().and_then(|open| open.reason).or_else(|| element_reason(tag));
         let is_written = self.written_depth < MAX_DEPTH && self.readable.len() < MAX_READABLE_BYTES;
         if is_written {
             self.written_depth += 1;
@@ -232,11 +199,7 @@ impl Walk {
             self.readable.push('>');
         }
         self.article_depth += usize::from(is_article(name));
-        self.open.push(Open {
-            name: name.to_owned(),
-            reason,
-            is_written,
-        });
+        self.open.push(Open { name: name.to_owned(), reason, is_written });
     }
 
     fn close(&mut self, name: &str) {
@@ -251,13 +214,7 @@ impl Walk {
         self.flush();
         // A stray end tag must not walk the whole stack each time.
         const REACH: usize = 32;
-        let Some(back) = self
-            .open
-            .iter()
-            .rev()
-            .take(REACH)
-            .position(|open| open.name == name)
-        else {
+        let Some(back) = self.open.iter().rev().take(REACH).position(|open| open.name == name) else {
             return;
         };
         for _ in 0..=back {
@@ -271,8 +228,7 @@ impl Walk {
     fn write_close(&mut self, open: &Open) {
         if open.is_written {
             self.written_depth -= 1;
-            self.readable
-                .push_str(&format!("</{}>", written_name(&open.name)));
+            self.readable.push_str(&format!("</{}>", written_name(&open.name)));
         }
     }
 
@@ -280,15 +236,8 @@ impl Walk {
     fn copy_text(&mut self) {
         let fresh = &self.text[self.copied..];
         if !fresh.trim().is_empty() && self.readable.len() < MAX_READABLE_BYTES {
-            let (before, after) = if self.link_depth > 0 {
-                ("<a href=\"#\">", "</a>")
-            } else {
-                ("", "")
-            };
-            self.readable.push_str(&format!(
-                "{before}<span data-block=\"{}\">",
-                self.blocks.len()
-            ));
+            let (before, after) = if self.link_depth > 0 { ("<a href=\"#\">", "</a>") } else { ("", "") };
+            self.readable.push_str(&format!("{before}<span data-block=\"{}\">", self.blocks.len()));
             push_escaped(fresh, &mut self.readable);
             self.readable.push_str(&format!("</span>{after}"));
         }
@@ -303,13 +252,7 @@ impl Walk {
         if text.trim().is_empty() {
             return;
         }
-        let kind = match self
-            .open
-            .iter()
-            .rev()
-            .take(4)
-            .find_map(|open| kind_of(&open.name))
-        {
+        let kind = match self.open.iter().rev().take(4).find_map(|open| kind_of(&open.name)) {
             Some(kind) => kind,
             None => BlockKind::Paragraph,
         };
@@ -322,10 +265,7 @@ impl Walk {
     }
 
     fn read_meta(&mut self, tag: &Tag<'_>) {
-        let key = tag
-            .attribute("property")
-            .or_else(|| tag.attribute("name"))
-            .or_else(|| tag.attribute("itemprop"));
+        let key = tag.attribute("property").or_else(|| tag.attribute("name")).or_else(|| tag.attribute("itemprop"));
         let (Some(key), Some(content)) = (key, tag.attribute("content")) else {
             return;
         };
@@ -335,9 +275,7 @@ impl Walk {
         }
         let field = match key.to_ascii_lowercase().as_str() {
             "og:title" | "twitter:title" | "dc.title" | "headline" => &mut self.meta.article_title,
-            "author" | "article:author" | "dc.creator" | "byl" if !content.starts_with("http") => {
-                &mut self.meta.byline
-            }
+            "author" | "article:author" | "dc.creator" | "byl" if !content.starts_with("http") => &mut self.meta.byline,
             "article:published_time"
             | "date"
             | "pubdate"
@@ -360,38 +298,18 @@ impl Walk {
             return;
         };
         let graph = data.get("@graph").unwrap_or(&data);
-        let items = graph
-            .as_array()
-            .map_or(std::slice::from_ref(graph), Vec::as_slice);
+        let items = graph.as_array().map_or(std::slice::from_ref(graph), Vec::as_slice);
         for item in items {
-            let is_article = item["@type"]
-                .as_str()
-                .is_some_and(|kind| kind.contains("Article") || kind.contains("Posting"));
+            let is_article =
+                item["@type"].as_str().is_some_and(|kind| kind.contains("Article") || kind.contains("Posting"));
             if !is_article {
                 continue;
             }
-            let text = |value: &serde_json::Value| {
-                value.as_str().map(tidy).filter(|text| !text.is_empty())
-            };
-            self.meta.article_title = self
-                .meta
-                .article_title
-                .take()
-                .or_else(|| text(&item["headline"]));
-            self.meta.date = self
-                .meta
-                .date
-                .take()
-                .or_else(|| text(&item["datePublished"]));
-            let author = item["author"]
-                .as_array()
-                .and_then(|authors| authors.first())
-                .unwrap_or(&item["author"]);
-            self.meta.byline = self
-                .meta
-                .byline
-                .take()
-                .or_else(|| text(author).or_else(|| text(&author["name"])));
+            let text = |value: &serde_json::Value| value.as_str().map(tidy).filter(|text| !text.is_empty());
+            self.meta.article_title = self.meta.article_title.take().or_else(|| text(&item["headline"]));
+            self.meta.date = self.meta.date.take().or_else(|| text(&item["datePublished"]));
+            let author = item["author"].as_array().and_then(|authors| authors.first()).unwrap_or(&item["author"]);
+            self.meta.byline = self.meta.byline.take().or_else(|| text(author).or_else(|| text(&author["name"])));
         }
     }
 
@@ -400,18 +318,9 @@ impl Walk {
         if self.blocks.len() > MAX_READABLE_BLOCKS || self.readable.len() >= MAX_READABLE_BYTES {
             return None;
         }
-        let page = format!(
-            "<html><head><title></title></head><body>{}</body></html>",
-            self.readable
-        );
-        let config = Config {
-            disable_json_ld: true,
-            ..Config::default()
-        };
-        let article = Readability::new(page, None, Some(config))
-            .ok()?
-            .parse()
-            .ok()?;
+        let page = format!("<html><head><title></title></head><body>{}</body></html>", self.readable);
+        let config = Config { disable_json_ld: true, ..Config::default() };
+        let article = Readability::new(page, None, Some(config)).ok()?.parse().ok()?;
         let main: HashSet<usize> = article
             .content
             .split("data-block=\"")
@@ -419,11 +328,7 @@ impl Walk {
             .filter_map(|rest| rest.split('"').next()?.parse().ok())
             .collect();
         let columns = |kept: &dyn Fn(usize) -> bool| -> usize {
-            let blocks = self
-                .blocks
-                .iter()
-                .enumerate()
-                .filter(|&(n, block)| block.reason.is_none() && kept(n));
+            let blocks = self.blocks.iter().enumerate().filter(|&(n, block)| block.reason.is_none() && kept(n));
             blocks.map(|(_, block)| width(&block.text)).sum()
         };
         (columns(&|n| main.contains(&n)) * 100 >= columns(&|_| true) * LEAST_SHARE).then_some(main)

@@ -47,12 +47,7 @@ fn skip_escape(introducer: char, chars: &mut std::iter::Peekable<std::str::Chars
     const LONGEST: usize = 24;
     if introducer == '\u{1b}' && chars.next_if_eq(&'[').is_none() {
         // Two-character sequences; window titles and hyperlinks (`ESC ]`) leave their text, which is harmless.
-        chars.next_if(|c| {
-            matches!(
-                c,
-                ']' | '(' | ')' | 'P' | '^' | '_' | '\\' | 'c' | '7' | '8'
-            )
-        });
+        chars.next_if(|c| matches!(c, ']' | '(' | ')' | 'P' | '^' | '_' | '\\' | 'c' | '7' | '8'));
         return;
     }
     for _ in 0..LONGEST {
@@ -78,10 +73,7 @@ mod tests {
         check("a\u{200b}b\u{202e}c\u{e0041}\u{feff}", "abc");
         check("  a \t\u{3000}\u{a0} b\r\nc  ", "a b c");
         check("cafe\u{301}", "café");
-        check(
-            "\u{1b}[31mred\u{1b}[0m and \u{1b}]0;title\u{7} plain",
-            "red and 0;title plain",
-        );
+        check("\u{1b}[31mred\u{1b}[0m and \u{1b}]0;title\u{7} plain", "red and 0;title plain");
         check("\u{9b}2Jx \u{85}y\u{7f}", "x y");
         check("台\u{e001}灣", "台灣");
         check("👍\u{fe0f} fine", "👍 fine");

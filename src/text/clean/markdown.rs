@@ -37,9 +37,7 @@ pub(super) fn read(text: &str) -> Page {
                 continue;
             }
             // Setext headings.
-            () if run.is_some_and(|(_, _, kind)| kind.is_none())
-                && (is_underline('=') || is_underline('-')) =>
-            {
+            () if run.is_some_and(|(_, _, kind)| kind.is_none()) && (is_underline('=') || is_underline('-')) => {
                 run = run.map(|(from, to, _)| (from, to, Some(BlockKind::Heading)));
                 flush(text, &mut run, &mut page);
                 continue;
@@ -47,9 +45,7 @@ pub(super) fn read(text: &str) -> Page {
             () if is_rule(content) => whole(Reason::Media),
             () if content.starts_with("<!--") && content.ends_with("-->") => whole(Reason::Media),
             () if is_link_definition(content) => whole(Reason::Metadata),
-            () if content.starts_with('|')
-                && content.chars().all(|c| matches!(c, '|' | '-' | ':' | ' ')) =>
-            {
+            () if content.starts_with('|') && content.chars().all(|c| matches!(c, '|' | '-' | ':' | ' ')) => {
                 whole(Reason::Media)
             }
             () => (start, "", Reason::Media),
@@ -63,11 +59,7 @@ pub(super) fn read(text: &str) -> Page {
         if (1..=6).contains(&hashes) && content[hashes..].starts_with(' ') {
             flush(text, &mut run, &mut page);
             let end = start + content.trim_end_matches('#').trim_end().len();
-            run = Some((
-                start + hashes,
-                end.max(start + hashes),
-                Some(BlockKind::Heading),
-            ));
+            run = Some((start + hashes, end.max(start + hashes), Some(BlockKind::Heading)));
             flush(text, &mut run, &mut page);
             continue;
         }
@@ -98,13 +90,7 @@ fn flush(text: &str, run: &mut Option<(usize, usize, Option<BlockKind>)>, page: 
     };
     let raw = &text[from..to];
     let words = match raw.strip_prefix('|') {
-        Some(row) => inline(
-            &row.trim_end_matches('|')
-                .split('|')
-                .map(str::trim)
-                .collect::<Vec<_>>()
-                .join("; "),
-        ),
+        Some(row) => inline(&row.trim_end_matches('|').split('|').map(str::trim).collect::<Vec<_>>().join("; ")),
         None => inline(raw),
     };
     let first = page.pieces.len();
@@ -121,17 +107,10 @@ fn flush(text: &str, run: &mut Option<(usize, usize, Option<BlockKind>)>, page: 
 /// Reads `title`, `date` and `author` between two lines of `---` at the very beginning; returns the first line after.
 fn front_matter(text: &str, lines: &[Line<'_>], page: &mut Page) -> usize {
     const LONGEST: usize = 200;
-    if lines
-        .first()
-        .is_none_or(|line| line.text.trim_end() != "---")
-    {
+    if lines.first().is_none_or(|line| line.text.trim_end() != "---") {
         return 0;
     }
-    let Some(end) = lines
-        .iter()
-        .take(LONGEST)
-        .skip(1)
-        .position(|line| matches!(line.text.trim_end(), "---" | "..."))
+    let Some(end) = lines.iter().take(LONGEST).skip(1).position(|line| matches!(line.text.trim_end(), "---" | "..."))
     else {
         return 0;
     };
@@ -155,32 +134,26 @@ fn front_matter(text: &str, lines: &[Line<'_>], page: &mut Page) -> usize {
 }
 
 fn fence_mark(content: &str) -> Option<&'static str> {
-    ["```", "~~~"]
-        .into_iter()
-        .find(|mark| content.starts_with(mark))
+    ["```", "~~~"].into_iter().find(|mark| content.starts_with(mark))
 }
 
 /// A line without the marks of a block quotation, and their length.
 fn unquoted(content: &str) -> (usize, &str) {
     let rest = content.trim_start_matches(['>', ' ']);
-    if content.starts_with('>') {
-        (content.len() - rest.len(), rest)
-    } else {
-        (0, content)
-    }
+    if content.starts_with('>') { (content.len() - rest.len(), rest) } else { (0, content) }
 }
 
 fn is_rule(content: &str) -> bool {
-    ['-', '*', '_'].iter().any(|&mark| {
-        content.matches(mark).count() >= 3 && content.chars().all(|c| c == mark || c == ' ')
-    })
+    ['-', '*', '_']
+        .iter()
+        .any(|&mark| content.matches(mark).count() >= 3 && content.chars().all(|c| c == mark || c == ' '))
 }
 
 fn is_link_definition(content: &str) -> bool {
     content.starts_with('[')
-        && content.find("]: ").is_some_and(|at| {
-            content[at + 3..].split_whitespace().count() <= 2 && content[at..].contains(['/', '.'])
-        })
+        && content
+            .find("]: ")
+            .is_some_and(|at| content[at + 3..].split_whitespace().count() <= 2 && content[at..].contains(['/', '.']))
 }
 
 /// A run without its inline marks: emphasis, code ticks, links and images (their words stay), tags, escapes.
@@ -206,8 +179,7 @@ fn inline(raw: &str) -> String {
             '*' if rest[1..].starts_with(|c: char| c == '*' || !c.is_whitespace())
                 || before.is_some_and(|c| !c.is_whitespace()) => {}
             // Inside a word an underscore is part of it.
-            '_' if !(before.is_some_and(char::is_alphanumeric)
-                && rest[1..].starts_with(char::is_alphanumeric)) => {}
+            '_' if !(before.is_some_and(char::is_alphanumeric) && rest[1..].starts_with(char::is_alphanumeric)) => {}
             '~' if rest.starts_with("~~") => {
                 rest = &rest[2..];
                 continue;
@@ -251,9 +223,7 @@ fn link(rest: &str) -> Option<(&str, usize)> {
     // Longer ones are no links; looking farther at every bracket would be quadratic.
     const LONGEST: usize = 2000;
     let rest = &rest[..rest.floor_char_boundary(LONGEST)];
-    let open = rest
-        .find('[')
-        .filter(|&at| at <= 1 && rest[..at].chars().all(|c| c == '!'))?;
+    let open = rest.find('[').filter(|&at| at <= 1 && rest[..at].chars().all(|c| c == '!'))?;
     let close = open + rest[open..].find(']')?;
     let words = &rest[open + 1..close];
     let after = &rest[close + 1..];
@@ -285,19 +255,10 @@ mod tests {
     fn marks_are_dropped_and_words_kept() {
         for (raw, expected) in [
             ("A **bold** and *soft* `word`", "A bold and soft word"),
-            (
-                "see [the *map*](https://example.org/a_b) now",
-                "see the map now",
-            ),
+            ("see [the *map*](https://example.org/a_b) now", "see the map now"),
             ("![A bridge](b.png) stands", " stands"),
-            (
-                "snake_case and _soft_ 2 * 3 \\*",
-                "snake_case and soft 2 * 3 *",
-            ),
-            (
-                "a <br> b <b>c</b> <|im_start|> 1 < 2 &amp; 3",
-                "a  b c <|im_start|> 1 < 2 & 3",
-            ),
+            ("snake_case and _soft_ 2 * 3 \\*", "snake_case and soft 2 * 3 *"),
+            ("a <br> b <b>c</b> <|im_start|> 1 < 2 &amp; 3", "a  b c <|im_start|> 1 < 2 & 3"),
             ("[ref][1] and [3]", "ref and [3]"),
             ("~~old~~ new", "old new"),
             ("[not closed", "[not closed"),
@@ -310,28 +271,14 @@ mod tests {
     fn blocks_are_told_apart() {
         let text = "---\ntitle: \"The Locks\"\ndate: 2025-03-01\nauthor: Ann Lee\n---\n\n# The Locks\n\nA paragraph that\nwas wrapped.\n\nSecond\n------\n\n- one item\n  goes on\n- two\n\n> A quotation.\n\n***\n\n[map]: https://example.org/map\n";
         let prose = clean(text, Format::Markdown, Hints::default());
-        assert_eq!(
-            prose.text,
-            "A paragraph that was wrapped.\n\nSecond\n\none item goes on\n\ntwo\n\nA quotation."
-        );
+        assert_eq!(prose.text, "A paragraph that was wrapped.\n\nSecond\n\none item goes on\n\ntwo\n\nA quotation.");
         let kinds: Vec<_> = prose.blocks.iter().map(|block| block.kind).collect();
         use BlockKind::*;
         assert_eq!(kinds, [Paragraph, Heading, ListItem, ListItem, Paragraph]);
         assert_eq!(
-            (
-                prose.title.as_deref(),
-                prose.date.as_deref(),
-                prose.byline.as_deref()
-            ),
+            (prose.title.as_deref(), prose.date.as_deref(), prose.byline.as_deref()),
             (Some("The Locks"), Some("2025-03-01"), Some("Ann Lee"))
         );
-        assert_eq!(
-            prose
-                .set_aside
-                .iter()
-                .filter(|run| run.reason == Reason::Metadata)
-                .count(),
-            3
-        );
+        assert_eq!(prose.set_aside.iter().filter(|run| run.reason == Reason::Metadata).count(), 3);
     }
 }

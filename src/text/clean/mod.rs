@@ -96,25 +96,14 @@ const MAX_PIECES: usize = 100_000;
 
 impl Page {
     /// Adds the run `raw`, found at byte `offset` of the source; empty runs vanish.
-    fn push(
-        &mut self,
-        raw: &str,
-        offset: usize,
-        kind: Option<BlockKind>,
-        after_gap: bool,
-        reason: Option<Reason>,
-    ) {
+    fn push(&mut self, raw: &str, offset: usize, kind: Option<BlockKind>, after_gap: bool, reason: Option<Reason>) {
         let mut from = 0;
         while raw.len() - from > MAX_PIECE_BYTES {
             let limit = raw.floor_char_boundary(from + MAX_PIECE_BYTES);
             let window = &raw[from..limit];
-            let end_mark = window
-                .rfind(['。', '！', '？', '\n'])
-                .or_else(|| window.rfind(". "))
-                .or_else(|| window.rfind(' '));
-            let cut = end_mark.map_or(limit, |at| {
-                from + at + window[at..].chars().next().map_or(1, char::len_utf8)
-            });
+            let end_mark =
+                window.rfind(['。', '！', '？', '\n']).or_else(|| window.rfind(". ")).or_else(|| window.rfind(' '));
+            let cut = end_mark.map_or(limit, |at| from + at + window[at..].chars().next().map_or(1, char::len_utf8));
             self.push_bounded(&raw[from..cut], offset + from, kind, after_gap, reason);
             from = cut;
         }
@@ -142,15 +131,7 @@ impl Page {
             for part in parts {
                 let reason = part.is_label.then_some(Reason::SecondHand);
                 let start = offset + part.range.start;
-                self.push_piece(
-                    &raw[part.range],
-                    start,
-                    Some(part.kind),
-                    after_gap,
-                    reason,
-                    true,
-                    part.is_label,
-                );
+                self.push_piece(&raw[part.range], start, Some(part.kind), after_gap, reason, true, part.is_label);
             }
             return;
         }
@@ -186,15 +167,7 @@ impl Page {
             last.source.end = source.end;
             return;
         }
-        self.pieces.push(Piece {
-            text,
-            kind,
-            source,
-            after_gap,
-            reason,
-            is_outline,
-            is_label,
-        });
+        self.pieces.push(Piece { text, kind, source, after_gap, reason, is_outline, is_label });
     }
 
     /// `raw` without the source's own citation marks (`[12]`, `[2][3, 5]`), which are noted as taken out: left in, they
@@ -213,11 +186,7 @@ impl Page {
             let next = raw[at + len..].chars().next();
             // "word [3]." loses the blank as well; "word [3] and" keeps one of its two.
             let drop_blank = next.is_none_or(|c| !c.is_alphanumeric());
-            out.push_str(if drop_blank {
-                before.trim_end_matches(' ')
-            } else {
-                before
-            });
+            out.push_str(if drop_blank { before.trim_end_matches(' ') } else { before });
             self.taken_out.push(SetAside {
                 reason: Reason::CitationMark,
                 start: offset + at,
@@ -261,11 +230,7 @@ fn marks_len(text: &str) -> usize {
         end = i + 1;
     }
     // A Markdown link `[12](…)` is text.
-    if bytes.get(end) == Some(&b'(') {
-        0
-    } else {
-        end
-    }
+    if bytes.get(end) == Some(&b'(') { 0 } else { end }
 }
 
 fn assemble(page: Page, second_hand: bool) -> Prose {
@@ -293,10 +258,7 @@ fn assemble(page: Page, second_hand: bool) -> Prose {
         }
         let start = prose.text.len();
         prose.text.push_str(&piece.text);
-        prose.blocks.push(Block {
-            kind,
-            range: start..prose.text.len(),
-        });
+        prose.blocks.push(Block { kind, range: start..prose.text.len() });
     }
     prose.set_aside.sort_by_key(|run| (run.start, run.end));
     prose

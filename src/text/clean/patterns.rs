@@ -128,14 +128,8 @@ pub(super) const NAVIGATION_STARTS: &[&str] = &[
 ];
 
 /// Anywhere in a short line.
-pub(super) const NAVIGATION_PARTS: &[&str] = &[
-    "all rights reserved",
-    "版权所有",
-    "icp备",
-    "未经授权不得转载",
-    "未经许可不得转载",
-    "请勿转载",
-];
+pub(super) const NAVIGATION_PARTS: &[&str] =
+    &["all rights reserved", "版权所有", "icp备", "未经授权不得转载", "未经许可不得转载", "请勿转载"];
 
 /// Whole lines.
 pub(super) const SHARE_LINES: &[&str] = &[
@@ -718,19 +712,8 @@ pub(super) const CREDIT_LABELS: &[&str] = &[
 ];
 
 /// Those of [`CREDIT_LABELS`] that name the writer.
-pub(super) const AUTHOR_LABELS: &[&str] = &[
-    "作者",
-    "撰文",
-    "撰稿",
-    "文",
-    "采写",
-    "记者",
-    "本报记者",
-    "author",
-    "authors",
-    "written by",
-    "reporting by",
-];
+pub(super) const AUTHOR_LABELS: &[&str] =
+    &["作者", "撰文", "撰稿", "文", "采写", "记者", "本报记者", "author", "authors", "written by", "reporting by"];
 
 /// Labels with which pages announce a machine's summary.
 pub(super) const SUMMARY_LABELS: &[&str] = &[

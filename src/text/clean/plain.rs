@@ -18,10 +18,7 @@ pub(super) fn read(text: &str) -> Page {
     let mut group: Vec<Line<'_>> = Vec::new();
     let mut after_gap = false;
     for line in lines(text) {
-        let is_blank = line
-            .text
-            .chars()
-            .all(|c| c.is_whitespace() || super::is_unprintable(c));
+        let is_blank = line.text.chars().all(|c| c.is_whitespace() || super::is_unprintable(c));
         if !is_blank {
             group.push(line);
         }
@@ -43,27 +40,14 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     std::iter::from_fn(move || {
         let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
         let line = Line { text: rest, start };
-        let is_break = |c| {
-            matches!(
-                c,
-                '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}'
-            )
-        };
+        let is_break = |c| matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}');
         let Some(end) = rest.find(is_break) else {
             start = text.len();
             return Some(line);
         };
         let broken = &rest[end..];
-        start += end
-            + if broken.starts_with("\r\n") {
-                2
-            } else {
-                broken.chars().next().map_or(1, char::len_utf8)
-            };
-        Some(Line {
-            text: &rest[..end],
-            ..line
-        })
+        start += end + if broken.starts_with("\r\n") { 2 } else { broken.chars().next().map_or(1, char::len_utf8) };
+        Some(Line { text: &rest[..end], ..line })
     })
 }
 
@@ -82,13 +66,7 @@ fn push_group(text: &str, group: &[Line<'_>], after_gap: bool, page: &mut Page) 
         }
         let run = &text[first.start..last.start + last.text.len()];
         match bullet_len(run) {
-            Some(len) => page.push(
-                &run[len..],
-                first.start + len,
-                Some(BlockKind::ListItem),
-                gap,
-                None,
-            ),
+            Some(len) => page.push(&run[len..], first.start + len, Some(BlockKind::ListItem), gap, None),
             None => page.push(run, first.start, numbered(run), gap, None),
         }
         gap = false;
@@ -162,15 +140,9 @@ mod tests {
     fn pieces(text: &str) -> Vec<(String, bool)> {
         let page = read(text);
         for piece in &page.pieces {
-            assert!(
-                text.get(piece.source.clone()).is_some(),
-                "ranges are ranges of the source"
-            );
+            assert!(text.get(piece.source.clone()).is_some(), "ranges are ranges of the source");
         }
-        page.pieces
-            .into_iter()
-            .map(|piece| (piece.text, piece.after_gap))
-            .collect()
+        page.pieces.into_iter().map(|piece| (piece.text, piece.after_gap)).collect()
     }
 
     fn texts(text: &str) -> Vec<String> {
@@ -179,14 +151,8 @@ mod tests {
 
     #[test]
     fn lines_are_paragraphs() {
-        assert_eq!(
-            texts("One.\r\nTwo.\rThree.\u{2028}Four."),
-            ["One.", "Two.", "Three.", "Four."]
-        );
-        assert_eq!(
-            pieces("A\n\n\u{200b}\nB\nC"),
-            [("A".into(), false), ("B".into(), true), ("C".into(), false)]
-        );
+        assert_eq!(texts("One.\r\nTwo.\rThree.\u{2028}Four."), ["One.", "Two.", "Three.", "Four."]);
+        assert_eq!(pieces("A\n\n\u{200b}\nB\nC"), [("A".into(), false), ("B".into(), true), ("C".into(), false)]);
     }
 
     #[test]
@@ -205,9 +171,8 @@ mod tests {
 
     #[test]
     fn bullets_mark_list_items() {
-        let page = read(
-            "  • First point.\n- Second point.\n3. Third point.\n-5 degrees were measured.\n2025 was cold.",
-        );
+        let page =
+            read("  • First point.\n- Second point.\n3. Third point.\n-5 degrees were measured.\n2025 was cold.");
         let kinds: Vec<_> = page.pieces.iter().map(|piece| piece.kind).collect();
         let item = Some(BlockKind::ListItem);
         assert_eq!(kinds, [item, item, item, None, None]);

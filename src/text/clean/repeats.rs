@@ -22,10 +22,8 @@ const SHARE: f64 = 0.75;
 /// Marks pieces that repeat others.
 pub(super) fn mark(page: &mut Page) {
     let pieces = &mut page.pieces;
-    let letters: Vec<Option<String>> = pieces
-        .iter()
-        .map(|piece| is_candidate(piece).then(|| letters(&piece.text)))
-        .collect();
+    let letters: Vec<Option<String>> =
+        pieces.iter().map(|piece| is_candidate(piece).then(|| letters(&piece.text))).collect();
     mark_doubles(pieces, &letters);
     mark_contained(pieces, &letters);
     mark_ledes(pieces);
@@ -45,10 +43,7 @@ fn letters(text: &str) -> String {
 fn mark_doubles(pieces: &mut [Piece], letters: &[Option<String>]) {
     let mut seen = HashSet::new();
     for (piece, letters) in pieces.iter_mut().zip(letters) {
-        if letters
-            .as_ref()
-            .is_some_and(|letters| !seen.insert(letters))
-        {
+        if letters.as_ref().is_some_and(|letters| !seen.insert(letters)) {
             piece.reason = Some(Reason::Repeated);
         }
     }
@@ -63,15 +58,11 @@ fn mark_contained(pieces: &mut [Piece], letters: &[Option<String>]) {
             continue;
         };
         let near = i.saturating_sub(NEAR)..(i + NEAR + 1).min(pieces.len());
-        let is_contained = near
-            .filter(|&n| n != i && pieces[n].reason.is_none())
-            .any(|n| {
-                letters[n].as_ref().is_some_and(|other| {
-                    other.len() > key.len()
-                        && other.len() < 8 * 1024
-                        && other.contains(key.as_str())
-                })
-            });
+        let is_contained = near.filter(|&n| n != i && pieces[n].reason.is_none()).any(|n| {
+            letters[n]
+                .as_ref()
+                .is_some_and(|other| other.len() > key.len() && other.len() < 8 * 1024 && other.contains(key.as_str()))
+        });
         if is_contained {
             pieces[i].reason = Some(Reason::Repeated);
         }
@@ -80,10 +71,8 @@ fn mark_contained(pieces: &mut [Piece], letters: &[Option<String>]) {
 
 /// A lede above the body whose words the body has in the same order.
 fn mark_ledes(pieces: &mut [Piece]) {
-    let tops: Vec<usize> = (0..pieces.len())
-        .filter(|&i| is_candidate(&pieces[i]) && is_prose(&pieces[i]))
-        .take(LEDES)
-        .collect();
+    let tops: Vec<usize> =
+        (0..pieces.len()).filter(|&i| is_candidate(&pieces[i]) && is_prose(&pieces[i])).take(LEDES).collect();
     // Each piece is compared with several ledes, but cut into words once.
     let mut words: Vec<Option<Words>> = pieces.iter().map(|_| None).collect();
     for i in tops {

@@ -23,9 +23,7 @@ pub(super) struct Part {
 /// put in one line; none for any other line. `is_inside` says that the line before belonged to such an outline.
 pub(super) fn outline(line: &str, is_inside: bool) -> Option<Vec<Part>> {
     let labels = labels(line);
-    let opens = labels
-        .iter()
-        .any(|label| !label.is_group && label.range.start == 0);
+    let opens = labels.iter().any(|label| !label.is_group && label.range.start == 0);
     let groups = labels.iter().filter(|label| label.is_group).count();
     let goes_on = is_inside && labels.first().is_some_and(|label| label.range.start == 0);
     if !opens && groups < 2 && !goes_on {
@@ -34,19 +32,13 @@ pub(super) fn outline(line: &str, is_inside: bool) -> Option<Vec<Part>> {
     let mut parts = Vec::new();
     let push = |parts: &mut Vec<Part>, range: Range<usize>, kind: BlockKind, is_label: bool| {
         if !line[range.clone()].trim().is_empty() {
-            parts.push(Part {
-                range,
-                kind,
-                is_label,
-            });
+            parts.push(Part { range, kind, is_label });
         }
     };
     let first = labels.first()?.range.start;
     push(&mut parts, 0..first, BlockKind::Paragraph, false);
     for (n, label) in labels.iter().enumerate() {
-        let end = labels
-            .get(n + 1)
-            .map_or(line.len(), |next| next.range.start);
+        let end = labels.get(n + 1).map_or(line.len(), |next| next.range.start);
         push(&mut parts, label.range.clone(), BlockKind::Heading, true);
         let points = points(line, label.range.end..end, label.is_group);
         for (m, point) in points.into_iter().enumerate() {
@@ -68,13 +60,7 @@ struct Label {
 
 /// `Core Viewpoint -` and `Group 3:` wherever a sentence could begin.
 fn labels(line: &str) -> Vec<Label> {
-    const CORE: &[&str] = &[
-        "Core Viewpoint",
-        "Core View",
-        "Core Insights",
-        "Core Insight",
-        "Core Idea",
-    ];
+    const CORE: &[&str] = &["Core Viewpoint", "Core View", "Core Insights", "Core Insight", "Core Idea"];
     let mut labels = Vec::new();
     let mut from = 0;
     while let Some(at) = line[from..].find(['C', 'G']).map(|n| from + n) {
@@ -99,10 +85,7 @@ fn labels(line: &str) -> Vec<Label> {
             continue;
         };
         let end = line.len() - content.trim_start().len();
-        labels.push(Label {
-            range: at..end,
-            is_group,
-        });
+        labels.push(Label { range: at..end, is_group });
         from = end.max(from);
     }
     labels
@@ -118,10 +101,7 @@ fn points(line: &str, range: Range<usize>, is_group: bool) -> Vec<Range<usize>> 
         let before = line[start..at].trim_end();
         let stands_alone = at == start || line[..at].ends_with(char::is_whitespace);
         let is_title = is_group && points.is_empty();
-        if stands_alone
-            && (is_title
-                || before.is_empty()
-                || before.ends_with(['.', '!', '?', ']', '”', '"', '。']))
+        if stands_alone && (is_title || before.is_empty() || before.ends_with(['.', '!', '?', ']', '”', '"', '。']))
         {
             points.push(start..at);
             start = from;
@@ -137,10 +117,7 @@ pub(super) fn mark(page: &mut Page) {
     mark_labelled(pieces);
     mark_foreign(pieces);
     mark_bulleted(pieces);
-    for piece in pieces
-        .iter_mut()
-        .filter(|piece| piece.is_outline && piece.reason.is_none())
-    {
+    for piece in pieces.iter_mut().filter(|piece| piece.is_outline && piece.reason.is_none()) {
         piece.reason = Some(Reason::SecondHand);
     }
 }
@@ -149,11 +126,7 @@ pub(super) fn mark(page: &mut Page) {
 fn mark_labelled(pieces: &mut [Piece]) {
     let mut i = 0;
     while i < pieces.len() {
-        let label = if pieces[i].reason.is_none() {
-            summary_label(&pieces[i].text)
-        } else {
-            None
-        };
+        let label = if pieces[i].reason.is_none() { summary_label(&pieces[i].text) } else { None };
         i += 1;
         match label {
             None => continue,
@@ -193,18 +166,10 @@ fn summary_label(text: &str) -> Option<HasContent> {
     // "AI 摘要" is written with a blank and without.
     let joined = line.replace(' ', "");
     let columns = width(text);
-    let presents_itself = [
-        "i can summarize",
-        "i can summarise",
-        "summarize articles",
-        "summarise articles",
-    ]
-    .iter()
-    .any(|words| folded.contains(words));
-    if columns <= 80
-        && (SUMMARY_LABELS.contains(&line)
-            || SUMMARY_LABELS.contains(&joined.as_str())
-            || presents_itself)
+    let presents_itself = ["i can summarize", "i can summarise", "summarize articles", "summarise articles"]
+        .iter()
+        .any(|words| folded.contains(words));
+    if columns <= 80 && (SUMMARY_LABELS.contains(&line) || SUMMARY_LABELS.contains(&joined.as_str()) || presents_itself)
     {
         return Some(HasContent::No);
     }
@@ -223,30 +188,16 @@ fn mark_foreign(pieces: &mut [Piece]) {
         return;
     };
     let is_body = |piece: &Piece| {
-        piece.reason.is_none()
-            && !piece.is_outline
-            && is_prose(piece)
-            && !is_of_another_script(&piece.text, lang)
+        piece.reason.is_none() && !piece.is_outline && is_prose(piece) && !is_of_another_script(&piece.text, lang)
     };
     let Some(first) = pieces.iter().position(is_body) else {
         return;
     };
     let is_pasted = |piece: &Piece| {
-        piece.reason.is_none()
-            && !piece.is_outline
-            && is_prose(piece)
-            && is_of_another_script(&piece.text, lang)
+        piece.reason.is_none() && !piece.is_outline && is_prose(piece) && is_of_another_script(&piece.text, lang)
     };
-    let above: usize = pieces[..first]
-        .iter()
-        .filter(|piece| is_pasted(piece))
-        .map(|piece| width(&piece.text))
-        .sum();
-    let below: usize = pieces[first..]
-        .iter()
-        .filter(|piece| is_body(piece))
-        .map(|piece| width(&piece.text))
-        .sum();
+    let above: usize = pieces[..first].iter().filter(|piece| is_pasted(piece)).map(|piece| width(&piece.text)).sum();
+    let below: usize = pieces[first..].iter().filter(|piece| is_body(piece)).map(|piece| width(&piece.text)).sum();
     if above > below {
         return;
     }
@@ -260,43 +211,24 @@ fn mark_bulleted(pieces: &mut [Piece]) {
     let is_kept_prose = |piece: &Piece| piece.reason.is_none() && is_prose(piece);
     let speaks_of_article = |piece: &Piece| {
         let folded = fold_str(&piece.text);
-        ABSTRACT_PHRASES
-            .iter()
-            .filter(|phrase| folded.contains(*phrase))
-            .count()
+        ABSTRACT_PHRASES.iter().filter(|phrase| folded.contains(*phrase)).count()
     };
     let Some(first) = pieces.iter().position(is_kept_prose) else {
         return;
     };
     let opens_with_abstract = !is_bullet(&pieces[first]) && speaks_of_article(&pieces[first]) > 0;
     let start = first + usize::from(opens_with_abstract);
-    let bullets = pieces[start..]
-        .iter()
-        .take_while(|piece| piece.reason.is_some() || is_pictogram_point(piece))
-        .count();
-    let points = pieces[start..start + bullets]
-        .iter()
-        .filter(|piece| piece.reason.is_none())
-        .count();
+    let bullets =
+        pieces[start..].iter().take_while(|piece| piece.reason.is_some() || is_pictogram_point(piece)).count();
+    let points = pieces[start..start + bullets].iter().filter(|piece| piece.reason.is_none()).count();
     let end = if points >= 2 { start + bullets } else { start };
-    let is_abstract =
-        points >= 2 || (opens_with_abstract && speaks_of_article(&pieces[first]) >= 2);
-    let below: usize = pieces[end..]
-        .iter()
-        .filter(|piece| is_kept_prose(piece))
-        .map(|piece| width(&piece.text))
-        .sum();
-    let above: usize = pieces[first..end]
-        .iter()
-        .map(|piece| width(&piece.text))
-        .sum();
+    let is_abstract = points >= 2 || (opens_with_abstract && speaks_of_article(&pieces[first]) >= 2);
+    let below: usize = pieces[end..].iter().filter(|piece| is_kept_prose(piece)).map(|piece| width(&piece.text)).sum();
+    let above: usize = pieces[first..end].iter().map(|piece| width(&piece.text)).sum();
     if !is_abstract || below < 2 * above {
         return;
     }
-    for piece in pieces[first..end]
-        .iter_mut()
-        .filter(|piece| piece.reason.is_none())
-    {
+    for piece in pieces[first..end].iter_mut().filter(|piece| piece.reason.is_none()) {
         piece.reason = Some(Reason::SecondHand);
     }
 }
@@ -307,7 +239,8 @@ fn is_bullet(piece: &Piece) -> bool {
 
 /// Whether a piece begins with an emoji, as the points of chat models do.
 fn is_pictogram_point(piece: &Piece) -> bool {
-    let is_pictogram = |c: char| matches!(c, '\u{1f000}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}');
+    let is_pictogram =
+        |c: char| matches!(c, '\u{1f000}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}');
     piece.text.starts_with(is_pictogram)
         && width(&piece.text) >= 30
         && (ends_sentence(&piece.text) || width(&piece.text) >= 60)
@@ -317,18 +250,8 @@ fn is_pictogram_point(piece: &Piece) -> bool {
 /// whether this happened.
 pub(super) fn promote(page: &mut Page) -> bool {
     let is_pasted = |piece: &Piece| piece.reason == Some(Reason::SecondHand) && !piece.is_label;
-    let pasted: usize = page
-        .pieces
-        .iter()
-        .filter(|piece| is_pasted(piece))
-        .map(|piece| width(&piece.text))
-        .sum();
-    let kept: usize = page
-        .pieces
-        .iter()
-        .filter(|piece| piece.reason.is_none())
-        .map(|piece| width(&piece.text))
-        .sum();
+    let pasted: usize = page.pieces.iter().filter(|piece| is_pasted(piece)).map(|piece| width(&piece.text)).sum();
+    let kept: usize = page.pieces.iter().filter(|piece| piece.reason.is_none()).map(|piece| width(&piece.text)).sum();
     if pasted == 0 || kept * 2 >= pasted {
         return false;
     }
@@ -344,10 +267,7 @@ mod tests {
 
     fn parts(line: &str) -> Vec<(&str, BlockKind, bool)> {
         let parts = outline(line, false).unwrap_or_default();
-        parts
-            .into_iter()
-            .map(|part| (line[part.range].trim(), part.kind, part.is_label))
-            .collect()
+        parts.into_iter().map(|part| (line[part.range].trim(), part.kind, part.is_label)).collect()
     }
 
     #[test]

@@ -7,19 +7,13 @@ use crate::text::{BlockKind, Lang};
 
 /// The columns that `text` takes on a page: wide characters count twice.
 pub(super) fn width(text: &str) -> usize {
-    text.chars()
-        .map(|c| if c >= '\u{2e80}' { 2 } else { 1 })
-        .sum()
+    text.chars().map(|c| if c >= '\u{2e80}' { 2 } else { 1 }).sum()
 }
 
 /// Whether `text` ends as sentences end, closing quotes and brackets aside.
 pub(super) fn ends_sentence(text: &str) -> bool {
     let end = text.trim_end_matches(|c: char| {
-        c.is_whitespace()
-            || matches!(
-                c,
-                '"' | '\'' | '”' | '’' | '」' | '』' | ')' | '）' | ']' | '】' | '»'
-            )
+        c.is_whitespace() || matches!(c, '"' | '\'' | '”' | '’' | '」' | '』' | ')' | '）' | ']' | '】' | '»')
     });
     end.ends_with(['.', '!', '?', '。', '！', '？', '…', '｡']) || text.ends_with("。」")
 }
@@ -34,30 +28,20 @@ pub(super) fn is_prose(piece: &Piece) -> bool {
 pub(super) fn body(pieces: &[Piece]) -> (usize, usize) {
     let is_body = |piece: &Piece| piece.reason.is_none() && (is_prose(piece) || piece.is_outline);
     let first = pieces.iter().position(is_body).unwrap_or(0);
-    let last = pieces
-        .iter()
-        .rposition(is_body)
-        .unwrap_or(pieces.len().saturating_sub(1));
+    let last = pieces.iter().rposition(is_body).unwrap_or(pieces.len().saturating_sub(1));
     (first, last)
 }
 
 /// The language of most of the kept running text.
 pub(super) fn body_lang(pieces: &[Piece]) -> Option<Lang> {
     let mut columns = [(Lang::En, 0), (Lang::ZhHans, 0), (Lang::ZhHant, 0)];
-    for piece in pieces
-        .iter()
-        .filter(|piece| piece.reason.is_none() && !piece.is_outline && is_prose(piece))
-    {
+    for piece in pieces.iter().filter(|piece| piece.reason.is_none() && !piece.is_outline && is_prose(piece)) {
         let lang = detect(&piece.text);
         if let Some((_, sum)) = columns.iter_mut().find(|(known, _)| *known == lang) {
             *sum += width(&piece.text);
         }
     }
-    columns
-        .into_iter()
-        .max_by_key(|&(_, sum)| sum)
-        .filter(|&(_, sum)| sum > 0)
-        .map(|(lang, _)| lang)
+    columns.into_iter().max_by_key(|&(_, sum)| sum).filter(|&(_, sum)| sum > 0).map(|(lang, _)| lang)
 }
 
 /// Whether `text` is plainly in another language or script than `lang`: shared characters prove nothing.
@@ -105,9 +89,6 @@ fn is_question_heading(piece: &Piece) -> bool {
     let question = piece.text.strip_suffix(['?', '？']);
     piece.after_gap
         && width(&piece.text) <= 60
-        && question.is_some_and(|text| {
-            !text.contains([
-                '.', '?', '!', ',', '。', '？', '！', '，', '"', '“', '「', ':', '：',
-            ])
-        })
+        && question
+            .is_some_and(|text| !text.contains(['.', '?', '!', ',', '。', '？', '！', '，', '"', '“', '「', ':', '：']))
 }

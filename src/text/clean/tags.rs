@@ -32,10 +32,7 @@ impl Tag<'_> {
             if rest.is_empty() {
                 return None;
             }
-            let name_len = rest
-                .find(|c: char| c.is_whitespace() || c == '=' || c == '/')
-                .unwrap_or(rest.len())
-                .max(1);
+            let name_len = rest.find(|c: char| c.is_whitespace() || c == '=' || c == '/').unwrap_or(rest.len()).max(1);
             let key = &rest[..name_len];
             rest = rest[name_len..].trim_start();
             let mut value = "";
@@ -71,11 +68,7 @@ pub(super) struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     pub(super) fn new(html: &'a str) -> Tokens<'a> {
-        Tokens {
-            html,
-            at: 0,
-            unclosed: Vec::new(),
-        }
+        Tokens { html, at: 0, unclosed: Vec::new() }
     }
 
     pub(super) fn next(&mut self) -> Option<Token<'a>> {
@@ -115,16 +108,11 @@ impl<'a> Tokens<'a> {
         };
         self.at = self.html.len() - body.len() + end + 1;
         let body = &body[..end];
-        let name_len = body
-            .find(|c: char| c.is_whitespace() || c == '/')
-            .unwrap_or(body.len());
+        let name_len = body.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(body.len());
         let name = body[..body.floor_char_boundary(name_len.min(64))].to_ascii_lowercase();
         match is_close {
             true => Token::Close(name),
-            false => Token::Open(Tag {
-                name,
-                attributes: &body[name_len..],
-            }),
+            false => Token::Open(Tag { name, attributes: &body[name_len..] }),
         }
     }
 
@@ -138,9 +126,7 @@ impl<'a> Tokens<'a> {
         let mut from = 0;
         while let Some(at) = rest[from..].find("</").map(|n| from + n) {
             let after = &rest.as_bytes()[at + 2..];
-            if after.len() >= name.len()
-                && after[..name.len()].eq_ignore_ascii_case(name.as_bytes())
-            {
+            if after.len() >= name.len() && after[..name.len()].eq_ignore_ascii_case(name.as_bytes()) {
                 self.at += rest[at..].find('>').map_or(rest.len(), |n| at + n + 1);
                 return Some(&rest[..at]);
             }
@@ -193,11 +179,7 @@ pub(super) fn decode_entities(text: &str) -> Cow<'_, str> {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         let body = &rest[1..];
-        let len = body
-            .bytes()
-            .take(12)
-            .take_while(|b| b.is_ascii_alphanumeric() || *b == b'#')
-            .count();
+        let len = body.bytes().take(12).take_while(|b| b.is_ascii_alphanumeric() || *b == b'#').count();
         match reference(&body[..len]) {
             Some(c) => {
                 out.push(c);
@@ -221,15 +203,9 @@ fn reference(name: &str) -> Option<char> {
             None => number.parse().ok()?,
         };
         // Old pages number the characters of Windows.
-        let windows = u8::try_from(code)
-            .ok()
-            .filter(|code| (0x80..0xa0).contains(code));
+        let windows = u8::try_from(code).ok().filter(|code| (0x80..0xa0).contains(code));
         return match windows {
-            Some(code) => encoding_rs::WINDOWS_1252
-                .decode_without_bom_handling(&[code])
-                .0
-                .chars()
-                .next(),
+            Some(code) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(&[code]).0.chars().next(),
             None => char::from_u32(code),
         };
     }
@@ -315,10 +291,7 @@ mod tests {
             shape("<P class='a>b'>x < y</p ><!-- <b> --><!doctype html>z<"),
             ["<p>", "x ", "< y", "</p>", "z", "<"]
         );
-        assert_eq!(
-            shape("a<b c=\"never closed>d</b>"),
-            ["a", "<b>", "d", "</b>"]
-        );
+        assert_eq!(shape("a<b c=\"never closed>d</b>"), ["a", "<b>", "d", "</b>"]);
         assert_eq!(shape("a<b never closed"), ["a", "<b never closed"]);
         assert_eq!(shape("a<!-- open"), ["a"]);
         assert_eq!(shape("字<br/>字"), ["字", "<br>", "字"]);
@@ -326,15 +299,10 @@ mod tests {
 
     #[test]
     fn attributes_are_found_by_name() {
-        let mut tokens = Tokens::new(
-            "<meta name=author content = 'A &amp; B' data-x hidden é=1 property=\"og:title\">",
-        );
-        let Some(Token::Open(tag)) = tokens.next() else {
-            panic!("a tag")
-        };
-        let check = |name: &str, expected: Option<&str>| {
-            assert_eq!(tag.attribute(name).as_deref(), expected, "{name}")
-        };
+        let mut tokens =
+            Tokens::new("<meta name=author content = 'A &amp; B' data-x hidden é=1 property=\"og:title\">");
+        let Some(Token::Open(tag)) = tokens.next() else { panic!("a tag") };
+        let check = |name: &str, expected: Option<&str>| assert_eq!(tag.attribute(name).as_deref(), expected, "{name}");
         check("name", Some("author"));
         check("CONTENT", Some("A & B"));
         check("hidden", Some(""));
@@ -345,10 +313,7 @@ mod tests {
     #[test]
     fn references_are_decoded() {
         for (text, expected) in [
-            (
-                "Tom &amp; Ann&#39;s &#x4e2d;&eacute;&nbsp;&yuml;",
-                "Tom & Ann's 中é\u{a0}ÿ",
-            ),
+            ("Tom &amp; Ann&#39;s &#x4e2d;&eacute;&nbsp;&yuml;", "Tom & Ann's 中é\u{a0}ÿ"),
             ("AT&T &unknown; &#xD800; & &", "AT&T &unknown; &#xD800; & &"),
             ("&#150;&copy 2025", "–© 2025"),
         ] {

@@ -8,25 +8,20 @@ use crate::text::{Article, Lang, RawArticle, Refusal, segment};
 fn plain(text: &str) -> Prose {
     let prose = clean(text, Format::Plain, Hints::default());
     for run in &prose.set_aside {
-        assert!(
-            text.get(run.start..run.end).is_some(),
-            "ranges are ranges of the source"
-        );
+        assert!(text.get(run.start..run.end).is_some(), "ranges are ranges of the source");
     }
     prose
 }
 
 fn reason_of(prose: &Prose, words: &str) -> Option<Reason> {
-    prose
-        .set_aside
-        .iter()
-        .find(|run| run.text.contains(words))
-        .map(|run| run.reason)
+    prose.set_aside.iter().find(|run| run.text.contains(words)).map(|run| run.reason)
 }
 
 /// Two paragraphs that any line may stand above, between or below.
-const FIRST: &str = "The ferry of Tilbrook returned to service on Monday after a repair that had lasted eleven weeks and two days.";
-const SECOND: &str = "Its captain, Ewa Lind, said that the new boiler had cost 84,000 crowns and would serve for at least thirty years.";
+const FIRST: &str =
+    "The ferry of Tilbrook returned to service on Monday after a repair that had lasted eleven weeks and two days.";
+const SECOND: &str =
+    "Its captain, Ewa Lind, said that the new boiler had cost 84,000 crowns and would serve for at least thirty years.";
 
 #[test]
 fn furniture_between_paragraphs_is_set_aside() {
@@ -34,10 +29,7 @@ fn furniture_between_paragraphs_is_set_aside() {
     for (line, reason) in [
         ("Advertisement", Advert),
         ("- ADVERTISEMENT -", Advert),
-        (
-            "Sign up for our newsletter to get more like this in your inbox.",
-            Advert,
-        ),
+        ("Sign up for our newsletter to get more like this in your inbox.", Advert),
         ("Share this article", Share),
         ("分享到:微信 微博", Share),
         ("1.2k shares", Share),
@@ -57,14 +49,8 @@ fn furniture_between_paragraphs_is_set_aside() {
         ("电话:010-5555 1234", Contact),
         ("Read more: Harbour dues rise again", Related),
         ("延伸閱讀:港口費用再度上漲", Related),
-        (
-            "Disclaimer: the above is for informational purposes only.",
-            Disclaimer,
-        ),
-        (
-            "市场有风险,投资需谨慎。本文不构成投资建议,据此操作,责任自负。",
-            Disclaimer,
-        ),
+        ("Disclaimer: the above is for informational purposes only.", Disclaimer),
+        ("市场有风险,投资需谨慎。本文不构成投资建议,据此操作,责任自负。", Disclaimer),
         ("* * *", Media),
     ] {
         let prose = plain(&format!("{FIRST}\n\n{line}\n\n{SECOND}"));
@@ -92,81 +78,35 @@ fn sentences_that_mention_furniture_are_kept() {
         "第三次尝试",
     ] {
         let prose = plain(&format!("{FIRST}\n\n{line}\n\n{SECOND}"));
-        assert_eq!(
-            prose.text,
-            format!("{FIRST}\n\n{line}\n\n{SECOND}"),
-            "{:?}",
-            prose.set_aside
-        );
+        assert_eq!(prose.text, format!("{FIRST}\n\n{line}\n\n{SECOND}"), "{:?}", prose.set_aside);
     }
 }
 
 #[test]
 fn titles_bylines_and_dates_become_fields() {
     for (head, title, byline, date) in [
-        (
-            "Ferry returns\nBy Ewa Lind\n3 May 2025",
-            "Ferry returns",
-            Some("Ewa Lind"),
-            Some("3 May 2025"),
-        ),
-        (
-            "渡輪復航\n記者 林小舟\n2025-05-03 07:12",
-            "渡輪復航",
-            Some("林小舟"),
-            Some("2025-05-03 07:12"),
-        ),
-        (
-            "海风网 05月03日 07:12\n渡轮复航",
-            "渡轮复航",
-            None,
-            Some("05月03日 07:12"),
-        ),
-        (
-            "Ferry returns!\nPublished: May 3, 2025",
-            "Ferry returns!",
-            None,
-            Some("May 3, 2025"),
-        ),
-        (
-            "渡輪復航\n作者｜林小舟\n來源：海風網",
-            "渡輪復航",
-            Some("林小舟"),
-            None,
-        ),
+        ("Ferry returns\nBy Ewa Lind\n3 May 2025", "Ferry returns", Some("Ewa Lind"), Some("3 May 2025")),
+        ("渡輪復航\n記者 林小舟\n2025-05-03 07:12", "渡輪復航", Some("林小舟"), Some("2025-05-03 07:12")),
+        ("海风网 05月03日 07:12\n渡轮复航", "渡轮复航", None, Some("05月03日 07:12")),
+        ("Ferry returns!\nPublished: May 3, 2025", "Ferry returns!", None, Some("May 3, 2025")),
+        ("渡輪復航\n作者｜林小舟\n來源：海風網", "渡輪復航", Some("林小舟"), None),
     ] {
         let prose = plain(&format!("{head}\n\n{FIRST}\n\n{SECOND}"));
         assert_eq!(prose.text, format!("{FIRST}\n\n{SECOND}"), "{head}");
         assert_eq!(
-            (
-                prose.title.as_deref(),
-                prose.byline.as_deref(),
-                prose.date.as_deref()
-            ),
+            (prose.title.as_deref(), prose.byline.as_deref(), prose.date.as_deref()),
             (Some(title), byline, date)
         );
-        assert!(
-            prose
-                .set_aside
-                .iter()
-                .all(|run| run.reason == Reason::Metadata)
-        );
+        assert!(prose.set_aside.iter().all(|run| run.reason == Reason::Metadata));
     }
 }
 
 #[test]
 fn hints_win_over_what_the_text_says() {
-    let hints = Hints {
-        title: Some("Ferry  returns"),
-        date: Some("2025-05-03"),
-    };
+    let hints = Hints { title: Some("Ferry  returns"), date: Some("2025-05-03") };
     let prose = clean(&format!("Ferry returns\n\n{FIRST}"), Format::Plain, hints);
     assert_eq!(
-        (
-            prose.title.as_deref(),
-            prose.date.as_deref(),
-            prose.text.as_str()
-        ),
+        (prose.title.as_deref(), prose.date.as_deref(), prose.text.as_str()),
         (Some("Ferry returns"), Some("2025-05-03"), FIRST)
     );
 }
@@ -180,28 +120,19 @@ fn a_disclaimers_heading_over_something_else_stays() {
 
 #[test]
 fn related_lists_end_where_the_article_goes_on() {
-    let glued = plain(&format!(
-        "{FIRST}\n\nRelated articles\nOne old boat\nTwo new boats\n\nA heading\n\n{SECOND}"
-    ));
+    let glued = plain(&format!("{FIRST}\n\nRelated articles\nOne old boat\nTwo new boats\n\nA heading\n\n{SECOND}"));
     assert_eq!(glued.text, format!("{FIRST}\n\nA heading\n\n{SECOND}"));
-    let spaced = plain(&format!(
-        "{FIRST}\n\nRelated articles\n\nOne old boat\n\nTwo new boats\n\nA heading\n\n{SECOND}"
-    ));
+    let spaced =
+        plain(&format!("{FIRST}\n\nRelated articles\n\nOne old boat\n\nTwo new boats\n\nA heading\n\n{SECOND}"));
     assert_eq!(spaced.text, format!("{FIRST}\n\nA heading\n\n{SECOND}"));
 }
 
 #[test]
 fn the_sources_citation_marks_leave_the_text() {
     for (text, expected) in [
-        (
-            "It rained [1]. It stopped[2][3, 5] early.",
-            "It rained. It stopped early.",
-        ),
+        ("It rained [1]. It stopped[2][3, 5] early.", "It rained. It stopped early."),
         ("Zero [12-14] and more [3] follow", "Zero and more follow"),
-        (
-            "In [2019] a[i] [x] [] [1234] stay",
-            "In [2019] a[i] [x] [] [1234] stay",
-        ),
+        ("In [2019] a[i] [x] [] [1234] stay", "In [2019] a[i] [x] [] [1234] stay"),
         ("下雨了[3]。", "下雨了。"),
     ] {
         let prose = plain(&format!("{FIRST} {text} {SECOND}"));
@@ -218,7 +149,8 @@ fn repeated_paragraphs_are_kept_once() {
     let doubled = plain(&format!("{FIRST}\n\n{SECOND}\n\n{third}\n\n{FIRST}"));
     assert_eq!(doubled.text, format!("{FIRST}\n\n{SECOND}\n\n{third}"));
     // A lede in fewer words than the body's: the fuller one stays.
-    let lede = "The ferry of Tilbrook returned to service on Monday after a repair that lasted eleven weeks and two days.";
+    let lede =
+        "The ferry of Tilbrook returned to service on Monday after a repair that lasted eleven weeks and two days.";
     let prose = plain(&format!("{lede}\n\n{FIRST}\n\n{SECOND}\n\n{third}"));
     assert_eq!(prose.text, format!("{FIRST}\n\n{SECOND}\n\n{third}"));
     assert_eq!(reason_of(&prose, "that lasted"), Some(Reason::Repeated));
@@ -254,19 +186,12 @@ fn abstracts_in_lines_of_their_own_are_recognized() {
     );
     let prose = plain(&text);
     assert_eq!(prose.text, format!("{FIRST}\n\n{SECOND}"));
-    assert!(
-        prose
-            .set_aside
-            .iter()
-            .all(|run| run.reason == Reason::SecondHand)
-    );
+    assert!(prose.set_aside.iter().all(|run| run.reason == Reason::SecondHand));
 }
 
 #[test]
 fn nothing_that_could_drive_a_terminal_stays() {
-    let prose = plain(&format!(
-        "{FIRST}\u{1b}[2J\u{202e} \u{e0041}\u{200b}{SECOND}\u{7}"
-    ));
+    let prose = plain(&format!("{FIRST}\u{1b}[2J\u{202e} \u{e0041}\u{200b}{SECOND}\u{7}"));
     assert_eq!(prose.text, format!("{FIRST} {SECOND}"));
     let aside = plain(&format!("{FIRST}\n\nShare\u{1b}[31m\u{200b}\n\n{SECOND}"));
     assert_eq!(aside.set_aside[0].text, "Share");
@@ -274,26 +199,12 @@ fn nothing_that_could_drive_a_terminal_stays() {
 
 #[test]
 fn the_visible_text_of_small_pages_is_found() {
-    let check = |html: &str, expected: &str| {
-        assert_eq!(
-            clean(html, Format::Html, Hints::default()).text,
-            expected,
-            "{html}"
-        )
-    };
-    check(
-        "<p>One &amp; two.<p>Three<br>four.",
-        "One & two.\n\nThree four.",
-    );
+    let check =
+        |html: &str, expected: &str| assert_eq!(clean(html, Format::Html, Hints::default()).text, expected, "{html}");
+    check("<p>One &amp; two.<p>Three<br>four.", "One & two.\n\nThree four.");
     check("Bare text, no tags.", "Bare text, no tags.");
-    check(
-        "<script>var x = '<p>no</p>';</script><p>Yes.</p><!-- no --><style>p{}</style>",
-        "Yes.",
-    );
-    check(
-        "<nav>Home</nav><p>Body <b>bold</b>er.</p><footer>Foot</footer>",
-        "Body bolder.",
-    );
+    check("<script>var x = '<p>no</p>';</script><p>Yes.</p><!-- no --><style>p{}</style>", "Yes.");
+    check("<nav>Home</nav><p>Body <b>bold</b>er.</p><footer>Foot</footer>", "Body bolder.");
     check(
         "<div hidden>no</div><div style='display: none'>no</div><ul><li>Item one<li>Item two</ul>",
         "Item one\n\nItem two",
@@ -302,23 +213,13 @@ fn the_visible_text_of_small_pages_is_found() {
 }
 
 fn sample(bytes: &[u8], format: Format) -> Article {
-    let raw = RawArticle {
-        path: "sample".into(),
-        bytes: bytes.to_vec(),
-        format,
-        title: None,
-        date: None,
-    };
+    let raw = RawArticle { path: "sample".into(), bytes: bytes.to_vec(), format, title: None, date: None };
     Article::read(&raw).unwrap()
 }
 
 macro_rules! article {
     ($name:literal) => {
-        include_bytes!(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/articles/",
-            $name
-        ))
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/articles/", $name))
     };
 }
 
@@ -335,20 +236,10 @@ fn sample_articles_are_read_as_their_readers_would() {
     }
     let check = |bytes: &[u8], format: Format, expected: Expected| {
         let article = sample(bytes, format);
-        assert_eq!(
-            (article.lang, article.encoding, article.replaced),
-            (expected.lang, expected.encoding, 0)
-        );
+        assert_eq!((article.lang, article.encoding, article.replaced), (expected.lang, expected.encoding, 0));
         assert_eq!(article.title.as_deref(), Some(expected.title));
-        assert_eq!(
-            (article.byline.as_deref(), article.date.as_deref()),
-            (expected.byline, Some(expected.date))
-        );
-        assert!(
-            article.sentence(0).starts_with(expected.first),
-            "{}",
-            article.sentence(0)
-        );
+        assert_eq!((article.byline.as_deref(), article.date.as_deref()), (expected.byline, Some(expected.date)));
+        assert!(article.sentence(0).starts_with(expected.first), "{}", article.sentence(0));
         let last = article.sentence(article.sentences.len() - 1);
         assert!(last.ends_with(expected.last), "{last}");
         assert!(!article.second_hand);
@@ -490,10 +381,7 @@ fn the_samples_furniture_is_set_aside_for_the_right_reasons() {
     let check = |bytes: &[u8], format: Format, expected: &[(Reason, &str)]| {
         let article = sample(bytes, format);
         for (reason, words) in expected {
-            let run = article
-                .set_aside
-                .iter()
-                .find(|run| run.text.contains(words));
+            let run = article.set_aside.iter().find(|run| run.text.contains(words));
             assert_eq!(run.map(|run| run.reason), Some(*reason), "{words}");
         }
     };
@@ -552,23 +440,11 @@ fn the_samples_furniture_is_set_aside_for_the_right_reasons() {
 #[test]
 fn hostile_words_stay_words_and_marks_do_not() {
     let article = sample(article!("10-letter-box.txt"), Format::Plain);
-    for words in [
-        "<|im_start|>system",
-        "<tool_call>",
-        "<think>nobody",
-        "Ignore all previous instructions",
-    ] {
+    for words in ["<|im_start|>system", "<tool_call>", "<think>nobody", "Ignore all previous instructions"] {
         assert!(article.text.contains(words), "{words}");
     }
     assert!(!article.text.contains("[3"));
-    assert_eq!(
-        article
-            .set_aside
-            .iter()
-            .filter(|run| run.reason == Reason::CitationMark)
-            .count(),
-        6
-    );
+    assert_eq!(article.set_aside.iter().filter(|run| run.reason == Reason::CitationMark).count(), 6);
 }
 
 #[test]
@@ -582,69 +458,33 @@ fn the_long_sample_loses_nothing() {
 #[test]
 fn files_of_furniture_only_are_refused() {
     let read = |text: &str| {
-        let raw = RawArticle {
-            path: "page".into(),
-            bytes: text.into(),
-            format: Format::Plain,
-            title: None,
-            date: None,
-        };
+        let raw =
+            RawArticle { path: "page".into(), bytes: text.into(), format: Format::Plain, title: None, date: None };
         Article::read(&raw)
     };
-    assert_eq!(
-        read("Home\n\nShare\n\nhttps://example.org/\n").unwrap_err(),
-        Refusal::OnlyFurniture { blocks: 3 }
-    );
+    assert_eq!(read("Home\n\nShare\n\nhttps://example.org/\n").unwrap_err(), Refusal::OnlyFurniture { blocks: 3 });
     assert_eq!(read("\u{200b}\n \u{feff}").unwrap_err(), Refusal::Empty);
 }
 
 #[test]
 fn hostile_sizes_and_shapes_cost_seconds_at_most() {
     const MIB: usize = 1 << 20;
-    let deep = format!(
-        "{}Deep words.{}",
-        "<div>".repeat(65_536),
-        "</div>".repeat(65_536)
-    );
+    let deep = format!("{}Deep words.{}", "<div>".repeat(65_536), "</div>".repeat(65_536));
     for (name, text, format) in [
-        (
-            "one line",
-            "The river rose 3 metres on Monday. ".repeat(10 * MIB / 35),
-            Format::Plain,
-        ),
+        ("one line", "The river rose 3 metres on Monday. ".repeat(10 * MIB / 35), Format::Plain),
         ("one word", "x".repeat(10 * MIB), Format::Plain),
         ("dots", "a.".repeat(2 * MIB), Format::Plain),
         ("open quotes", "「".repeat(MIB), Format::Plain),
         ("tiny blocks", "a\n\n".repeat(1_000_000), Format::Plain),
         ("brackets", "[1".repeat(2 * MIB), Format::Plain),
-        (
-            "outlines",
-            "Core Viewpoint - a. Group 1: b - c. ".repeat(MIB / 32),
-            Format::Plain,
-        ),
-        (
-            "labels",
-            "Related articles\n".repeat(MIB / 16),
-            Format::Plain,
-        ),
+        ("outlines", "Core Viewpoint - a. Group 1: b - c. ".repeat(MIB / 32), Format::Plain),
+        ("labels", "Related articles\n".repeat(MIB / 16), Format::Plain),
         ("nested tags", deep, Format::Html),
-        (
-            "unclosed formats",
-            "<b><p><a href=x>".repeat(MIB / 16),
-            Format::Html,
-        ),
-        (
-            "unclosed tables",
-            "<table><tr><td>x".repeat(MIB / 16),
-            Format::Html,
-        ),
+        ("unclosed formats", "<b><p><a href=x>".repeat(MIB / 16), Format::Html),
+        ("unclosed tables", "<table><tr><td>x".repeat(MIB / 16), Format::Html),
         ("unclosed comments", "<!--".repeat(MIB), Format::Html),
         ("unclosed drawings", "<svg>x".repeat(MIB / 4), Format::Html),
-        (
-            "stray ends",
-            format!("{}{}", "<div>".repeat(1000), "</x>".repeat(MIB / 2)),
-            Format::Html,
-        ),
+        ("stray ends", format!("{}{}", "<div>".repeat(1000), "</x>".repeat(MIB / 2)), Format::Html),
         ("ampersands", "&".repeat(4 * MIB), Format::Html),
         ("Markdown marks", "*_[`<!".repeat(MIB / 4), Format::Markdown),
         ("quotations", "> ".repeat(MIB), Format::Markdown),
@@ -653,15 +493,9 @@ fn hostile_sizes_and_shapes_cost_seconds_at_most() {
         let prose = clean(&text, format, Hints::default());
         let sentences = segment::segment(&prose);
         assert!(
-            sentences
-                .iter()
-                .all(|sentence| sentence.end - sentence.start <= segment::MAX_SENTENCE_BYTES),
+            sentences.iter().all(|sentence| sentence.end - sentence.start <= segment::MAX_SENTENCE_BYTES),
             "{name}"
         );
-        assert!(
-            start.elapsed().as_secs() < 20,
-            "{name} took {:?}",
-            start.elapsed()
-        );
+        assert!(start.elapsed().as_secs() < 20, "{name} took {:?}", start.elapsed());
     }
 }

@@ -44,28 +44,20 @@ impl Scanner {
             return None;
         }
         let (end, numerator) = self.any_number(end + 2)?;
-        let (numerator, denominator) =
-            (numerator.small()?, denominator.small().filter(|&n| n > 0)?);
+        let (numerator, denominator) = (numerator.small()?, denominator.small().filter(|&n| n > 0)?);
         self.found(start, end, reduced(numerator, denominator), Decimal::ZERO)
     }
 
     /// Whether a single numeral counts something: a measure word follows, and it is not the 一 of 一個.
     fn is_counted(&self, i: usize, end: usize) -> bool {
-        const MEASURES: &str =
-            "成年月日号倍元个名家位次天岁周座条项种人间艘辆米吨里亩届轮期层台部份件口户万亿千百";
+        const MEASURES: &str = "成年月日号倍元个名家位次天岁周座条项种人间艘辆米吨里亩届轮期层台部份件口户万亿千百";
         const MEASURES_OF_ONE: &str = "成倍元";
-        let measures = if self.at(i) == '一' {
-            MEASURES_OF_ONE
-        } else {
-            MEASURES
-        };
+        let measures = if self.at(i) == '一' { MEASURES_OF_ONE } else { MEASURES };
         let is_unit = "百千万亿".contains(self.at(i));
         !is_unit
             && (measures.contains(self.at(end))
                 || (self.at(i) != '一'
-                    && ["小时", "分钟", "公里", "公斤", "美元"]
-                        .iter()
-                        .any(|unit| self.is(end, unit))))
+                    && ["小时", "分钟", "公里", "公斤", "美元"].iter().any(|unit| self.is(end, unit))))
     }
 
     /// A number in digits or in characters, its Chinese units included.
@@ -73,9 +65,8 @@ impl Scanner {
         if let Some(found) = self.han_number(i) {
             return Some(found);
         }
-        let end = (i..).find(|&n| {
-            !(self.at(n).is_ascii_digit() || self.at(n) == '.' && self.at(n + 1).is_ascii_digit())
-        })?;
+        let end =
+            (i..).find(|&n| !(self.at(n).is_ascii_digit() || self.at(n) == '.' && self.at(n + 1).is_ascii_digit()))?;
         let literal: String = self.chars.get(i..end)?.iter().collect();
         Some((end, Decimal::parse(&literal)?))
     }
@@ -103,14 +94,9 @@ impl Scanner {
             let places = (end + 1..end + 20)
                 .take_while(|&n| digit(self.at(n)).is_some_and(|d| d < 10) && self.at(n) != '两')
                 .count();
-            let unit = if places > 0 {
-                power(self.at(end + 1 + places))
-            } else {
-                None
-            };
+            let unit = if places > 0 { power(self.at(end + 1 + places)) } else { None };
             // 三點五 is 3.5; 三點 and 十二點二十分 are times.
-            if places > 0 && self.at(end + 1 + places) != '分' && self.at(end + 1 + places) != '十'
-            {
+            if places > 0 && self.at(end + 1 + places) != '分' && self.at(end + 1 + places) != '十' {
                 let fraction: String = self.chars[end + 1..=end + places]
                     .iter()
                     .filter_map(|&c| digit(c))
@@ -128,12 +114,7 @@ impl Scanner {
     }
 
     /// A date or time whose first number is `value` at `start..end`: 2025年9月30日, 9月30日, 30日, 90年代, 7點30分.
-    pub(super) fn chinese_date(
-        &mut self,
-        start: usize,
-        end: usize,
-        value: Decimal,
-    ) -> Option<usize> {
+    pub(super) fn chinese_date(&mut self, start: usize, end: usize, value: Decimal) -> Option<usize> {
         let number = value.small()?;
         match self.at(end) {
             '年' if self.at(end + 1) == '代' => {
@@ -142,9 +123,7 @@ impl Scanner {
             '年' if (1000..2200).contains(&number) && end - start == 4 => {
                 let after = end + 1;
                 match self.month_and_day(after) {
-                    Some((end, month, day)) => {
-                        self.date(start, end, Some(number), Some(month), day)
-                    }
+                    Some((end, month, day)) => self.date(start, end, Some(number), Some(month), day),
                     None => self.date(start, after, Some(number), None, None),
                 }
             }
@@ -152,14 +131,10 @@ impl Scanner {
                 let (end, month, day) = self.month_and_day(start)?;
                 self.date(start, end, None, Some(month), day)
             }
-            '日' if (1..=31).contains(&number)
-                && !matches!(self.at(end + 1), '元' | '本' | '圆') =>
-            {
+            '日' if (1..=31).contains(&number) && !matches!(self.at(end + 1), '元' | '本' | '圆') => {
                 self.date(start, end + 1, None, None, Some(number))
             }
-            '点' | '时' if number <= 24 && end - start <= 3 => {
-                self.chinese_time(start, end, number)
-            }
+            '点' | '时' if number <= 24 && end - start <= 3 => self.chinese_time(start, end, number),
             _ => None,
         }
     }
@@ -171,31 +146,20 @@ impl Scanner {
             return None;
         }
         let end = end + 1;
-        let day = self
-            .any_number(end)
-            .and_then(|(end, day)| Some((end, day.small().filter(|day| (1..=31).contains(day))?)));
+        let day =
+            self.any_number(end).and_then(|(end, day)| Some((end, day.small().filter(|day| (1..=31).contains(day))?)));
         match day {
-            Some((day_end, day)) if matches!(self.at(day_end), '日' | '号') => {
-                Some((day_end + 1, month, Some(day)))
-            }
+            Some((day_end, day)) if matches!(self.at(day_end), '日' | '号') => Some((day_end + 1, month, Some(day))),
             _ => Some((end, month, None)),
         }
     }
 
     fn chinese_time(&mut self, start: usize, end: usize, hour: u32) -> Option<usize> {
-        let is_afternoon = start >= 2
-            && (["下午", "晚上", "傍晚"]
-                .iter()
-                .any(|word| self.is(start - 2, word)));
-        let hour = if is_afternoon && hour < 12 {
-            hour + 12
-        } else {
-            hour
-        };
+        let is_afternoon = start >= 2 && (["下午", "晚上", "傍晚"].iter().any(|word| self.is(start - 2, word)));
+        let hour = if is_afternoon && hour < 12 { hour + 12 } else { hour };
         let after = end + 1 + usize::from(self.at(end) == '点' && self.at(end + 1) == '钟');
         // 5時代, 5點建議: the unit must end the time.
-        if self.at(end) == '时' && matches!(self.at(after), '代' | '间' | '候' | '期' | '光')
-        {
+        if self.at(end) == '时' && matches!(self.at(after), '代' | '间' | '候' | '期' | '光') {
             return None;
         }
         let minutes = self
@@ -207,15 +171,7 @@ impl Scanner {
             None if self.at(after) == '半' => (after + 1, 30),
             None => (after, 0),
         };
-        self.found(
-            start,
-            end,
-            Kind::Time {
-                hour: hour as u8,
-                minute: minute as u8,
-            },
-            Decimal::ZERO,
-        )
+        self.found(start, end, Kind::Time { hour: hour as u8, minute: minute as u8 }, Decimal::ZERO)
     }
 }
 
@@ -226,10 +182,7 @@ pub(super) fn reduced(numerator: u32, denominator: u32) -> Kind {
         (a, b) = (b, a % b);
     }
     let divisor = a.max(1);
-    Kind::Fraction {
-        numerator: numerator / divisor,
-        denominator: denominator / divisor,
-    }
+    Kind::Fraction { numerator: numerator / divisor, denominator: denominator / divisor }
 }
 
 fn digit(c: char) -> Option<u64> {
@@ -310,16 +263,10 @@ fn composed(numerals: &[char]) -> Option<Decimal> {
     let rest = match last {
         Some(d) if !after_zero && numerals.len() >= 3 => {
             let unit = numerals.iter().rev().find_map(|&c| power(c))?;
-            if unit > 1 {
-                d * 10u64.pow(unit as u32 - 1)
-            } else {
-                d
-            }
+            if unit > 1 { d * 10u64.pow(unit as u32 - 1) } else { d }
         }
         Some(d) => d,
         None => 0,
     };
-    Some(Decimal::from(
-        total.checked_add(section)?.checked_add(rest)?,
-    ))
+    Some(Decimal::from(total.checked_add(section)?.checked_add(rest)?))
 }

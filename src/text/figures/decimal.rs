@@ -14,10 +14,7 @@ const MOST_DIGITS: usize = 24;
 
 impl Decimal {
     /// Zero.
-    pub const ZERO: Decimal = Decimal {
-        digits: 0,
-        scale: 0,
-    };
+    pub const ZERO: Decimal = Decimal { digits: 0, scale: 0 };
 
     /// Reads ASCII digits with at most one point among them; none when there are too many or other characters.
     pub(super) fn parse(literal: &str) -> Option<Decimal> {
@@ -26,39 +23,19 @@ impl Decimal {
             return None;
         }
         let digits = format!("{whole}{fraction}").parse().ok()?;
-        Some(
-            Decimal {
-                digits,
-                scale: -(fraction.len() as i16),
-            }
-            .reduced(),
-        )
+        Some(Decimal { digits, scale: -(fraction.len() as i16) }.reduced())
     }
 
     /// `self · 10^power`.
     pub(super) fn shifted(self, power: i16) -> Decimal {
-        Decimal {
-            scale: self.scale + power,
-            ..self
-        }
-        .reduced()
+        Decimal { scale: self.scale + power, ..self }.reduced()
     }
 
     /// The sum; none when the magnitudes are too far apart to add.
     pub(super) fn plus(self, other: Decimal) -> Option<Decimal> {
         let scale = self.scale.min(other.scale);
-        let at_scale = |d: Decimal| {
-            10u128
-                .checked_pow((d.scale - scale) as u32)?
-                .checked_mul(d.digits)
-        };
-        Some(
-            Decimal {
-                digits: at_scale(self)?.checked_add(at_scale(other)?)?,
-                scale,
-            }
-            .reduced(),
-        )
+        let at_scale = |d: Decimal| 10u128.checked_pow((d.scale - scale) as u32)?.checked_mul(d.digits);
+        Some(Decimal { digits: at_scale(self)?.checked_add(at_scale(other)?)?, scale }.reduced())
     }
 
     /// The value as a whole number below 100,000, when it is one.
@@ -82,11 +59,7 @@ impl Decimal {
 
 impl From<u64> for Decimal {
     fn from(value: u64) -> Decimal {
-        Decimal {
-            digits: value.into(),
-            scale: 0,
-        }
-        .reduced()
+        Decimal { digits: value.into(), scale: 0 }.reduced()
     }
 }
 

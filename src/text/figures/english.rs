@@ -36,12 +36,7 @@ const TENS: &[(&str, u32)] = &[
     ("eighty", 80),
     ("ninety", 90),
 ];
-const SCALES: &[(&str, i16)] = &[
-    ("thousand", 3),
-    ("million", 6),
-    ("billion", 9),
-    ("trillion", 12),
-];
+const SCALES: &[(&str, i16)] = &[("thousand", 3), ("million", 6), ("billion", 9), ("trillion", 12)];
 const PARTS: &[(&str, u32)] = &[
     ("half", 2),
     ("halves", 2),
@@ -91,9 +86,7 @@ impl Scanner {
     pub(super) fn word_at(&mut self, i: usize) -> Option<usize> {
         let word_end = (i..).find(|&n| !self.at(n).is_ascii_alphabetic())?;
         // Currency codes and names with numbers are looked at from their digits.
-        if self.before(i).is_ascii_alphanumeric()
-            || self.at(word_end).is_ascii_digit() && !self.is_quarter(i)
-        {
+        if self.before(i).is_ascii_alphanumeric() || self.at(word_end).is_ascii_digit() && !self.is_quarter(i) {
             return Some(word_end);
         }
         if self.is_quarter(i) {
@@ -116,9 +109,7 @@ impl Scanner {
     }
 
     fn is_quarter(&self, i: usize) -> bool {
-        self.at(i) == 'Q'
-            && matches!(self.at(i + 1), '1'..='4')
-            && !self.at(i + 2).is_ascii_alphanumeric()
+        self.at(i) == 'Q' && matches!(self.at(i + 1), '1'..='4') && !self.at(i + 2).is_ascii_alphanumeric()
     }
 
     /// `September 30, 2025`, `Sept. 30`, `September 2025`, `in September`.
@@ -127,17 +118,12 @@ impl Scanner {
             return None;
         }
         let (name_end, month) = self.entry(i, MONTHS)?;
-        let is_short =
-            name_end - i <= 4 && !matches!(month, 5..=7) || name_end - i == 3 && month != 5;
+        let is_short = name_end - i <= 4 && !matches!(month, 5..=7) || name_end - i == 3 && month != 5;
         let dotted = name_end + usize::from(self.at(name_end) == '.');
         let after = self.skip_blanks(dotted);
         let Some((day_or_year, end)) = self.whole(after) else {
             let is_verb = matches!(month, 3 | 5) && !self.follows_preposition(i);
-            return if is_short || is_verb {
-                None
-            } else {
-                self.date(i, name_end, None, Some(month), None)
-            };
+            return if is_short || is_verb { None } else { self.date(i, name_end, None, Some(month), None) };
         };
         if end - after == 4 && (1000..2200).contains(&day_or_year) {
             return self.date(i, end, Some(day_or_year), Some(month), None);
@@ -145,14 +131,7 @@ impl Scanner {
         if !(1..=31).contains(&day_or_year) || end - after > 2 {
             return None;
         }
-        let end = if ["st", "nd", "rd", "th"]
-            .iter()
-            .any(|suffix| self.is(end, suffix))
-        {
-            end + 2
-        } else {
-            end
-        };
+        let end = if ["st", "nd", "rd", "th"].iter().any(|suffix| self.is(end, suffix)) { end + 2 } else { end };
         let comma = self.skip_blanks(end + usize::from(self.at(end) == ','));
         match self.year(comma).filter(|_| comma > end) {
             Some((year, end)) => self.date(i, end, Some(year), Some(month), Some(day_or_year)),
@@ -161,12 +140,7 @@ impl Scanner {
     }
 
     /// `30 September 2025`, `30th of September`, where the number stands at `start..end`.
-    pub(super) fn english_date(
-        &mut self,
-        start: usize,
-        end: usize,
-        value: Decimal,
-    ) -> Option<usize> {
+    pub(super) fn english_date(&mut self, start: usize, end: usize, value: Decimal) -> Option<usize> {
         let day = value.small().filter(|day| (1..=31).contains(day))?;
         let mut at = self.skip_blanks(end);
         if self.is(at, "of ") {
@@ -178,9 +152,7 @@ impl Scanner {
         let (name_end, month) = self.entry(at, MONTHS)?;
         let dotted = name_end
             + usize::from(
-                self.at(name_end) == '.'
-                    && self.at(name_end + 1) == ' '
-                    && self.at(name_end + 2).is_ascii_digit(),
+                self.at(name_end) == '.' && self.at(name_end + 1) == ' ' && self.at(name_end + 2).is_ascii_digit(),
             );
         let comma = dotted + usize::from(self.at(dotted) == ',');
         let year_at = self.skip_blanks(comma);
@@ -191,14 +163,11 @@ impl Scanner {
     }
 
     fn year(&self, i: usize) -> Option<(u32, usize)> {
-        self.whole(i)
-            .filter(|&(year, end)| end - i == 4 && (1000..2200).contains(&year))
+        self.whole(i).filter(|&(year, end)| end - i == 4 && (1000..2200).contains(&year))
     }
 
     fn whole(&self, i: usize) -> Option<(u32, usize)> {
-        let end = (i..i + 6)
-            .find(|&n| !self.at(n).is_ascii_digit())
-            .filter(|&end| end > i)?;
+        let end = (i..i + 6).find(|&n| !self.at(n).is_ascii_digit()).filter(|&end| end > i)?;
         let digits: String = self.chars[i..end].iter().collect();
         Some((digits.parse().ok()?, end))
     }
@@ -206,21 +175,15 @@ impl Scanner {
     /// Whether the word before `i` makes a month of "May" and "March".
     fn follows_preposition(&self, i: usize) -> bool {
         const WORDS: &[&str] = &[
-            "in", "since", "until", "till", "by", "last", "this", "next", "early", "late", "mid",
-            "of", "from", "to", "through", "between", "during", "before", "after",
+            "in", "since", "until", "till", "by", "last", "this", "next", "early", "late", "mid", "of", "from", "to",
+            "through", "between", "during", "before", "after",
         ];
         let Some(end) = i.checked_sub(1) else {
             return false;
         };
-        let start = (end.saturating_sub(8)..end)
-            .rev()
-            .take_while(|&n| self.at(n).is_ascii_alphabetic())
-            .last()
-            .unwrap_or(end);
-        let word: String = self.chars[start..end]
-            .iter()
-            .collect::<String>()
-            .to_ascii_lowercase();
+        let start =
+            (end.saturating_sub(8)..end).rev().take_while(|&n| self.at(n).is_ascii_alphabetic()).last().unwrap_or(end);
+        let word: String = self.chars[start..end].iter().collect::<String>().to_ascii_lowercase();
         WORDS.contains(&word.as_str())
     }
 
@@ -233,24 +196,11 @@ impl Scanner {
         };
         if let Some((at, is_half)) = after_article {
             let (end, power) = self
-                .entry(
-                    at,
-                    &[
-                        ("hundred", 2),
-                        ("thousand", 3),
-                        ("million", 6),
-                        ("billion", 9),
-                        ("trillion", 12),
-                    ],
-                )
+                .entry(at, &[("hundred", 2), ("thousand", 3), ("million", 6), ("billion", 9), ("trillion", 12)])
                 .or_else(|| self.entry(at, &[("dozen", 0)]))?;
             let one = if power == 0 { 12 } else { 1 };
             let value = Decimal::from(one).shifted(power);
-            let value = if is_half {
-                Decimal::from(one * 5).shifted(power - 1)
-            } else {
-                value
-            };
+            let value = if is_half { Decimal::from(one * 5).shifted(power - 1) } else { value };
             return self.quantity(i, end, value, 0);
         }
         let (mut end, small) = self.below_hundred(i)?;
@@ -265,34 +215,24 @@ impl Scanner {
             return self.found(i, part_end, reduced(small, parts), Decimal::ZERO);
         }
         // Three Gorges, Seven Sisters: a capital on both words is a name.
-        let is_name = self.at(i).is_ascii_uppercase()
-            && self.at(end) == ' '
-            && self.at(end + 1).is_ascii_uppercase();
+        let is_name = self.at(i).is_ascii_uppercase() && self.at(end) == ' ' && self.at(end + 1).is_ascii_uppercase();
         if is_name {
             return None;
         }
         let mut section = u64::from(small);
         let mut total = Decimal::ZERO;
         loop {
-            if let Some((next, ())) = self
-                .joined(end)
-                .and_then(|at| self.entry(at, &[("hundred", ())]))
-            {
+            if let Some((next, ())) = self.joined(end).and_then(|at| self.entry(at, &[("hundred", ())])) {
                 section *= 100;
                 end = next;
                 is_lone_one = false;
-                let and = self
-                    .joined(end)
-                    .map(|at| if self.is(at, "and ") { at + 4 } else { at });
+                let and = self.joined(end).map(|at| if self.is(at, "and ") { at + 4 } else { at });
                 if let Some((next, rest)) = and.and_then(|at| self.below_hundred(at)) {
                     section += u64::from(rest);
                     end = next;
                 }
             }
-            if let Some((next, ())) = self
-                .joined(end)
-                .and_then(|at| self.entry(at, &[("dozen", ())]))
-            {
+            if let Some((next, ())) = self.joined(end).and_then(|at| self.entry(at, &[("dozen", ())])) {
                 section *= 12;
                 end = next;
                 is_lone_one = false;

@@ -105,49 +105,21 @@ impl Figure {
     pub fn agrees(&self, evidence: &Figure) -> bool {
         use Kind::*;
         match (self.kind, evidence.kind) {
-            (Number | Ordinal, Number | Ordinal) | (Percent, Percent) => {
-                self.value == evidence.value
-            }
+            (Number | Ordinal, Number | Ordinal) | (Percent, Percent) => self.value == evidence.value,
             (Money(_), Number) | (Number, Money(_)) => self.value == evidence.value,
             (Money(a), Money(b)) => a.is_compatible(b) && self.value == evidence.value,
-            (
-                Date {
-                    year: Some(year),
-                    month: None,
-                    day: None,
-                },
-                Number,
-            ) => evidence.value == Decimal::from(u64::from(year)),
-            (
-                Number,
-                Date {
-                    year: Some(year),
-                    month: None,
-                    day: None,
-                },
-            ) => self.value == Decimal::from(u64::from(year)),
-            (
-                Date {
-                    year: a,
-                    month: b,
-                    day: c,
-                },
-                Date {
-                    year: d,
-                    month: e,
-                    day: f,
-                },
-            ) => (a.is_none() || a == d) && (b.is_none() || b == e) && (c.is_none() || c == f),
+            (Date { year: Some(year), month: None, day: None }, Number) => {
+                evidence.value == Decimal::from(u64::from(year))
+            }
+            (Number, Date { year: Some(year), month: None, day: None }) => self.value == Decimal::from(u64::from(year)),
+            (Date { year: a, month: b, day: c }, Date { year: d, month: e, day: f }) => {
+                (a.is_none() || a == d) && (b.is_none() || b == e) && (c.is_none() || c == f)
+            }
             // "The 30th" for 30日.
             (Ordinal, Date { day: Some(day), .. }) => self.value == Decimal::from(u64::from(day)),
-            (
-                Date {
-                    year: None,
-                    month: None,
-                    day: Some(day),
-                },
-                Ordinal,
-            ) => evidence.value == Decimal::from(u64::from(day)),
+            (Date { year: None, month: None, day: Some(day) }, Ordinal) => {
+                evidence.value == Decimal::from(u64::from(day))
+            }
             (Decade(a), Decade(b)) => a == b || (a < 100 || b < 100) && a % 100 == b % 100,
             (Fraction { .. } | Quarter(_) | Time { .. }, _) => self.kind == evidence.kind,
             _ => false,
@@ -160,18 +132,10 @@ impl Figure {
         if evidence.iter().any(|other| self.agrees(other)) {
             return true;
         }
-        let Kind::Date {
-            year: year @ Some(_),
-            month: Some(month),
-            day,
-        } = self.kind
-        else {
+        let Kind::Date { year: year @ Some(_), month: Some(month), day } = self.kind else {
             return false;
         };
-        let of = |year, month, day| Figure {
-            kind: Kind::Date { year, month, day },
-            ..*self
-        };
+        let of = |year, month, day| Figure { kind: Kind::Date { year, month, day }, ..*self };
         of(year, None, None).is_stated(evidence) && of(None, Some(month), day).is_stated(evidence)
     }
 

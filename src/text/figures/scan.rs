@@ -15,16 +15,8 @@ pub(super) struct Scanner {
 impl Scanner {
     pub(super) fn new(text: &str) -> Scanner {
         let chars = text.chars().map(level).collect();
-        let offsets = text
-            .char_indices()
-            .map(|(at, _)| at)
-            .chain([text.len()])
-            .collect();
-        Scanner {
-            chars,
-            offsets,
-            figures: Vec::new(),
-        }
+        let offsets = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        Scanner { chars, offsets, figures: Vec::new() }
     }
 
     pub(super) fn figures(mut self) -> Vec<Figure> {
@@ -42,20 +34,9 @@ impl Scanner {
     }
 
     /// Notes a figure of the characters `start..end`; returns `end`.
-    pub(super) fn found(
-        &mut self,
-        start: usize,
-        end: usize,
-        kind: Kind,
-        value: Decimal,
-    ) -> Option<usize> {
+    pub(super) fn found(&mut self, start: usize, end: usize, kind: Kind, value: Decimal) -> Option<usize> {
         let (start, end_byte) = (self.offsets[start], self.offsets[end]);
-        self.figures.push(Figure {
-            start,
-            end: end_byte,
-            kind,
-            value,
-        });
+        self.figures.push(Figure { start, end: end_byte, kind, value });
         Some(end)
     }
 
@@ -84,16 +65,12 @@ impl Scanner {
             (!(is_latin && self.at(end).is_ascii_alphanumeric())).then_some(end)
         };
         let matching = table.iter().filter(|(word, _)| self.is(i, word));
-        matching
-            .filter_map(|&(word, value)| Some((ends(word)?, value)))
-            .max_by_key(|&(end, _)| end)
+        matching.filter_map(|&(word, value)| Some((ends(word)?, value))).max_by_key(|&(end, _)| end)
     }
 
     pub(super) fn skip_blanks(&self, i: usize) -> usize {
         // More than two blanks do not stand between a number and its unit.
-        (i..i + 3)
-            .find(|&n| !matches!(self.at(n), ' ' | '\u{a0}' | '\u{202f}'))
-            .unwrap_or(i)
+        (i..i + 3).find(|&n| !matches!(self.at(n), ' ' | '\u{a0}' | '\u{202f}')).unwrap_or(i)
     }
 
     /// A figure that begins with the digit at `i`; the number of the character to go on with.
@@ -112,9 +89,7 @@ impl Scanner {
             return Some(self.token_end(i));
         }
         let value = value?;
-        if let Some(end) = self
-            .chinese_date(i, literal_end, value)
-            .or_else(|| self.english_date(i, literal_end, value))
+        if let Some(end) = self.chinese_date(i, literal_end, value).or_else(|| self.english_date(i, literal_end, value))
         {
             return Some(end);
         }
@@ -126,8 +101,7 @@ impl Scanner {
         let mut start = i;
         while start > 0
             && i - start < 24
-            && (self.at(start - 1).is_ascii_alphanumeric()
-                || matches!(self.at(start - 1), '-' | '_'))
+            && (self.at(start - 1).is_ascii_alphanumeric() || matches!(self.at(start - 1), '-' | '_'))
         {
             start -= 1;
         }
@@ -136,10 +110,7 @@ impl Scanner {
         if letters.is_empty() || !letters.ends_with(|c: char| c.is_ascii_alphabetic()) {
             return letters.len() < head.len() && letters.bytes().any(|b| b.is_ascii_uppercase());
         }
-        if CODES
-            .iter()
-            .any(|(code, _)| letters.eq_ignore_ascii_case(code))
-        {
+        if CODES.iter().any(|(code, _)| letters.eq_ignore_ascii_case(code)) {
             return false;
         }
         // Joined directly it is a name; behind a hyphen only a capital makes one (mid-2024 is a figure).
@@ -151,8 +122,7 @@ impl Scanner {
         let mut end = i + 1;
         loop {
             let c = self.at(end);
-            let joins =
-                matches!(c, '.' | '-' | '_' | ',') && self.at(end + 1).is_ascii_alphanumeric();
+            let joins = matches!(c, '.' | '-' | '_' | ',') && self.at(end + 1).is_ascii_alphanumeric();
             if !c.is_ascii_alphanumeric() && !joins {
                 return end;
             }
@@ -161,9 +131,7 @@ impl Scanner {
     }
 
     fn is_market_code(&self, i: usize) -> bool {
-        let letters = (i..i + 4)
-            .take_while(|&n| self.at(n).is_ascii_uppercase())
-            .count();
+        let letters = (i..i + 4).take_while(|&n| self.at(n).is_ascii_uppercase()).count();
         (1..=3).contains(&letters) && !self.at(i + letters).is_ascii_alphanumeric()
     }
 
@@ -176,9 +144,7 @@ impl Scanner {
             end += 1;
         }
         let is_group = |at: usize| {
-            self.at(at) == ','
-                && (1..=3).all(|n| self.at(at + n).is_ascii_digit())
-                && !self.at(at + 4).is_ascii_digit()
+            self.at(at) == ',' && (1..=3).all(|n| self.at(at + n).is_ascii_digit()) && !self.at(at + 4).is_ascii_digit()
         };
         if literal.len() <= 3 {
             while is_group(end) {
@@ -199,24 +165,15 @@ impl Scanner {
 
     /// What a number at `start..end` measures, from the words around it. `plain_digits` is the length of a number that was
     /// written in digits alone, which may be a year.
-    pub(super) fn quantity(
-        &mut self,
-        start: usize,
-        end: usize,
-        value: Decimal,
-        plain_digits: usize,
-    ) -> Option<usize> {
+    pub(super) fn quantity(&mut self, start: usize, end: usize, value: Decimal, plain_digits: usize) -> Option<usize> {
         let literal_end = end;
         let (mut end, mut value) = self.multiplied(end, value)?;
         let leading = self.currency_before(start);
-        let (start, leading) =
-            leading.map_or((start, None), |(start, currency)| (start, Some(currency)));
+        let (start, leading) = leading.map_or((start, None), |(start, currency)| (start, Some(currency)));
 
         // Letters that touch the number are a unit, or make it a name.
         if end == literal_end && self.at(end).is_ascii_alphabetic() {
-            let suffix_end = (end..)
-                .find(|&n| !self.at(n).is_ascii_alphanumeric())
-                .unwrap_or(end);
+            let suffix_end = (end..).find(|&n| !self.at(n).is_ascii_alphanumeric()).unwrap_or(end);
             let suffix: String = self.chars[end..suffix_end].iter().collect();
             match suffix.as_str() {
                 "st" | "nd" | "rd" | "th" => {
@@ -224,22 +181,14 @@ impl Scanner {
                         return Some(date_end);
                     }
                     let quarter = self.at(suffix_end) != '\0' && self.is(suffix_end + 1, "quarter");
-                    return match value
-                        .small()
-                        .filter(|quarter_no| quarter && (1..=4).contains(quarter_no))
-                    {
-                        Some(quarter_no) => self.found(
-                            start,
-                            suffix_end + 8,
-                            Kind::Quarter(quarter_no as u8),
-                            Decimal::ZERO,
-                        ),
+                    return match value.small().filter(|quarter_no| quarter && (1..=4).contains(quarter_no)) {
+                        Some(quarter_no) => {
+                            self.found(start, suffix_end + 8, Kind::Quarter(quarter_no as u8), Decimal::ZERO)
+                        }
                         None => self.found(start, suffix_end, Kind::Ordinal, value),
                     };
                 }
-                "s" if matches!(plain_digits, 2 | 4)
-                    && value.small().is_some_and(|n| n % 10 == 0) =>
-                {
+                "s" if matches!(plain_digits, 2 | 4) && value.small().is_some_and(|n| n % 10 == 0) => {
                     let decade = value.small().unwrap_or(0) as u16;
                     return self.found(start, suffix_end, Kind::Decade(decade), Decimal::ZERO);
                 }
@@ -266,31 +215,17 @@ impl Scanner {
         if let Some(currency) = trailing.map(|(_, currency)| currency).or(leading) {
             let currency = match (leading, currency) {
                 // "RMB 100元", "$100 US dollars": the more exact of the two.
-                (Some(Currency::Code(code)), Currency::Yuan | Currency::Dollar) => {
-                    Currency::Code(code)
-                }
+                (Some(Currency::Code(code)), Currency::Yuan | Currency::Dollar) => Currency::Code(code),
                 _ => currency,
             };
             let end = trailing.map_or(end, |(end, _)| end);
             return self.found(start, end, Kind::Money(currency), value);
         }
-        let is_year = plain_digits == 4
-            && end == literal_end
-            && value
-                .small()
-                .is_some_and(|year| (1500..2100).contains(&year));
+        let is_year =
+            plain_digits == 4 && end == literal_end && value.small().is_some_and(|year| (1500..2100).contains(&year));
         if is_year {
             let year = value.small().map(|year| year as u16);
-            return self.found(
-                start,
-                end,
-                Kind::Date {
-                    year,
-                    month: None,
-                    day: None,
-                },
-                Decimal::ZERO,
-            );
+            return self.found(start, end, Kind::Date { year, month: None, day: None }, Decimal::ZERO);
         }
         self.found(start, end, Kind::Number, value)
     }
@@ -323,23 +258,11 @@ impl Scanner {
         }
         // "3 to 5 million", "3-5亿": the number keeps its own end but takes the unit of the second.
         let joint = self.skip_blanks(end);
-        let joints: &[(&str, ())] = &[
-            ("-", ()),
-            ("–", ()),
-            ("—", ()),
-            ("~", ()),
-            ("～", ()),
-            ("至", ()),
-            ("到", ()),
-            ("to", ()),
-        ];
+        let joints: &[(&str, ())] =
+            &[("-", ()), ("–", ()), ("—", ()), ("~", ()), ("～", ()), ("至", ()), ("到", ()), ("to", ())];
         if let Some((after, ())) = self.entry(joint, joints) {
             let second = self.skip_blanks(after);
-            let second = if matches!(self.at(second), '$' | '€' | '£' | '¥') {
-                second + 1
-            } else {
-                second
-            };
+            let second = if matches!(self.at(second), '$' | '€' | '£' | '¥') { second + 1 } else { second };
             if let Some((second_end, Some(_))) = self.literal(second)
                 && let Some((_, power)) = unit(second_end)
             {
@@ -351,18 +274,11 @@ impl Scanner {
 
     fn percent_after(&self, end: usize) -> Option<(usize, i16)> {
         let at = self.skip_blanks(end);
-        let at = if self.at(at) == '-' && self.is(at + 1, "percent") {
-            at + 1
-        } else {
-            at
-        };
+        let at = if self.at(at) == '-' && self.is(at + 1, "percent") { at + 1 } else { at };
         let (after, shift) = self.entry(at, PERCENTS)?;
         // 成 also begins verbs: 3成为, 成功, 成立.
         if shift == 1
-            && matches!(
-                self.at(after),
-                '为' | '功' | '立' | '员' | '本' | '果' | '年' | '长' | '绩' | '了' | '就'
-            )
+            && matches!(self.at(after), '为' | '功' | '立' | '员' | '本' | '果' | '年' | '长' | '绩' | '了' | '就')
         {
             return None;
         }
@@ -372,11 +288,7 @@ impl Scanner {
 
     /// The currency that stands before a number, and where it begins.
     fn currency_before(&self, start: usize) -> Option<(usize, Currency)> {
-        let at = if self.before(start) == ' ' {
-            start - 1
-        } else {
-            start
-        };
+        let at = if self.before(start) == ' ' { start - 1 } else { start };
         let is_sign = at == start;
         let signs: &[(&str, Currency)] = if is_sign { SIGNS } else { &[] };
         signs
@@ -384,10 +296,9 @@ impl Scanner {
             .chain(CODES)
             .filter_map(|&(sign, currency)| {
                 let begin = at.checked_sub(sign.chars().count())?;
-                let is_whole = !sign.starts_with(|c: char| c.is_ascii_alphabetic())
-                    || !self.before(begin).is_ascii_alphabetic();
-                (self.is(begin, &sign.to_ascii_lowercase()) && is_whole)
-                    .then_some((begin, currency))
+                let is_whole =
+                    !sign.starts_with(|c: char| c.is_ascii_alphabetic()) || !self.before(begin).is_ascii_alphabetic();
+                (self.is(begin, &sign.to_ascii_lowercase()) && is_whole).then_some((begin, currency))
             })
             .min_by_key(|&(begin, _)| begin)
     }
@@ -399,8 +310,7 @@ impl Scanner {
             return Some((after + 3, Currency::Code("CNY")));
         }
         // 元 also begins words: 3元素.
-        let is_word = currency == Currency::Yuan
-            && matches!(self.at(after), '素' | '旦' | '宇' | '件' | '老' | '首');
+        let is_word = currency == Currency::Yuan && matches!(self.at(after), '素' | '旦' | '宇' | '件' | '老' | '首');
         (!is_word).then_some((after, currency))
     }
 
@@ -416,9 +326,7 @@ impl Scanner {
             return None;
         }
         let (c, end) = self.short_number(second_end + 1)?;
-        if self.at(end).is_ascii_digit()
-            || (self.at(end) == separator && self.at(end + 1).is_ascii_digit())
-        {
+        if self.at(end).is_ascii_digit() || (self.at(end) == separator && self.at(end + 1).is_ascii_digit()) {
             return None;
         }
         let (year, month, day) = match (first_end - i, end - second_end - 1) {
@@ -448,22 +356,15 @@ impl Scanner {
         month: Option<u32>,
         day: Option<u32>,
     ) -> Option<usize> {
-        let kind = Kind::Date {
-            year: year.map(|n| n as u16),
-            month: month.map(|n| n as u8),
-            day: day.map(|n| n as u8),
-        };
+        let kind =
+            Kind::Date { year: year.map(|n| n as u16), month: month.map(|n| n as u8), day: day.map(|n| n as u8) };
         self.found(start, end, kind, Decimal::ZERO)
     }
 
     /// 07:03, 7:03 p.m.
     fn clock(&mut self, i: usize) -> Option<usize> {
         let (hour, colon) = self.short_number(i)?;
-        if self.at(colon) != ':'
-            || colon - i > 2
-            || hour > 24
-            || matches!(self.before(i), ':' | '.')
-        {
+        if self.at(colon) != ':' || colon - i > 2 || hour > 24 || matches!(self.before(i), ':' | '.') {
             return None;
         }
         let (minute, mut end) = self.short_number(colon + 1)?;
@@ -471,50 +372,28 @@ impl Scanner {
             return None;
         }
         // Seconds add nothing that anyone reports.
-        if self.at(end) == ':'
-            && self
-                .short_number(end + 1)
-                .is_some_and(|(_, seconds_end)| seconds_end == end + 3)
-        {
+        if self.at(end) == ':' && self.short_number(end + 1).is_some_and(|(_, seconds_end)| seconds_end == end + 3) {
             end += 3;
         }
         let (end, hour) = match self.meridiem(end) {
             Some((end, is_afternoon)) => (end, to_24_hours(hour, is_afternoon)),
             None => (end, hour),
         };
-        self.found(
-            i,
-            end,
-            Kind::Time {
-                hour: hour as u8,
-                minute: minute as u8,
-            },
-            Decimal::ZERO,
-        )
+        self.found(i, end, Kind::Time { hour: hour as u8, minute: minute as u8 }, Decimal::ZERO)
     }
 
     /// The end of `a.m.` or `p.m.` behind a number, and whether it is the latter.
     fn meridiem(&self, end: usize) -> Option<(usize, bool)> {
-        const MARKS: &[(&str, bool)] =
-            &[("a.m.", false), ("p.m.", true), ("am", false), ("pm", true)];
+        const MARKS: &[(&str, bool)] = &[("a.m.", false), ("p.m.", true), ("am", false), ("pm", true)];
         self.entry(self.skip_blanks(end), MARKS)
     }
 
-    fn time(
-        &mut self,
-        start: usize,
-        end: usize,
-        value: Decimal,
-        is_afternoon: bool,
-    ) -> Option<usize> {
+    fn time(&mut self, start: usize, end: usize, value: Decimal, is_afternoon: bool) -> Option<usize> {
         match value.small().filter(|&hour| hour <= 12) {
             Some(hour) => self.found(
                 start,
                 end,
-                Kind::Time {
-                    hour: to_24_hours(hour, is_afternoon) as u8,
-                    minute: 0,
-                },
+                Kind::Time { hour: to_24_hours(hour, is_afternoon) as u8, minute: 0 },
                 Decimal::ZERO,
             ),
             None => self.found(start, end, Kind::Number, value),

@@ -133,11 +133,7 @@ fn a_claim_states_no_more_of_a_date_than_its_evidence() {
 
 #[test]
 fn the_parts_of_a_date_may_come_from_two_places() {
-    let evidence = [
-        figures("Tilbrook, 2 May 2025"),
-        figures("It opens on September 30."),
-    ]
-    .concat();
+    let evidence = [figures("Tilbrook, 2 May 2025"), figures("It opens on September 30.")].concat();
     assert!(only("30 September 2025").is_stated(&evidence));
     assert!(!only("30 September 2024").is_stated(&evidence));
     assert!(!only("29 September 2025").is_stated(&evidence));
@@ -189,16 +185,10 @@ fn numbers_inside_names_and_idioms_are_no_figures() {
 #[test]
 fn figures_are_found_where_they_stand() {
     let check = |text: &str, expected: &[&str]| {
-        let found: Vec<&str> = figures(text)
-            .iter()
-            .map(|figure| &text[figure.range()])
-            .collect();
+        let found: Vec<&str> = figures(text).iter().map(|figure| &text[figure.range()]).collect();
         assert_eq!(found, expected, "{text}");
     };
-    check(
-        "公司承諾三年內投入超過3800億元人民幣(約合530億美元)。",
-        &["三", "3800億元人民幣", "530億美元"],
-    );
+    check("公司承諾三年內投入超過3800億元人民幣(約合530億美元)。", &["三", "3800億元人民幣", "530億美元"]);
     check(
         "In 2024, sales rose 7% to $3.5 billion; 40 people in two towns saw GPT-4o.",
         &["2024", "7%", "$3.5 billion", "40", "two"],
@@ -207,20 +197,11 @@ fn figures_are_found_where_they_stand() {
         "It won 3-2 on Sept. 30, at 7:30 p.m., before 12,345 people.",
         &["3", "2", "Sept. 30", "7:30 p.m.", "12,345"],
     );
-    check(
-        "2024年第一季度的銷售額僅同比增長7%。",
-        &["2024年", "第一季度", "7%"],
-    );
-    check(
-        "Between 3 and 5 million; 30%-40%; $3-5 billion.",
-        &["3", "5 million", "30%", "40%", "$3", "5 billion"],
-    );
+    check("2024年第一季度的銷售額僅同比增長7%。", &["2024年", "第一季度", "7%"]);
+    check("Between 3 and 5 million; 30%-40%; $3-5 billion.", &["3", "5 million", "30%", "40%", "$3", "5 billion"]);
     check("时间是06月12日 07:12。", &["06月12日", "07:12"]);
     check("12月三十一日晚上八點半", &["12月三十一日", "八點半"]);
-    check(
-        "A mid-2024 plan of 1990s style for the 21st century",
-        &["2024", "1990s", "21st"],
-    );
+    check("A mid-2024 plan of 1990s style for the 21st century", &["2024", "1990s", "21st"]);
     check("", &[]);
 }
 
@@ -234,13 +215,8 @@ fn ranges_share_their_unit() {
 
 #[test]
 fn values_print_in_plain_digits() {
-    for (text, expected) in [
-        ("3800億", "380000000000"),
-        ("0.035", "0.035"),
-        ("7%", "7"),
-        ("1.50", "1.5"),
-        ("0", "0"),
-    ] {
+    for (text, expected) in [("3800億", "380000000000"), ("0.035", "0.035"), ("7%", "7"), ("1.50", "1.5"), ("0", "0")]
+    {
         assert_eq!(only(text).value.to_string(), expected);
     }
 }

@@ -4,14 +4,7 @@
 use super::Currency;
 
 /// Chinese units and their powers of ten.
-pub(super) const HAN_SCALES: &[(&str, i16)] = &[
-    ("十", 1),
-    ("百", 2),
-    ("千", 3),
-    ("万", 4),
-    ("亿", 8),
-    ("兆", 12),
-];
+pub(super) const HAN_SCALES: &[(&str, i16)] = &[("十", 1), ("百", 2), ("千", 3), ("万", 4), ("亿", 8), ("兆", 12)];
 
 /// English units and their powers of ten.
 pub(super) const ENGLISH_SCALES: &[(&str, i16)] = &[
@@ -30,10 +23,10 @@ pub(super) const ENGLISH_SCALES: &[(&str, i16)] = &[
 
 /// Units that may touch a number; they are not part of its value.
 pub(super) const UNITS: &[&str] = &[
-    "km", "m", "cm", "mm", "nm", "kg", "g", "mg", "t", "ha", "km2", "m2", "km/h", "kmh", "mph",
-    "kph", "kW", "MW", "GW", "TW", "kWh", "MWh", "GWh", "TWh", "kV", "V", "W", "Hz", "kHz", "MHz",
-    "GHz", "KB", "MB", "GB", "TB", "PB", "C", "F", "ft", "in", "lb", "lbs", "oz", "hr", "hrs", "h",
-    "min", "x", "p", "l", "L", "ml", "dpi", "bps", "Mbps", "Gbps", "mAh", "rpm",
+    "km", "m", "cm", "mm", "nm", "kg", "g", "mg", "t", "ha", "km2", "m2", "km/h", "kmh", "mph", "kph", "kW", "MW",
+    "GW", "TW", "kWh", "MWh", "GWh", "TWh", "kV", "V", "W", "Hz", "kHz", "MHz", "GHz", "KB", "MB", "GB", "TB", "PB",
+    "C", "F", "ft", "in", "lb", "lbs", "oz", "hr", "hrs", "h", "min", "x", "p", "l", "L", "ml", "dpi", "bps", "Mbps",
+    "Gbps", "mAh", "rpm",
 ];
 
 /// Signs that touch the number.
