@@ -327,6 +327,9 @@ pub(crate) struct EvalArgs {
     /// Questions about them, one a line: {"id", "question", "gold_docs": [id, …], "answers": [text, …]}
     #[arg(long, value_name = "FILE", requires = "docs")]
     pub(crate) qa: Option<PathBuf>,
+    /// What summaries of them have to tell, for `readers`, one a line: {"id", "lang", "points": [[way to put it, …], …]}
+    #[arg(long, value_name = "FILE", requires = "docs")]
+    pub(crate) summaries: Option<PathBuf>,
     /// Ask so many questions of each set, always the same ones
     #[arg(long, value_name = "N", default_value = "200")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]

@@ -1,6 +1,7 @@
 //! Articles and questions in, checked summaries and answers out. The product; knows no terminal and no file.
 //!
-//! A draft of the model's becomes a [`Claim`] only after `ground` has found the sentences that support it.
+//! A sentence, whoever wrote it, becomes a [`Claim`] only by passing [`check`](check::check), which finds the sentences that
+//! support it.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,44 +10,30 @@ use crate::model::{Sampling, Usage};
 use crate::text::{Cite, Lang};
 
 pub mod answer;
-pub mod condense;
-pub mod draft;
+pub mod ask;
+pub mod check;
+pub mod choose;
 mod encoder;
-pub mod evidence;
-pub mod faithful;
-pub mod ground;
-pub mod line;
-pub mod names;
 pub mod parts;
 pub mod prompt;
+pub mod prose;
 pub mod question;
-pub mod relevant;
-pub mod salience;
-pub mod shorten;
+pub mod source;
 pub mod summarize;
 pub mod tags;
 pub mod together;
-mod unit;
-pub mod verbatim;
+mod translate;
 pub mod verdict;
+pub mod write;
 
 pub use answer::answer;
+pub use ask::ask;
+pub use check::Claim;
 pub use parts::Parts;
 pub use prompt::Prompts;
 pub use summarize::summarize;
 pub use together::together;
 pub use verdict::Verdict;
-
-/// A sentence of the output, with the source sentences that support it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
-    /// The sentence, without citation marks.
-    pub text: String,
-    /// What supports it; never empty, in the order of the source.
-    pub cites: Vec<Quote>,
-    /// Of an answer, the fewest words of `text` that answer.
-    pub focus: Option<String>,
-}
 
 /// A source sentence, quoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,15 +114,11 @@ pub struct Group {
     pub points: Vec<Claim>,
 }
 
-/// How much of an article took which road into the summary. Tokens of the model's own.
+/// How much of an article's source was read, and how much set aside. Tokens of the model's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Reading {
     /// Tokens of the clean text.
     pub article_tokens: usize,
-    /// Tokens of the sentences that lines were to be made of, those before them included where the model was shown them.
-    pub read_tokens: usize,
-    /// Tokens of the article that were weighed by the choice of salient sentences only.
-    pub condensed_tokens: usize,
     /// Tokens of what was set aside as not part of the article.
     pub set_aside_tokens: usize,
 }
@@ -167,8 +150,8 @@ pub struct Answer {
     pub missing: Vec<String>,
     /// The language of the answer.
     pub lang: Lang,
-    /// The passages that were read, best first. `Cite::article` of a claim is a position in this list, and
-    /// `Cite::sentence` the sentence's number in that passage's article.
+    /// The passages that were found, best first. `Cite::article` of a claim is the position in this list of the best
+    /// passage of its article, and `Cite::sentence` the sentence's number in that article.
     pub passages: Vec<Hit>,
     /// What was written and not let through.
     pub dropped: Vec<Dropped>,
@@ -186,7 +169,7 @@ impl Answer {
 
     /// Whether a claim says a source sentence word for word.
     pub fn tells(&self, quote: &Quote) -> bool {
-        self.claims.iter().any(|claim| claim.text == quote.text)
+        self.claims.iter().any(|claim| claim.text() == quote.text)
     }
 }
 

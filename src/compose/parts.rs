@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use super::line::{in_language, tidy};
+use super::prose::in_script;
 use super::question::{asks_for_words, names_its_answer};
 use super::{Answer, AnswerPlan};
 use crate::corpus::Hit;
@@ -51,8 +51,7 @@ impl Parts {
         let limits = Limits { max_tokens: TOKENS, one_line: true, sampling: plan.sampling };
         let completion = lm.complete(&[prompt], &limits)?.remove(0);
         parts.cost = completion.usage;
-        let lines = completion.text.split(MARK).map(tidy);
-        let division: Vec<String> = lines.map(|line| in_language(line, lang)).collect();
+        let division: Vec<String> = completion.text.split(MARK).map(|part| in_script(part.trim(), lang)).collect();
         if is_division(question, &division) {
             parts.questions = division;
         }
@@ -71,13 +70,10 @@ impl Parts {
                 whole.missing.push(question);
             }
             let places: Vec<usize> = answer.passages.into_iter().map(|hit| whole.place(hit)).collect();
-            for mut claim in answer.claims {
-                for quote in &mut claim.cites {
-                    quote.cite.article = places[quote.cite.article];
-                }
+            for claim in answer.claims {
                 // One sentence may answer two parts.
-                if whole.claims.iter().all(|told| told.text != claim.text) {
-                    whole.claims.push(claim);
+                if whole.claims.iter().all(|told| told.text() != claim.text()) {
+                    whole.claims.push(claim.among(&places));
                 }
             }
             whole.dropped.extend(answer.dropped);

@@ -1,7 +1,8 @@
 //! Prompt templates in, [`Prompt`]s out. The files of `prompts/` are embedded; a user may replace any of them.
 //!
 //! A template is the system turn, a line `---`, and the user turn, in which `{name}` stands for what is put in. A line
-//! whose only placeholder stands for nothing is left out.
+//! whose only placeholder stands for nothing is left out. Some templates are the end of another, its `{ask}`: they have no
+//! system turn, and what stands before them is read once for all of them.
 
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
@@ -30,12 +31,22 @@ macro_rules! built_in {
 
 /// Name and text of each template. A name is `task.language`.
 const BUILT_IN: &[(&str, &str)] = built_in![
-    "line.en",
-    "line.zh",
+    "summary.en",
+    "summary.zh",
+    "core.en",
+    "core.zh",
+    "part.en",
+    "part.zh",
+    "points.en",
+    "points.zh",
     "title.en",
     "title.zh",
     "answer.en",
     "answer.zh",
+    "answer-plain.en",
+    "answer-plain.zh",
+    "answer-full.en",
+    "answer-full.zh",
     "verdict.en",
     "verdict.zh",
     "translation.en",
@@ -68,7 +79,7 @@ impl Prompts {
             bail!("there is no prompt named `{name}`");
         };
         ensure!(
-            text.contains("\n---\n"),
+            text.starts_with("---\n") || text.contains("\n---\n"),
             "the prompt `{name}` needs a line `---` between the system turn and the user turn"
         );
         if let Some(missing) = placeholders(&template.text).find(|p| !text.contains(p)) {
@@ -100,8 +111,8 @@ impl Prompts {
         let template = self.templates.iter().find(named);
         let template = template.with_context(|| format!("there is no prompt `{task}.{suffix}`"))?;
         let text = to_script(&template.text, lang);
-        let (system, user) = text.split_once("\n---\n").unwrap_or(("", &text));
-        Ok(Prompt { system: fill(system, values), user: fill(user, values), ..Prompt::default() })
+        let (system, user) = text.split_once("---\n").unwrap_or(("", &text));
+        Ok(Prompt { system: fill(system.trim_end(), values), user: fill(user, values), ..Prompt::default() })
     }
 }
 
@@ -140,11 +151,13 @@ mod tests {
     #[test]
     fn every_template_is_complete_in_both_languages() {
         let prompts = Prompts::default();
-        for task in ["line", "title", "answer", "verdict", "translation", "standalone", "parts"] {
+        for task in Prompts::default().names().filter_map(|name| name.strip_suffix(".en")) {
             for lang in [Lang::En, Lang::ZhHans, Lang::ZhHant] {
-                let values = [("title", "T"), ("before", "B"), ("text", "X"), ("words", "9"), ("question", "Q")];
+                let values = [("title", "T"), ("before", "B"), ("text", "X"), ("ask", "A"), ("question", "Q"), ("nearest", "N"), ("opening", "O")];
                 let prompt = prompts.render(task, lang, &values).unwrap();
-                assert!(!prompt.system.is_empty() && prompt.user.contains(['X', 'Q']), "{task}");
+                let is_ask = ["core", "part", "points", "answer-plain", "answer-full"].contains(&task);
+                assert_eq!(prompt.system.is_empty(), is_ask, "{task}");
+                assert!(is_ask || prompt.user.contains(['X', 'Q']), "{task}");
                 assert!(!prompt.user.contains(['{', '}']), "{task}: {}", prompt.user);
                 assert_eq!(crate::text::lang::foreign_script_chars(&prompt.user, lang), 0, "{task}");
             }
@@ -162,7 +175,7 @@ mod tests {
         let mut prompts = Prompts::default();
         let before = prompts.sha256();
         let replace = |prompts: &mut Prompts, name, text| prompts.replace(name, text).map_err(|e| e.to_string());
-        assert!(replace(&mut prompts, "line.fr", "a\n---\nb").unwrap_err().contains("line.fr"));
+        assert!(replace(&mut prompts, "core.fr", "a\n---\nb").unwrap_err().contains("core.fr"));
         assert!(replace(&mut prompts, "answer.en", "a\n---\n{text}").unwrap_err().contains("{question}"));
         assert!(replace(&mut prompts, "answer.en", "{text} {question}").unwrap_err().contains("---"));
         assert_eq!(replace(&mut prompts, "answer.en", "a\n---\n{text} {question}"), Ok(()));

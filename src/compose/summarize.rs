@@ -1,246 +1,266 @@
 //! An article in, its checked summary out.
 //!
-//! The model never chooses what to tell: `salience` does, whatever the length of the article. Each chosen sentence is
-//! told in one short line, and only lines that hold against their source are kept.
+//! The model reads the article once, part by part, and behind each part it is asked for what that part tells: what a
+//! small model has read last it tells best, and all the prompts share one reading. Then it is asked for the news of the
+//! whole in one sentence, and for a summary. What passes the check is a pool of lines, of which those are told that
+//! together tell most. Nothing of the article is left unread: a long one is read in windows.
 
-use std::collections::BTreeSet;
+use std::ops::Range;
 
 use anyhow::Result;
 
-use super::condense::condense;
-use super::draft::{Drafting, Task};
-use super::evidence::Evidence;
-use super::ground::n_words;
-use super::salience::Salience;
+use super::choose::Worth;
+use super::prose::{HAN_PER_WORD, ended, in_script, n_words, sentences as sentences_of};
+use super::source::{head, head_quote, sentences};
 use super::tags::tags;
+use super::translate::translate;
+use super::write::Writing;
 use super::{Claim, Group, Reading, Style, Summary, SummaryPlan};
-use crate::corpus::terms::terms;
-use crate::model::LanguageModel;
-use crate::text::{Article, BlockKind};
+use crate::model::{LanguageModel, Limits, Prompt};
+use crate::text::{Article, BlockKind, Cite, Lang};
 
 /// Words of a summary when none are asked for.
 const BRIEF_WORDS: usize = 28;
 const POINTS_WORDS: usize = 100;
-const REPORT_WORDS: usize = 200;
-/// The core sentence may have so many words at the most, a point so many.
-const CORE_WORDS: usize = 28;
-const POINT_WORDS: usize = 20;
+const REPORT_WORDS: usize = 220;
+/// An article longer than this many tokens gets a longer summary: so many words more for each so many tokens, at most
+/// twice as many.
+const USUAL_TOKENS: usize = 2_500;
+const TOKENS_A_WORD: usize = 50;
+/// The core sentence may have so many words at the most.
+const CORE_WORDS: usize = 36;
 const MAX_TAGS: usize = 5;
-/// Rounds of telling lines before a summary is content with fewer points.
-const PATIENCE: usize = 4;
+/// Tokens that are read in one piece at the most, and those of a part, about.
+const WINDOW_TOKENS: usize = 3_000;
+const PART_TOKENS: usize = 220;
+const MOST_PARTS: usize = 6;
+/// Tokens of a line, and of a whole summary, at the most.
+const LINE_TOKENS: usize = 96;
+const SUMMARY_TOKENS: usize = 240;
+const TITLE_TOKENS: usize = 24;
+const TITLE_WORDS: usize = 6;
 
 /// Summarizes an article.
 pub fn summarize(article: &Article, lm: &mut dyn LanguageModel, plan: &SummaryPlan) -> Result<Summary> {
     let lang = plan.lang.unwrap_or(article.lang);
-    let title = article.title.as_deref().unwrap_or_default();
+    // Told in the language of the article, and translated when it has been checked; the two scripts are one language.
+    let own_lang = if (lang == Lang::En) == (article.lang == Lang::En) { lang } else { article.lang };
     let article_tokens = lm.count(&article.text);
     let set_aside_tokens = article.set_aside.iter().map(|s| lm.count(&s.text)).sum();
-    let sources = Evidence::from_article(article);
-    let mut drafting = Drafting::new(lm, sources.clone(), lang, plan.sampling, &plan.prompts);
-    let evidence = condense(sources, title, article_tokens, &*drafting.lm);
-    let mut picker = Picker::new(&evidence, title);
-    let budget = plan.words.unwrap_or(match plan.style {
-        Style::Brief => BRIEF_WORDS,
-        Style::Points => POINTS_WORDS,
-        Style::Report => REPORT_WORDS,
-    });
-    let core_words = match plan.style {
-        Style::Brief => budget,
-        Style::Points | Style::Report => (budget * 3 / 10).clamp(8, CORE_WORDS),
+    let heads: Vec<_> = head([article.title.as_deref(), article.byline.as_deref(), article.date.as_deref()])
+        .map(|text| head_quote(0, text))
+        .into_iter()
+        .collect();
+    let words = plan.words.unwrap_or_else(|| usual_words(plan.style, article_tokens));
+    let room = lm.room();
+    let mut writing = Writing::new(lm, &sentences(article), &heads, own_lang, plan.sampling);
+    let worth = Worth::new(article);
+    let (mut cores, mut pool) = (Vec::new(), Vec::new());
+    for (number, window) in windows(article, WINDOW_TOKENS.min(room / 2), writing.lm).iter().enumerate() {
+        let (core, lines) = read(article, window, number == 0, plan, &mut writing)?;
+        cores.extend(core);
+        pool.extend(lines);
+    }
+    let core_words = if plan.style == Style::Brief { words * 6 / 5 } else { CORE_WORDS.min(words / 2).max(10) };
+    let core = core_of(cores, &mut pool, core_words, &worth, own_lang);
+    if core.is_none() && pool.is_empty() {
+        pool.extend(own_sentences(article, words, &worth, &mut writing));
+    }
+    let told: Vec<&Claim> = core.iter().collect();
+    let left = words.saturating_sub(core.as_ref().map_or(0, |core| n_words(core.text(), own_lang)));
+    let (most, wanted) = match plan.style {
+        Style::Brief => (0, 0),
+        Style::Points => (3 + words / 25, left),
+        Style::Report => (4 + words / 22, left),
     };
-    let core = picker.core(&mut drafting, core_words)?;
-    let left = budget.saturating_sub(core.as_ref().map_or(0, |c| n_words(&c.text, lang)));
+    let points = worth.choose(&told, pool, wanted, most, own_lang);
+    let (core, points) = match own_lang == lang {
+        true => (core, points),
+        false => {
+            let n_core = core.iter().count();
+            let lines: Vec<Claim> = core.into_iter().chain(points).collect();
+            let mut lines = translate(lines, lang, &mut writing, &plan.prompts)?.into_iter();
+            let core = if n_core == 1 { lines.next().flatten() } else { None };
+            (core, lines.flatten().collect())
+        }
+    };
     let groups = match plan.style {
         Style::Brief => Vec::new(),
-        Style::Points => {
-            let points = picker.points(&mut drafting, left, 3..=6)?;
-            vec![Group { title: None, points: points.into_iter().map(|(_, claim)| claim).collect() }]
-        }
-        Style::Report => {
-            let points = picker.points(&mut drafting, left, 4..=12)?;
-            titled_groups(points, &evidence, article, &mut drafting)?
-        }
+        Style::Points if points.is_empty() => Vec::new(),
+        Style::Points => vec![Group { title: None, points }],
+        Style::Report => titled(points, article, lang, plan, &mut writing)?,
     };
     let tags = match plan.style {
         Style::Brief => Vec::new(),
         Style::Points | Style::Report => tags(article, lang, MAX_TAGS),
     };
-    let Drafting { lm, sources, dropped, used, usage, .. } = drafting;
-    let read = sources.sources.iter().filter(|q| used.contains(&q.cite));
-    let read_tokens = read.map(|q| lm.count(&q.text)).sum::<usize>();
     Ok(Summary {
         style: plan.style,
         lang,
         core,
         groups,
         tags,
-        dropped,
-        reading: Reading {
-            article_tokens,
-            read_tokens,
-            condensed_tokens: article_tokens.saturating_sub(read_tokens),
-            set_aside_tokens,
-        },
-        usage,
+        dropped: writing.dropped,
+        reading: Reading { article_tokens, set_aside_tokens },
+        usage: writing.usage,
     })
 }
 
-/// Takes the most salient lines that are left, again and again.
-struct Picker<'a> {
-    evidence: &'a Evidence,
-    salience: Salience,
-    taken: Vec<usize>,
-    /// The terms of each claim so far.
-    said: Vec<BTreeSet<String>>,
+fn usual_words(style: Style, article_tokens: usize) -> usize {
+    let words = match style {
+        Style::Brief => return BRIEF_WORDS,
+        Style::Points => POINTS_WORDS,
+        Style::Report => REPORT_WORDS,
+    };
+    words + (article_tokens.saturating_sub(USUAL_TOKENS) / TOKENS_A_WORD).min(words)
 }
 
-impl<'a> Picker<'a> {
-    fn new(evidence: &'a Evidence, title: &str) -> Self {
-        let salience = Salience::new(evidence, Some(title).filter(|t| !t.is_empty()));
-        Picker { evidence, salience, taken: Vec::new(), said: Vec::new() }
-    }
+/// A stretch of an article that is read at once: its parts, each a range of sentences.
+type Window = Vec<Range<usize>>;
 
-    /// The sentence that tells what the article is about; a line that cannot be told makes room for the next one.
-    fn core(&mut self, drafting: &mut Drafting, words: usize) -> Result<Option<Claim>> {
-        for _ in 0..PATIENCE {
-            let next = self.next(1);
-            if next.is_empty() {
-                break;
-            }
-            if let Some((_, claim)) = self.tell(&next, drafting, words, true)?.pop() {
-                return Ok(Some(claim));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Points of together about `budget` words, each with the number of its line, in the order of the article.
-    ///
-    /// As many lines as are missing are told at once, and then, in place of those that could not be told, the next.
-    fn points(
-        &mut self,
-        drafting: &mut Drafting,
-        budget: usize,
-        number: std::ops::RangeInclusive<usize>,
-    ) -> Result<Vec<(usize, Claim)>> {
-        let mut points: Vec<(usize, Claim)> = Vec::new();
-        let mut left = budget;
-        for _ in 0..PATIENCE {
-            let planned = (budget / POINT_WORDS).clamp(*number.start(), *number.end());
-            let missing = match points.len() < planned {
-                true => planned - points.len(),
-                // Short points leave room for another.
-                false => (left / POINT_WORDS).min(number.end() - points.len()),
-            };
-            let next = self.next(missing);
-            if next.is_empty() {
-                break;
-            }
-            let words = (left / missing).clamp(POINT_WORDS * 3 / 4, POINT_WORDS * 6 / 5);
-            let told = self.tell(&next, drafting, words, false)?;
-            let n_told: usize = told.iter().map(|(_, c)| n_words(&c.text, drafting.lang)).sum();
-            left = left.saturating_sub(n_told);
-            points.extend(told);
-        }
-        points.sort_by_key(|(line, _)| *line);
-        Ok(points)
-    }
-
-    /// The most salient lines that are left, at most `n`.
-    fn next(&mut self, n: usize) -> Vec<usize> {
-        let before = self.taken.len();
-        while self.taken.len() < before + n
-            && let Some(line) = self.salience.next(&self.taken)
-        {
-            self.taken.push(line);
-        }
-        self.taken[before..].to_vec()
-    }
-
-    /// Tells lines in at most `words` words each; those that cannot be told are not among the claims.
-    fn tell(
-        &mut self,
-        lines: &[usize],
-        drafting: &mut Drafting,
-        words: usize,
-        may_copy: bool,
-    ) -> Result<Vec<(usize, Claim)>> {
-        let task = |&idx: &usize| {
-            let line = &self.evidence.lines[idx];
-            let before = idx.checked_sub(1).map(|i| &self.evidence.lines[i]);
-            Task {
-                line,
-                before: before.filter(|l| l.kind != BlockKind::Heading && l.is_followed_by(line)),
-                words,
-                may_copy,
-            }
-        };
-        let tasks: Vec<Task> = lines.iter().map(task).collect();
-        let told = lines.iter().copied().zip(drafting.lines(&tasks)?);
-        let told = told.filter_map(|(line, claim)| Some((line, claim?)));
-        Ok(told.filter(|(_, claim)| self.is_new(&claim.text)).collect())
-    }
-
-    /// Whether no claim so far says the same: two sentences may come out alike once they are shortened.
-    fn is_new(&mut self, text: &str) -> bool {
-        /// Share of the shorter one's terms.
-        const SAME: f64 = 0.8;
-        let terms: BTreeSet<String> = terms(text).into_iter().collect();
-        let is_said = |said: &BTreeSet<String>| {
-            let n_shorter = said.len().min(terms.len()).max(1);
-            said.intersection(&terms).count() as f64 >= SAME * n_shorter as f64
-        };
-        let is_new = !self.said.iter().any(is_said);
-        if is_new {
-            self.said.push(terms);
-        }
-        is_new
-    }
+/// Cuts an article into windows of at most about `most` tokens, and these into parts, between blocks where that can be.
+fn windows(article: &Article, most: usize, lm: &dyn LanguageModel) -> Vec<Window> {
+    let tokens: Vec<usize> = (0..article.sentences.len()).map(|idx| lm.count(article.sentence(idx))).collect();
+    let total: usize = tokens.iter().sum();
+    let n_windows = total.div_ceil(most).max(1);
+    cut(article, &tokens, 0..tokens.len(), n_windows).into_iter().map(|window| {
+        let n_tokens: usize = tokens[window.clone()].iter().sum();
+        let n_parts = n_tokens.div_ceil(PART_TOKENS).clamp(1, MOST_PARTS);
+        cut(article, &tokens, window, n_parts)
+    }).collect()
 }
 
-/// Two to four groups of neighbouring points, cut where the article makes its largest steps.
-fn titled_groups(
-    points: Vec<(usize, Claim)>,
-    evidence: &Evidence,
+/// Cuts a range of sentences into at most `n` ranges of about as many tokens; a cut within a block is moved to its end
+/// where that is near.
+fn cut(article: &Article, tokens: &[usize], range: Range<usize>, n: usize) -> Vec<Range<usize>> {
+    let total: usize = tokens[range.clone()].iter().sum();
+    let mut cuts = Vec::new();
+    let (mut start, mut seen) = (range.start, 0);
+    for idx in range.clone() {
+        seen += tokens[idx];
+        let is_full = seen * n >= total * (cuts.len() + 1);
+        let is_far = seen * n >= total * (cuts.len() + 1) + total / 3;
+        let ends_block = article.sentences.get(idx + 1).is_none_or(|next| next.block != article.sentences[idx].block);
+        let opens = article.sentences[idx].kind == BlockKind::Heading;
+        if is_full && (ends_block && !opens || is_far) && idx + 1 < range.end {
+            cuts.push(start..idx + 1);
+            start = idx + 1;
+        }
+    }
+    cuts.push(start..range.end);
+    cuts
+}
+
+/// Reads a window: what can open the summary, and lines about its parts.
+fn read(
     article: &Article,
-    drafting: &mut Drafting,
+    window: &Window,
+    is_first: bool,
+    plan: &SummaryPlan,
+    writing: &mut Writing,
+) -> Result<(Vec<Claim>, Vec<Claim>)> {
+    let lang = article.lang;
+    let title = article.title.as_deref().unwrap_or_default();
+    let start = article.sentences[window[0].start].start;
+    let text = |end: usize| &article.text[start..article.sentences[end - 1].end];
+    let last = window.last().map_or(0, |part| part.end);
+    let ask = |task: &str, end: usize, opening: &str| -> Result<Prompt> {
+        let ask = plan.prompts.render(task, lang, &[("opening", opening)])?.user;
+        plan.prompts.render("summary", lang, &[("title", title), ("text", text(end)), ("ask", &ask)])
+    };
+    let (mut prompts, mut homes) = (Vec::new(), Vec::new());
+    let cites = |range: &Range<usize>| range.clone().map(|sentence| Cite { article: 0, sentence }).collect::<Vec<_>>();
+    if window.len() > 1 && plan.style != Style::Brief {
+        for part in window {
+            prompts.push(ask("part", part.end, &opening(article.sentence(part.start), lang))?);
+            homes.push(cites(part));
+        }
+    }
+    let n_parts = prompts.len();
+    if is_first {
+        prompts.push(ask("core", last, "")?);
+        homes.push(Vec::new());
+    }
+    let mut drafts = writing.write(&prompts, &homes, LINE_TOKENS, true)?;
+    let core: Vec<Claim> = drafts.split_off(n_parts).into_iter().flat_map(|draft| draft.claims).collect();
+    let mut lines: Vec<Claim> = drafts.into_iter().flat_map(|draft| draft.claims).collect();
+    if plan.style != Style::Brief {
+        let whole = [ask("points", last, "")?];
+        lines.extend(writing.write(&whole, &[], SUMMARY_TOKENS, false)?.into_iter().flat_map(|draft| draft.claims));
+    }
+    Ok((core, lines))
+}
+
+/// The first words of a sentence.
+fn opening(sentence: &str, lang: Lang) -> String {
+    const WORDS: usize = 6;
+    match lang {
+        Lang::En => sentence.split_whitespace().take(WORDS).collect::<Vec<_>>().join(" "),
+        Lang::ZhHans | Lang::ZhHant => sentence.chars().take(WORDS * HAN_PER_WORD).collect(),
+    }
+}
+
+/// The sentence that opens the summary: what the model tells as the news, else the line that tells most; it leaves the
+/// pool.
+fn core_of(cores: Vec<Claim>, pool: &mut Vec<Claim>, words: usize, worth: &Worth, lang: Lang) -> Option<Claim> {
+    let fits = |claim: &&Claim| n_words(claim.text(), lang) <= words;
+    let best = |claims: &[Claim]| {
+        let fitting = claims.iter().enumerate().filter(|(_, claim)| fits(claim));
+        let rated = fitting.map(|(idx, claim)| (idx, worth.density(claim.text(), lang)));
+        rated.reduce(|a, b| if b.1 > a.1 { b } else { a }).map(|(idx, _)| idx)
+    };
+    let mut cores = cores;
+    if let Some(first) = cores.iter().position(|claim| fits(&claim)) {
+        let core = cores.remove(first);
+        pool.extend(cores);
+        return Some(core);
+    }
+    pool.extend(cores);
+    best(pool).map(|idx| pool.remove(idx))
+}
+
+/// Sentences of the article itself, where the model wrote nothing that holds.
+fn own_sentences(article: &Article, words: usize, worth: &Worth, writing: &mut Writing) -> Vec<Claim> {
+    let lang = writing.lang;
+    let is_told = |idx: &usize| article.sentences[*idx].kind != BlockKind::Heading;
+    let idxs = (0..article.sentences.len()).filter(is_told);
+    let claims = idxs.filter_map(|idx| {
+        let text = ended(&in_script(article.sentence(idx), lang), lang)?;
+        writing.admit(&text, &[Cite { article: 0, sentence: idx }])
+    });
+    let claims: Vec<Claim> = claims.collect();
+    worth.choose(&[], claims, words, MOST_PARTS, lang)
+}
+
+/// Two to four groups of neighbouring points, each with a heading.
+fn titled(
+    points: Vec<Claim>,
+    article: &Article,
+    lang: Lang,
+    plan: &SummaryPlan,
+    writing: &mut Writing,
 ) -> Result<Vec<Group>> {
     let n_groups = (points.len() / 2).clamp(1, 4);
-    let mut steps: Vec<usize> = (1..points.len()).collect();
-    steps.sort_by_key(|&i| std::cmp::Reverse(distance(points[i - 1].0, points[i].0, evidence)));
-    let mut cuts: Vec<usize> = Vec::new();
-    for step in steps {
-        // No group of one point, where it can be helped.
-        let apart = |cut: &usize| cut.abs_diff(step) >= 2;
-        if cuts.len() + 1 < n_groups && step >= 2 && points.len() - step >= 2 && cuts.iter().all(apart) {
-            cuts.push(step);
-        }
-    }
+    let size = points.len().div_ceil(n_groups).max(1);
+    let mut names = tags(article, lang, MAX_TAGS * 2);
     let mut groups = Vec::new();
-    let mut open = Vec::new();
-    for (i, (line, claim)) in points.into_iter().enumerate() {
-        if cuts.contains(&i) {
-            groups.push(std::mem::take(&mut open));
-        }
-        open.push((line, claim));
+    let mut points = points.into_iter().peekable();
+    while points.peek().is_some() {
+        let points: Vec<Claim> = points.by_ref().take(size).collect();
+        let texts: Vec<&str> = points.iter().map(Claim::text).collect();
+        let mut prompt = plan.prompts.render("title", lang, &[("title", ""), ("text", &format!("- {}", texts.join("\n- ")))])?;
+        prompt.only = Some(texts.join("\n"));
+        let limits = Limits { max_tokens: TITLE_TOKENS, one_line: true, sampling: plan.sampling };
+        let completion = writing.lm.complete(&[prompt], &limits)?.remove(0);
+        writing.usage += completion.usage;
+        let title = sentences_of(&completion, lang).into_iter().next();
+        let title = title.map(|title| title.trim_end_matches(['.', '。']).to_owned());
+        let title = title.filter(|title| (1..=TITLE_WORDS).contains(&n_words(title, lang)));
+        // A group that gets no heading from the model is headed by the name that it speaks of most.
+        let n_said = |name: &String| texts.iter().filter(|text| text.contains(name.as_str())).count();
+        let most = (0..names.len()).filter(|idx| n_said(&names[*idx]) > 0).max_by_key(|idx| n_said(&names[*idx]));
+        let title = title.or_else(|| most.map(|idx| names.remove(idx)));
+        groups.push(Group { title, points });
     }
-    groups.push(open);
-    // A group that gets no heading from the model is headed by the name that it speaks of most.
-    let mut names = tags(article, drafting.lang, MAX_TAGS * 2);
-    let titled = groups.into_iter().filter(|g| !g.is_empty()).map(|points| {
-        let points: Vec<Claim> = points.into_iter().map(|(_, claim)| claim).collect();
-        let n_said = |name: &String| points.iter().filter(|p| p.text.contains(name)).count();
-        let said = (0..names.len()).filter(|idx| n_said(&names[*idx]) > 0);
-        let most = said.max_by_key(|idx| (n_said(&names[*idx]), std::cmp::Reverse(*idx)));
-        let name = most.map(|idx| names.remove(idx));
-        Ok(Group { title: drafting.title(&points)?.or(name), points })
-    });
-    titled.collect()
-}
-
-/// How far apart two lines are; a heading between them counts as much as a page.
-fn distance(a: usize, b: usize, evidence: &Evidence) -> usize {
-    let between = &evidence.lines[a..=b];
-    let headings = between.iter().filter(|l| l.kind == BlockKind::Heading);
-    b - a + 100 * headings.count()
+    Ok(groups)
 }

@@ -2,10 +2,46 @@
 
 use std::collections::BTreeMap;
 
-use super::names::{capitalised_runs, han_names};
-use crate::text::lang::{foreign_script_chars, to_script};
+use super::prose::in_script;
+use crate::corpus::terms::tagged;
+use crate::text::fold::fold;
 use crate::text::script::is_han;
 use crate::text::{Article, Lang};
+
+/// Capitalised, and yet no subject of an article.
+const DAYS: &[&str] = &[
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sept",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
+];
 
 /// Up to `most` tags of `article`, the heaviest first: names that are repeated or stand in the title.
 pub fn tags(article: &Article, lang: Lang, most: usize) -> Vec<String> {
@@ -32,11 +68,7 @@ pub fn tags(article: &Article, lang: Lang, most: usize) -> Vec<String> {
             tags.push(name);
         }
     }
-    let convert = |tag: String| match foreign_script_chars(&tag, lang) {
-        0 => tag,
-        _ => to_script(&tag, lang).into_owned(),
-    };
-    tags.into_iter().map(convert).collect()
+    tags.iter().map(|tag| in_script(tag, lang)).collect()
 }
 
 /// A name with the characters that always stand before it: the segmenter may cut a family name off. Only what stands
@@ -52,6 +84,81 @@ fn grown(name: &str, text: &str) -> String {
         }
     }
     name
+}
+
+/// Chinese names of `text` as it writes them: words that the segmenter tags as a person, place, organisation or title,
+/// and words of two to four characters that it does not know.
+fn han_names(text: &str) -> impl Iterator<Item = String> {
+    // The segmenter's dictionary is Simplified; what it finds is mapped back.
+    let folded = fold(text);
+    let mut names = Vec::new();
+    let mut at = 0;
+    for (word, tag) in tagged(&folded.text) {
+        let range = at..at + word.len();
+        at = range.end;
+        let n_chars = word.chars().count();
+        let named = ["nr", "ns", "nt", "nz"].iter().any(|t| tag.starts_with(t)) || tag == "x";
+        if named && (2..=8).contains(&n_chars) && word.chars().all(is_han) {
+            names.push(text[folded.original_range(range)].to_owned());
+        }
+    }
+    names.into_iter()
+}
+
+/// Runs of capitalised words that are not just the opening of a sentence, days and months left out: `Food Safety Board`.
+fn capitalised_runs(text: &str) -> impl Iterator<Item = String> {
+    let mut runs: Vec<String> = Vec::new();
+    let mut end = None;
+    for word in latin_words(text) {
+        // Every sentence opens with a capital; a name shows itself inside one, or by a second capital.
+        let mut capitals = word.text.chars().filter(|c| c.is_uppercase());
+        let named = if word.opens_sentence { capitals.count() > 1 } else { capitals.next().is_some() };
+        let capital = word.text.starts_with(char::is_uppercase);
+        if !named || !capital || word.text.chars().count() < 2 || DAYS.contains(&word.text) {
+            end = None;
+            continue;
+        }
+        let name = word.text.trim_end_matches("'s").trim_end_matches("’s");
+        let start = word.text.as_ptr() as usize - text.as_ptr() as usize;
+        match (end, runs.last_mut()) {
+            (Some(end), Some(run)) if !word.opens_sentence && &text[end..start] == " " => {
+                run.push(' ');
+                run.push_str(name);
+            }
+            _ => runs.push(name.to_owned()),
+        }
+        end = (name.len() == word.text.len()).then_some(start + word.text.len());
+    }
+    runs.into_iter()
+}
+
+struct Word<'a> {
+    text: &'a str,
+    opens_sentence: bool,
+}
+
+/// Runs of Latin letters with what holds them together: inner dots, hyphens, apostrophes and digits.
+fn latin_words(text: &str) -> impl Iterator<Item = Word<'_>> {
+    let inner = |c: char| matches!(c, '.' | '-' | '\'' | '’' | '&');
+    let mut opens_sentence = true;
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let start = rest.find(|c: char| c.is_alphanumeric() && c.len_utf8() < 3)?;
+            if rest[..start].contains(['.', '!', '?', ':', '“', '"', '。', '\n']) {
+                opens_sentence = true;
+            }
+            let tail = &rest[start..];
+            let end = tail.find(|c: char| !(c.is_alphanumeric() && c.len_utf8() < 3 || inner(c)));
+            let run = &tail[..end.unwrap_or(tail.len())];
+            let word = run.trim_end_matches(inner);
+            rest = &tail[word.len()..];
+            if word.chars().any(char::is_alphabetic) {
+                let opens = std::mem::replace(&mut opens_sentence, false);
+                return Some(Word { text: word, opens_sentence: opens });
+            }
+        }
+    })
 }
 
 #[cfg(test)]

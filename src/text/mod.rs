@@ -204,6 +204,11 @@ pub struct Cite {
     pub sentence: usize,
 }
 
+impl Cite {
+    /// The number that stands for the head of an article: its title, author and date.
+    pub const HEAD: usize = usize::MAX;
+}
+
 /// An article ready to be read: clean text, its sentences, and a receipt of what was set aside.
 #[derive(Debug, Clone)]
 pub struct Article {

@@ -171,9 +171,6 @@ struct ClaimObject<'a> {
     /// The file of the first citation, in an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
-    /// The fewest words that answer, in an answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    focus: Option<&'a str>,
     cites: Vec<CiteObject<'a>>,
 }
 
@@ -182,6 +179,7 @@ struct CiteObject<'a> {
     /// Only in answers: summaries have one source.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
+    /// Counted from 1; 0 is the head of the article, which has no place in its text.
     sentence: usize,
     start: usize,
     end: usize,
@@ -192,23 +190,22 @@ impl<'a> ClaimObject<'a> {
     fn of(claim: &'a Claim, group: Option<&'a str>) -> Self {
         let cite = |quote: &'a crate::compose::Quote| CiteObject {
             path: None,
-            sentence: quote.cite.sentence + 1,
+            sentence: quote.cite.sentence.wrapping_add(1),
             start: quote.start,
             end: quote.end,
             quote: &quote.text,
         };
         ClaimObject {
-            text: &claim.text,
+            text: claim.text(),
             group,
-            focus: claim.focus.as_deref(),
             path: None,
-            cites: claim.cites.iter().map(cite).collect(),
+            cites: claim.cites().iter().map(cite).collect(),
         }
     }
 
     fn with_paths(claim: &'a Claim, answer: &'a Answer) -> Self {
         let mut object = ClaimObject::of(claim, None);
-        for (cite, quote) in object.cites.iter_mut().zip(&claim.cites) {
+        for (cite, quote) in object.cites.iter_mut().zip(claim.cites()) {
             cite.path = Some(&answer.passages[quote.cite.article].passage.path);
         }
         object.path = object.cites.first().and_then(|cite| cite.path);

@@ -10,14 +10,14 @@ pub(crate) fn summary(article: &Article, summary: &Summary) -> String {
     let title = article.title.as_deref().unwrap_or(&article.path);
     let mut out = format!("# {}\n\n", words(title));
     if let Some(core) = &summary.core {
-        out += &format!("{} {}\n\n", words(&core.text), escaped(&marks(&core.cites)));
+        out += &format!("{} {}\n\n", words(core.text()), escaped(&marks(core.cites())));
     }
     for group in &summary.groups {
         if let Some(title) = &group.title {
             out += &format!("## {}\n\n", words(title));
         }
         for point in &group.points {
-            out += &format!("- {} {}\n", words(&point.text), escaped(&marks(&point.cites)));
+            out += &format!("- {} {}\n", words(point.text()), escaped(&marks(point.cites())));
         }
         out.push('\n');
     }
@@ -43,11 +43,7 @@ pub(crate) fn answer(question: &str, answer: &Answer) -> String {
     }
     let sources = Sources::of(answer);
     for claim in &answer.claims {
-        let mut text = words(&claim.text);
-        if let Some(focus) = claim.focus.as_deref().map(words) {
-            text = text.replacen(&focus, &format!("**{focus}**"), 1);
-        }
-        out += &format!("{text} {}\n", escaped(&sources.marks(&claim.cites)));
+        out += &format!("{} {}\n", words(claim.text()), escaped(&sources.marks(claim.cites())));
     }
     for question in &answer.missing {
         out += &format!("\nNot found: {}\n", words(question));

@@ -10,9 +10,9 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::args::Format;
-use crate::compose::{Answer, Quote, Summary};
+use crate::compose::{Answer, Claim, Quote, Summary};
 use crate::model::{Identity, Sampling};
-use crate::text::{Article, Lang};
+use crate::text::{Article, Cite, Lang};
 
 /// What made a result: enough to make it again.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -84,22 +84,26 @@ pub(crate) fn name(value: impl Serialize) -> String {
     }
 }
 
-/// `[3,7]`: the sentences of one article that support a claim, counted from 1.
+/// `[3,7]`: the sentences of one article that support a claim, counted from 1; `[head]` is its title, author and date.
 fn marks(cites: &[Quote]) -> String {
-    let numbers: Vec<String> = cites.iter().map(|quote| (quote.cite.sentence + 1).to_string()).collect();
+    let number = |quote: &Quote| match quote.cite.sentence {
+        Cite::HEAD => "head".to_owned(),
+        sentence => (sentence + 1).to_string(),
+    };
+    let numbers: Vec<String> = cites.iter().map(number).collect();
     format!("[{}]", numbers.join(","))
 }
 
 /// The sources of an answer in the order of first use, each quote once; and the number of each quote from 1.
 struct Sources<'a> {
     quotes: Vec<&'a Quote>,
-    numbers: HashMap<crate::text::Cite, usize>,
+    numbers: HashMap<Cite, usize>,
 }
 
 impl<'a> Sources<'a> {
     fn of(answer: &'a Answer) -> Self {
         let mut sources = Sources { quotes: Vec::new(), numbers: HashMap::new() };
-        for quote in answer.claims.iter().flat_map(|claim| &claim.cites) {
+        for quote in answer.claims.iter().flat_map(Claim::cites) {
             sources.numbers.entry(quote.cite).or_insert_with(|| {
                 sources.quotes.push(quote);
                 sources.quotes.len()

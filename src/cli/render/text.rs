@@ -4,7 +4,7 @@ use super::sanitize::line;
 use super::{Sources, gap, marks, name};
 use crate::compose::{Answer, Claim, Dropped, Summary};
 use crate::corpus::{Hit, Passage};
-use crate::text::{Article, Reason};
+use crate::text::{Article, Cite, Reason};
 
 /// How text is to look.
 #[derive(Debug, Clone, Copy, Default)]
@@ -90,12 +90,6 @@ pub(crate) fn receipt(article: &Article, summary: &Summary) -> String {
         if n_sentences == 1 { "sentence" } else { "sentences" },
         reading.article_tokens,
     )];
-    if reading.condensed_tokens > 0 {
-        parts.push(format!(
-            "the lines were made of {} of them, {} were weighed only",
-            reading.read_tokens, reading.condensed_tokens
-        ));
-    }
     if !article.set_aside.is_empty() {
         parts.push(format!("set aside {} ({})", article.set_aside.len(), reasons(article)));
     }
@@ -149,11 +143,7 @@ pub(crate) fn answer(answer: &Answer, look: Look) -> String {
     let sources = Sources::of(answer);
     let mut out = String::new();
     for claim in &answer.claims {
-        let mut text = line(&claim.text);
-        if let Some(focus) = &claim.focus {
-            text = text.replacen(&line(focus), &look.bold(&line(focus)), 1);
-        }
-        out += &format!("{text} {}\n", sources.marks(&claim.cites));
+        out += &format!("{} {}\n", line(claim.text()), sources.marks(claim.cites()));
     }
     for question in &answer.missing {
         out += &format!("Not found: {}\n", line(question));
@@ -175,7 +165,7 @@ pub(crate) fn answer(answer: &Answer, look: Look) -> String {
 /// An answer as words alone, with marks: the `text` of JSON, and a turn of a conversation.
 pub(crate) fn answer_body(answer: &Answer) -> String {
     let sources = Sources::of(answer);
-    let sentence = |claim: &Claim| format!("{} {}", line(&claim.text), sources.marks(&claim.cites));
+    let sentence = |claim: &Claim| format!("{} {}", line(claim.text()), sources.marks(claim.cites()));
     answer.claims.iter().map(sentence).collect::<Vec<_>>().join(" ")
 }
 
@@ -208,7 +198,10 @@ pub(super) fn place(hit: &Hit, sentence: usize) -> String {
         (named, 0) => format!(" (also in {})", named.join(", ")),
         (named, more) => format!(" (also in {} and {more} more)", named.join(", ")),
     };
-    format!("{}, sentence {}{also}", hit.passage.path, sentence + 1)
+    match sentence {
+        Cite::HEAD => format!("{}, head{also}", hit.passage.path),
+        sentence => format!("{}, sentence {}{also}", hit.passage.path, sentence + 1),
+    }
 }
 
 /// The first whole sentences of a passage, about three lines of a terminal, and how many more there are.
@@ -230,7 +223,7 @@ fn opening(passage: &Passage) -> String {
 }
 
 fn marked(claim: &Claim) -> String {
-    format!("{} {}", line(&claim.text), marks(&claim.cites))
+    format!("{} {}", line(claim.text()), marks(claim.cites()))
 }
 
 fn dropped(dropped: &[Dropped], look: Look) -> String {

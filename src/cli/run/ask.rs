@@ -14,8 +14,7 @@ use super::super::render::text::Look;
 use super::super::render::{self, Fingerprint, json, sanitize};
 use super::super::{Exit, config, parts, progress, repl};
 use super::find_articles;
-use crate::compose::answer::{answer, standalone};
-use crate::compose::{Answer, AnswerPlan, Parts, Turn};
+use crate::compose::{self, Answer, AnswerPlan, Turn};
 use crate::corpus::Encoder;
 use crate::corpus::filter::{Filter, Narrowed};
 use crate::corpus::index::{Index, Rebuilt, folder_of};
@@ -87,26 +86,18 @@ impl Session {
     /// Answers one question, understood in the light of what was said before.
     pub(in crate::cli) fn ask(&mut self, question: &str, turns: &[Turn]) -> Result<Answer> {
         let wait = progress::Wait::new(self.console, "reading");
-        let full = match turns {
-            [] => question.to_owned(),
-            turns => standalone(question, turns, &mut self.engine, &self.plan)?,
+        let (index, encoder, n_passages) = (&self.index, &mut self.encoder, self.n_passages);
+        let search = |question: &str| {
+            let encoder = encoder.as_mut().map(|it| it as &mut dyn Encoder);
+            index.search(question, encoder, n_passages)
         };
-        if self.console.verbose && full != question {
-            wait.pause(|| self.console.note(&format!("understood as: {full}")));
-        }
-        let apart = Parts::of(&full, &mut self.engine, &self.plan)?;
-        if self.console.verbose && apart.questions.len() > 1 {
-            let questions = apart.questions.join(" | ");
-            wait.pause(|| self.console.note(&format!("taken apart as: {questions}")));
-        }
-        let answers = apart.questions.iter().map(|part| {
-            let encoder = self.encoder.as_mut().map(|it| it as &mut dyn Encoder);
-            let hits = self.index.search(part, encoder, self.n_passages)?;
-            answer(part, hits, &mut self.engine, &self.plan)
-        });
-        let answers = answers.collect::<Result<_>>();
+        let answered = compose::ask(question, turns, search, &mut self.engine, &self.plan);
         wait.pause(|| parts::warn_of_kv(&mut self.engine, self.console));
-        Ok(apart.join(answers?))
+        let (answer, understood) = answered?;
+        if self.console.verbose && understood != [question] {
+            wait.pause(|| self.console.note(&format!("understood as: {}", understood.join(" | "))));
+        }
+        Ok(answer)
     }
 
     /// Prints an answer.

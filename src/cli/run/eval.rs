@@ -134,7 +134,11 @@ fn sets(args: &EvalArgs) -> Result<Vec<Set>> {
         return names.map(|name| Set::named(kind, name, data)).collect();
     };
     ensure!(
-        kind.has_questions() == args.qa.is_some(),
+        kind == Kind::Readers || args.summaries.is_none(),
+        "no summaries are asked for: --summaries has no meaning here"
+    );
+    ensure!(
+        kind == Kind::Readers && args.summaries.is_some() || kind.has_questions() == args.qa.is_some(),
         match &args.qa {
             None => "questions about the documents are needed too: --qa",
             Some(_) => "no questions are asked: --qa has no meaning here",
@@ -145,6 +149,7 @@ fn sets(args: &EvalArgs) -> Result<Vec<Set>> {
         name: name.unwrap_or_default().to_string_lossy().into_owned(),
         docs: docs.clone(),
         qa: args.qa.clone(),
+        summaries: args.summaries.clone(),
     }])
 }
 

@@ -3,10 +3,10 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::{Corpus, Found, Lab, Outcome, Part, Set, digest_of};
-use crate::compose::{Answer, Parts, answer};
+use crate::compose::{self, Answer, Claim};
 use crate::corpus::Hit;
 use crate::lab::cases::{Case, Leg, docs_of, legs};
 use crate::lab::score::text::{assertion_recall, contains, f1, holds_evidence};
@@ -107,7 +107,7 @@ pub(super) fn no_context(set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
                 let prompt = without_reading(&case.question);
                 let said = lab.lm()?.complete(&[prompt], &limits)?.remove(0).text;
                 let mut found = Found::default();
-                judge_text(&mut found, &said, &said, case);
+                judge_text(&mut found, &said, case);
                 Ok(found)
             },
         )?;
@@ -153,13 +153,10 @@ pub(super) fn ask<'l>(
     mut search: impl FnMut(&mut Lab<'l>, &str) -> Result<Vec<Hit>>,
 ) -> Result<Answer> {
     let plan = lab.plan.clone();
-    let parts = Parts::of(question, lab.lm()?, &plan)?;
-    let mut answers = Vec::new();
-    for part in &parts.questions {
-        let hits = search(lab, part)?;
-        answers.push(answer(part, hits, lab.lm()?, &plan)?);
-    }
-    Ok(parts.join(answers))
+    let lm = lab.lm.take().context("there is no model to ask")?;
+    let answered = compose::ask(question, &[], |part| search(lab, part), &mut *lm, &plan);
+    lab.lm = Some(lm);
+    Ok(answered?.0)
 }
 
 fn refusal<'l>(
@@ -205,24 +202,21 @@ fn without_gold(hits: Vec<Hit>, case: &Case, corpus: &Corpus, n: usize) -> Vec<H
 
 /// What holds for every answer: whether there is one, what it says, what it cost.
 fn judge_answer(found: &mut Found, answer: &Answer, case: &Case) {
-    let short = answer.claims.iter();
-    let short: Vec<&str> = short.map(|claim| claim.focus.as_ref().unwrap_or(&claim.text).as_str()).collect();
-    judge_text(found, &told(answer), &short.join(" "), case);
+    judge_text(found, &told(answer), case);
     found.said = shown(answer);
     found.put("false_refusal", !answer.found());
     let usage = &answer.usage;
     found.put("tokens", (usage.prompt_tokens + usage.completion_tokens) as f64);
 }
 
-/// Judges what was `said` and, of it, the words that answer.
-fn judge_text(found: &mut Found, said: &str, short: &str, case: &Case) {
+/// Judges what was `said`.
+fn judge_text(found: &mut Found, said: &str, case: &Case) {
     found.asked = case.question.clone();
     found.expected = [&case.answers[..], &case.assertions].concat().join(" | ");
     found.said = said.to_owned();
     if !case.answers.is_empty() {
         found.put("contains", contains(said, &case.answers));
-        found.put("short_contains", contains(short, &case.answers));
-        found.put("f1", f1(short, &case.answers));
+        found.put("f1", f1(said, &case.answers));
     }
     if let Some(recall) = assertion_recall(said, &case.question, &case.assertions) {
         found.put("assertion_recall", recall);
@@ -231,7 +225,7 @@ fn judge_text(found: &mut Found, said: &str, short: &str, case: &Case) {
 
 /// Judges what an answer cites; a refusal cites nothing, neither right nor wrong.
 fn judge_cites(found: &mut Found, answer: &Answer, case: &Case, corpus: &Corpus) {
-    let cites: Vec<_> = answer.claims.iter().flat_map(|claim| &claim.cites).collect();
+    let cites: Vec<_> = answer.claims.iter().flat_map(Claim::cites).collect();
     if cites.is_empty() {
         return;
     }
@@ -251,7 +245,7 @@ fn judge_cites(found: &mut Found, answer: &Answer, case: &Case, corpus: &Corpus)
 
 /// The words of an answer.
 pub(super) fn told(answer: &Answer) -> String {
-    let claims: Vec<&str> = answer.claims.iter().map(|claim| &*claim.text).collect();
+    let claims: Vec<&str> = answer.claims.iter().map(Claim::text).collect();
     claims.join(" ")
 }
 
@@ -259,8 +253,8 @@ pub(super) fn told(answer: &Answer) -> String {
 pub(super) fn shown(answer: &Answer) -> String {
     let mut text = String::new();
     for claim in &answer.claims {
-        text += &claim.text;
-        for quote in &claim.cites {
+        text += claim.text();
+        for quote in claim.cites() {
             let path = &answer.passages[quote.cite.article].passage.path;
             text += &format!("\n[{path}] {}", quote.text);
         }

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use super::noise::one_block;
 use super::summaries::raw_article;
 use super::{Found, Item, Lab, Outcome, Part, Set, digest_of};
-use crate::compose::evidence::Evidence;
-use crate::compose::ground::{Ground, Support};
+use crate::compose::check::{Ground, check};
+use crate::compose::source::sentences;
 use crate::lab::cases::{records, sampled, text};
 use crate::lab::score::auc;
 use crate::text::Article;
@@ -99,7 +99,7 @@ fn judge(case: &Judged, record: &Map<String, Value>) -> Result<Found> {
         return Ok(found);
     };
     found.put("readable", true);
-    let ground = Ground::new(&Evidence::from_article(&article).sources);
+    let ground = Ground::new(&sentences(&article), &[]);
     let (mut n, mut n_backed) = (0.0, 0.0);
     // Tokenized summaries part sentences by a full stop with a blank before it.
     for piece in case.summary.split(" . ") {
@@ -107,9 +107,9 @@ fn judge(case: &Judged, record: &Map<String, Value>) -> Result<Found> {
         for sentence in segment(&prose) {
             let sentence = &prose.text[sentence.start..sentence.end];
             n += 1.0;
-            match ground.check(sentence, &[]) {
-                Support::Backed(_) => n_backed += 1.0,
-                Support::Unbacked(why) => found.said += &format!("({why}) {sentence}\n"),
+            match check(sentence, &[], &ground, article.lang) {
+                Ok(_) => n_backed += 1.0,
+                Err(why) => found.said += &format!("({}) {sentence}\n", why.text),
             }
         }
     }

@@ -25,6 +25,7 @@ use crate::text::hex;
 mod answers;
 mod faithful;
 mod noise;
+mod readers;
 mod retrieval;
 mod summaries;
 
@@ -46,6 +47,8 @@ pub enum Kind {
     Summaries,
     /// How well the check of facts agrees with people's verdicts
     Faithful,
+    /// How much of what readers ask for, and of what summaries have to tell, is told
+    Readers,
 }
 
 impl Kind {
@@ -56,7 +59,7 @@ impl Kind {
 
     /// Whether it searches.
     pub fn searches(self) -> bool {
-        matches!(self, Kind::Retrieval | Kind::Answers | Kind::Abstain)
+        matches!(self, Kind::Retrieval | Kind::Answers | Kind::Abstain | Kind::Readers)
     }
 
     /// Whether its sets have a file of questions.
@@ -74,6 +77,8 @@ pub struct Set {
     pub docs: PathBuf,
     /// The questions, one JSON object a line, where the kind has some.
     pub qa: Option<PathBuf>,
+    /// What summaries of documents have to tell, one JSON object a line, for [`Kind::Readers`].
+    pub summaries: Option<PathBuf>,
 }
 
 impl Set {
@@ -90,11 +95,12 @@ impl Set {
             found.with_context(|| format!("there is no `{name}{}.jsonl` in `{place}`", endings[0]))
         };
         let (docs, qa) = match kind.has_questions() {
-            true => (file(&["_docs", "_articles"])?, Some(file(&["_qa"])?)),
+            true => (file(&["_docs", "_articles"])?, Some(file(&["_qa", "_questions"])?)),
             false => (file(&["", "_articles", "_test", "_valid"])?, None),
         };
         let name = name.to_owned();
-        Ok(Set { name, docs, qa })
+        let summaries = (kind == Kind::Readers).then(|| file(&["_summaries"])).transpose()?;
+        Ok(Set { name, docs, qa, summaries })
     }
 
     fn questions(&self) -> Result<&Path> {
@@ -243,6 +249,7 @@ pub fn eval(kind: Kind, set: &Set, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
         Kind::Noise => noise::noise(set, lab),
         Kind::Summaries => summaries::summaries(set, lab),
         Kind::Faithful => faithful::faithful(set, lab),
+        Kind::Readers => readers::readers(set, lab),
     }
 }
 

@@ -97,7 +97,7 @@ fn judge(lab: &mut Lab<'_>, query: &Query, given: Vec<Given<'_>>) -> Result<Foun
         found.put("contains_false", is_false);
     }
     found.put("refusal", !answer.found());
-    let cites = answer.claims.iter().flat_map(|claim| &claim.cites);
+    let cites = answer.claims.iter().flat_map(crate::compose::Claim::cites);
     let is_right: Vec<bool> = cites
         .map(|quote| &answer.passages[quote.cite.article].passage.path)
         .map(|path| path.starts_with("positive"))

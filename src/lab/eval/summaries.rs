@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Map, Value};
 
 use super::{Found, Lab, Outcome, Part, Set, digest_of};
-use crate::compose::{Style, SummaryPlan, summarize};
+use crate::compose::{Claim, Style, SummaryPlan, summarize};
 use crate::lab::cases::{id, records, sampled, text};
 use crate::lab::score::summary::{coverage, figure_support, length_ratio, name_support, rouge_l, rouge_n};
 use crate::text::{Article, Format, RawArticle};
@@ -57,7 +57,7 @@ fn judge(lab: &mut Lab<'_>, reference: &str, record: &Map<String, Value>) -> Res
     found.put("seconds", began.elapsed().as_secs_f64());
     let usage = &summary.usage;
     found.put("tokens", (usage.prompt_tokens + usage.completion_tokens) as f64);
-    let claims: Vec<&str> = summary.claims().map(|claim| &*claim.text).collect();
+    let claims: Vec<&str> = summary.claims().map(Claim::text).collect();
     found.put("claims", claims.len() as f64);
     let ours = claims.join("\n");
     let n_lead = match plan.style {

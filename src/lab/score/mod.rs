@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 pub mod paired;
+pub mod points;
 pub mod summary;
 pub mod text;
 

@@ -18,6 +18,11 @@ const ANSWER_WORDS: usize = 64;
 static TO_SIMPLIFIED: LazyLock<OpenCC> =
     LazyLock::new(|| OpenCC::from_config(BuiltinConfig::T2s).expect("the dictionary is compiled into the program"));
 
+/// Traditional characters as Simplified ones, phrase by phrase.
+pub(super) fn simplified(text: &str) -> String {
+    TO_SIMPLIFIED.convert(text)
+}
+
 /// The words of a text. Between two digits a comma is dropped (`3,000` is `3000`) and a point kept; other marks part words.
 pub fn words(text: &str) -> Vec<String> {
     let text: Vec<char> = text.nfkc().flat_map(char::to_lowercase).collect();

@@ -1,0 +1,98 @@
+//! Claims in, those that together tell most of an article in a given length out. No model: what an article keeps saying,
+//! and says early, is what has to be told.
+//!
+//! Greedy choice by what a line adds for its length: the budgeted maximum coverage of Lin and Bilmes (2011).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Claim;
+use super::prose::n_words;
+use crate::corpus::terms::terms;
+use crate::text::{Article, Lang};
+
+/// What the words of an article are worth to a reader who sees only some of them.
+pub struct Worth {
+    weights: BTreeMap<String, f64>,
+}
+
+/// A word of the title counts so many times as much.
+const TITLED: f64 = 1.5;
+/// How fast a word is worth less, the later it first stands: half after so many sentences.
+const HALF: f64 = 12.0;
+/// The power of a line's length that its gain is divided by: 1 would choose headlines, 0 the longest lines.
+const LENGTH_POWER: f64 = 0.6;
+/// A line of which less is new says again what was said.
+const LEAST_NEW: f64 = 0.45;
+
+impl Worth {
+    /// Weighs the words of `article`.
+    pub fn new(article: &Article) -> Worth {
+        let mut first: BTreeMap<String, (f64, usize)> = BTreeMap::new();
+        for idx in 0..article.sentences.len() {
+            for term in terms(article.sentence(idx)) {
+                first.entry(term).or_insert((0.0, idx)).0 += 1.0;
+            }
+        }
+        let title: BTreeSet<String> = article.title.as_deref().map(terms).unwrap_or_default().into_iter().collect();
+        let weigh = |(term, (count, idx)): (String, (f64, usize))| {
+            let early = 1.0 / (1.0 + idx as f64 / HALF);
+            let titled = if title.contains(&term) { TITLED } else { 1.0 };
+            let weight = (1.0 + count.ln()) * (0.4 + 0.6 * early) * titled;
+            (term, weight)
+        };
+        Worth { weights: first.into_iter().map(weigh).collect() }
+    }
+
+    fn of(&self, terms: &BTreeSet<String>, said: &BTreeSet<String>) -> f64 {
+        terms.difference(said).filter_map(|term| self.weights.get(term)).sum()
+    }
+
+    /// What a line tells, for its length.
+    pub fn density(&self, text: &str, lang: Lang) -> f64 {
+        let terms: BTreeSet<String> = terms(text).into_iter().collect();
+        self.of(&terms, &BTreeSet::new()) / (n_words(text, lang).max(4) as f64).powf(LENGTH_POWER)
+    }
+
+    /// The claims of `pool` that tell most in about `words` words beside what `told` says, at most `most` of them, in the
+    /// order of the article.
+    pub fn choose(&self, told: &[&Claim], pool: Vec<Claim>, words: usize, most: usize, lang: Lang) -> Vec<Claim> {
+        let mut said: BTreeSet<String> = told.iter().flat_map(|claim| terms(claim.text())).collect();
+        let mut lines: Vec<BTreeSet<String>> = told.iter().map(|claim| terms(claim.text()).into_iter().collect()).collect();
+        let mut left = words as f64;
+        let mut pool: Vec<(Claim, BTreeSet<String>, usize)> = pool
+            .into_iter()
+            .map(|claim| {
+                let (own, n) = (terms(claim.text()).into_iter().collect(), n_words(claim.text(), lang));
+                (claim, own, n)
+            })
+            .collect();
+        let mut chosen = Vec::new();
+        while chosen.len() < most {
+            let gain = |(_, own, n): &(Claim, BTreeSet<String>, usize)| {
+                self.of(own, &said) / (*n.max(&4) as f64).powf(LENGTH_POWER)
+            };
+            let fits = |(_, own, n): &(Claim, BTreeSet<String>, usize)| {
+                *n as f64 <= left * 1.2 && lines.iter().all(|line| is_new(own, line))
+            };
+            let open = pool.iter().enumerate().filter(|(_, line)| fits(line));
+            // Of equals the first.
+            let best = open.map(|(idx, line)| (idx, gain(line))).filter(|(_, gain)| *gain > 0.0);
+            let Some((best, _)) = best.reduce(|a, b| if b.1 > a.1 { b } else { a }) else {
+                break;
+            };
+            let (claim, own, n) = pool.remove(best);
+            left -= n as f64;
+            said.extend(own.iter().cloned());
+            lines.push(own);
+            chosen.push(claim);
+        }
+        chosen.sort_by_key(|claim| claim.cites()[0].cite);
+        chosen
+    }
+}
+
+/// Whether a line with the terms `own` says something that `line` does not.
+fn is_new(own: &BTreeSet<String>, line: &BTreeSet<String>) -> bool {
+    let n_new = own.difference(line).count();
+    n_new as f64 >= LEAST_NEW * own.len().max(1) as f64
+}
