@@ -9,6 +9,7 @@ use crate::model::{Sampling, Usage};
 use crate::text::{Cite, Lang};
 
 pub mod answer;
+pub mod check;
 pub mod condense;
 pub mod draft;
 mod encoder;
