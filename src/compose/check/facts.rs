@@ -63,7 +63,9 @@ const UNITS: &[&[&str]] = &[
     &["franc", "法郎"],
     &["degree", "度"],
 ];
+const SECOND: usize = 17;
 const DAY: usize = 20;
+const YEAR: usize = 23;
 
 /// The figures of a cut sentence.
 pub(super) fn facts(parsed: &Parsed) -> Vec<Fact> {
@@ -77,7 +79,13 @@ pub(super) fn facts(parsed: &Parsed) -> Vec<Fact> {
         Fact {
             unit: unit(&parsed.text, &figure),
             points: ["point", "百分点", "百分點", "基点", "基點"].iter().any(|sign| written.contains(sign)),
-            bound: bound(parsed, at),
+            // "Over three years" is how long.
+            bound: bound(parsed, at).filter(|(_, range)| {
+                let lasts = unit(&parsed.text, &figure).is_some_and(|unit| (SECOND..=YEAR).contains(&unit));
+                !(lasts
+                    && range.len() == 1
+                    && matches!(&*parsed.words[range.start].folded, "over" | "within" | "内" | "之内"))
+            }),
             counted: behind.take_while(|(_, w)| w.figure.is_none()).find(|(_, w)| counts(w)).map(|(idx, _)| idx),
             figure,
             at,

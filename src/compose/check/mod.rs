@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Quote;
+use crate::text::figures::Kind;
 use crate::text::lang::foreign_script_chars;
 use crate::text::{Cite, Lang};
 
@@ -205,6 +206,13 @@ fn in_language(line: &Parsed, lang: Lang) -> Result<(), Why> {
 /// Whether the cited sentences state the figures of the line.
 fn stated(own: &Read, cites: &[usize], ground: &Ground, is_foreign: bool) -> Result<(), Why> {
     for fact in &own.facts {
+        // "One third" is a word of a contrast, and "two goals" are what somebody scored twice.
+        let is_member = own.members.iter().any(|member| member.at.0 <= fact.at && fact.at < member.at.1);
+        let twice =
+            || cites.iter().any(|idx| ground.reads[*idx].parsed.words.iter().any(|word| word.folded == "twice"));
+        if is_member || fact.figure.kind == Kind::Number && fact.figure.value == 2.into() && twice() {
+            continue;
+        }
         let written = &own.parsed.text[fact.figure.range()];
         let of = |idx: usize| ground.reads[idx].facts.iter().map(move |source| (idx, source));
         let best = cites.iter().copied().flat_map(of).map(|(idx, source)| (fact.stated(source), idx, source));

@@ -111,7 +111,14 @@ fn han_names(folded: &str) -> Vec<String> {
     let mut names = Vec::new();
     for start in starts {
         let end = (start + 2..=start + 3).rev().find(|end| ends.contains(end));
-        if let Some(name) = end.and_then(|end| chars.get(start..end))
+        let name = end.and_then(|end| chars.get(start..end));
+        let name = name.map(|name| match name {
+            [.., '说' | '称' | '认' | '指' | '表' | '将' | '已' | '向' | '对' | '在'] => {
+                &name[..name.len() - 1]
+            }
+            _ => name,
+        });
+        if let Some(name) = name.filter(|name| name.len() > 1)
             && SURNAMES.contains(name[0])
             && name.iter().all(|c| is_han(*c))
         {

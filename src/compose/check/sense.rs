@@ -32,7 +32,7 @@ fn has(read: &Read, signs: &[Sign]) -> bool {
 pub(super) fn signs(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), Why> {
     let cited: Vec<&Read> = cites.iter().map(|idx| &ground.reads[*idx]).collect();
     denials(own, &cited)?;
-    for read in &cited {
+    for read in cited.iter().filter(|read| is_told(own, read)) {
         moods(own, read, &cited)?;
     }
     ahead_of_time(own, &cited)?;
@@ -40,9 +40,9 @@ pub(super) fn signs(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), 
 }
 
 /// Of the words that a denial of `read` reaches, and that `other` has too: how many are denied there alike, and how many not;
-/// and whether its first word is among the latter.
-fn compared(mark: &Mark, read: &Read, others: &[&Read]) -> (usize, usize, bool) {
-    let (mut alike, mut unlike, mut head) = (0, 0, false);
+/// and whether its first word is, where that is told.
+fn compared(mark: &Mark, read: &Read, others: &[&Read]) -> (usize, usize, Option<bool>) {
+    let (mut alike, mut unlike, mut head) = (0, 0, None);
     for (nth, idx) in mark.scope.iter().enumerate() {
         let word = &read.parsed.words[*idx];
         let own = denied(read, *idx);
@@ -51,30 +51,38 @@ fn compared(mark: &Mark, read: &Read, others: &[&Read]) -> (usize, usize, bool) 
         if found.peek().is_none() {
             continue;
         }
-        match found.any(|same| same) {
-            true => alike += 1,
-            false => {
-                unlike += 1;
-                head |= nth == 0 && !word.name;
-            }
+        let same = found.any(|same| same);
+        if nth == 0 && !word.name {
+            head = Some(same);
         }
+        if same { alike += 1 } else { unlike += 1 }
     }
     (alike, unlike, head)
+}
+
+/// Whether the line tells so much of a sentence that it has to tell what limits it.
+fn is_told(own: &Read, read: &Read) -> bool {
+    let n = read.parsed.content().count();
+    let n_told = read.parsed.content().filter(|(_, word)| places(word, own).next().is_some()).count();
+    4 * n_told >= n || 2 * n_told >= own.parsed.content().count()
 }
 
 fn denials(own: &Read, cited: &[&Read]) -> Result<(), Why> {
     let deny = |read: &Read| read.marks.iter().filter(|mark| mark.sign == Sign::Deny).cloned().collect::<Vec<_>>();
     for mark in deny(own) {
-        let (alike, unlike, _) = compared(&mark, own, cited);
+        let (alike, unlike, head) = compared(&mark, own, cited);
         let undoes = cited.iter().any(|read| has(read, &[Sign::Deny, Sign::Undo]));
-        if unlike > alike + usize::from(alike > 0) || !undoes && alike == 0 {
+        if head != Some(true) && unlike > alike + usize::from(alike > 0) || !undoes && alike == 0 {
             return Err(Why::new(Fault::Denial, "it denies what the source does not deny"));
         }
     }
-    for read in cited {
+    for read in cited.iter().filter(|read| is_told(own, read)) {
         for mark in deny(read) {
             let (alike, unlike, head) = compared(&mark, read, &[own]);
-            let tells = head && unlike >= alike || unlike > alike && 2 * unlike >= mark.scope.len();
+            let tells = match head {
+                Some(same) => !same && unlike >= alike,
+                None => unlike >= 2 && unlike > alike && 2 * unlike >= mark.scope.len(),
+            };
             if tells && !has(own, &[Sign::Undo]) {
                 let said = read.parsed.words[mark.at.0].range.start..read.parsed.words[mark.at.1 - 1].range.end;
                 return Err(Why::new(Fault::Denial, format!("it leaves out “{}”", &read.parsed.text[said])));
@@ -114,10 +122,14 @@ fn moods(own: &Read, read: &Read, cited: &[&Read]) -> Result<(), Why> {
             .collect();
         let words: Vec<usize> = told.iter().flat_map(|(_, at)| at.iter().copied()).collect();
         let is_wide = matches!(mark.sign, Sign::Claim | Sign::If);
-        let n_own = own.parsed.content().count();
+        let states = |fact: &super::facts::Fact| {
+            read.facts.iter().any(|source| source.at >= mark.at.1 && fact.stated(source) >= super::facts::Stated::Bound)
+        };
+        let n_told = told.len() + own.facts.iter().filter(|fact| states(fact)).count();
+        let n_own = own.parsed.content().count() + own.facts.len();
         let tells = match (is_wide, mark.sign) {
-            (true, _) => told.len() >= 2 && (5 * told.len() >= 2 * mark.scope.len() || 2 * told.len() >= n_own),
-            (_, Sign::Will) => told.iter().any(|(nth, _)| *nth < 2),
+            (true, _) => n_told >= 2 && (5 * told.len() >= 2 * mark.scope.len() || 2 * n_told >= n_own),
+            (_, Sign::Will) => !told.is_empty(),
             _ => told.iter().any(|(nth, _)| *nth < 2) && (told.len() >= 2 || mark.scope.len() < 3),
         };
         let holds = match is_wide {
@@ -159,7 +171,7 @@ fn is_past(own: &Read, words: &[usize], whole: bool) -> bool {
             done || whole
                 && !own.facts.iter().any(|fact| matches!(fact.figure.kind, crate::text::figures::Kind::Date { .. }))
         }
-        false => done || words.iter().any(|idx| own.parsed.words[*idx].past),
+        false => words.iter().any(|idx| own.parsed.words[*idx].past || reached(own, *idx, &[Sign::Done])),
     }
 }
 
@@ -178,7 +190,7 @@ fn ahead_of_time(own: &Read, cited: &[&Read]) -> Result<(), Why> {
                 .marks
                 .iter()
                 .any(|m| m.sign == Sign::Done && read.parsed.words[m.at.0].clause == read.parsed.words[*at].clause),
-            false => read.parsed.words[*at].past,
+            false => read.parsed.words[*at].past || reached(read, *at, &[Sign::Done]),
         };
         if !is_open && found.iter().any(is_done) {
             return Err(Why::new(Fault::Mood, "it tells as to come what the source tells as done"));
@@ -273,7 +285,8 @@ pub(super) fn contrasts(own: &Read, cites: &[usize], ground: &Ground) -> Result<
 
 /// Whether somebody does in the line what is done to them in the source.
 pub(super) fn directions(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), Why> {
-    for (idx, word) in own.parsed.content().filter(|(_, word)| word.verb || word.past) {
+    let is_noun = |idx: usize| idx > 0 && own.parsed.words[idx - 1].folded == "的";
+    for (idx, word) in own.parsed.content().filter(|(idx, word)| (word.verb || word.past) && !is_noun(*idx)) {
         let (before, after) = sides(&own.parsed, idx);
         let (mut crossed, mut straight) = (false, false);
         for read in cites.iter().map(|idx| &ground.reads[*idx]) {
@@ -286,8 +299,15 @@ pub(super) fn directions(own: &Read, cites: &[usize], ground: &Ground) -> Result
                 let only = |i: &usize, here: &[usize], there: &[usize]| within(i, here) && !within(i, there);
                 let agent_turned = before.iter().any(|i| only(i, &source_after, &source_before));
                 let patient_turned = after.iter().any(|i| only(i, &source_before, &source_after));
-                straight |= before.iter().any(|i| only(i, &source_before, &source_after));
-                crossed |= agent_turned && patient_turned;
+                straight |= before.iter().rev().take(3).any(|i| only(i, &source_before, &source_after));
+                // Of "the management offered the nurses" "the nurses offered the management" has one side in another clause.
+                let elsewhere = || before.iter().any(|i| places(&own.parsed.words[*i], read).next().is_some());
+                let next = after.first().zip(source_before.last());
+                let taken = next.is_some_and(|(i, j)| within(i, &[*j]) && !within(i, &source_after)) && elsewhere();
+                let given = before.last().zip(source_after.first());
+                let given = given.is_some_and(|(i, j)| within(i, &[*j]) && !within(i, &source_before))
+                    && after.first().is_some_and(|i| own.parsed.words[*i].name);
+                crossed |= agent_turned && patient_turned || taken || given;
             }
         }
         if crossed && !straight {

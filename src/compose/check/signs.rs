@@ -166,6 +166,11 @@ pub(super) fn marks(parsed: &Parsed) -> Vec<Mark> {
     let mut marks = Vec::new();
     let mut i = 0;
     while i < parsed.words.len() {
+        // The "no" of "no more than" denies nothing.
+        if let Some((end, _)) = TABLES.before.at(parsed, i).filter(|(end, _)| *end > i + 1) {
+            i = end;
+            continue;
+        }
         match TABLES.signs.at(parsed, i).filter(|(end, sign)| !is_other(parsed, i, *end, *sign)) {
             Some((end, sign)) => {
                 let scope = scope(parsed, i, end, sign);
@@ -225,9 +230,15 @@ fn scope(parsed: &Parsed, start: usize, end: usize, sign: Sign) -> Vec<usize> {
             let trailing = own > 0 && short && last || in_clause.is_empty();
             all().filter(|idx| *idx >= end || trailing && *idx < start).collect()
         }
-        Sign::Deny | Sign::Will if in_clause.is_empty() => before(),
+        Sign::Deny | Sign::Will if in_clause.is_empty() || is_passive(parsed, start) => before(),
         _ => in_clause,
     }
+}
+
+/// "Was rejected by the council": what is denied stands before.
+fn is_passive(parsed: &Parsed, at: usize) -> bool {
+    const BE: [&str; 8] = ["is", "are", "was", "were", "be", "been", "being", "got"];
+    parsed.words[at].past && parsed.words[at.saturating_sub(2)..at].iter().any(|word| BE.contains(&&*word.folded))
 }
 
 /// Whether something between a sign that ends at `end` and the word `idx` ends what the sign reaches.
@@ -262,10 +273,21 @@ pub(super) fn members(parsed: &mut Parsed) -> Vec<Member> {
                     word.sense = (end == i + 1).then_some((set, member));
                     // A day has a capital, and is nobody's name.
                     word.name &= TABLES.sets[set].name != "weekday";
+                    word.verb |= TABLES.sets[set].pair;
                 }
                 i = end;
             }
-            None => i += 1,
+            None => {
+                // 农业部长 is a 部长.
+                let word = &parsed.words[i];
+                let title = han_titles()
+                    .filter(|title| word.is_han() && word.folded.ends_with(title))
+                    .max_by_key(|title| title.len());
+                if let Some((set, member)) = title.and_then(|title| TABLES.members.entries.get(title)) {
+                    members.push(Member { set: *set, member: *member, at: (i, i + 1) });
+                }
+                i += 1;
+            }
         }
     }
     members
@@ -289,7 +311,9 @@ pub(super) fn bound(parsed: &Parsed, at: usize) -> Option<(Bound, std::ops::Rang
         });
         // "Some" and "over" mean a bound only beside the figure.
         let found = found.min_by_key(|(_, range)| range.start);
-        if let Some(found) = found.filter(|(_, range)| gap == 0 || words[range.start].folded.len() > 4) {
+        if let Some(found) =
+            found.filter(|(_, range)| gap == 0 || range.len() > 1 || words[range.start].folded.len() > 4)
+        {
             return Some(found);
         }
     }

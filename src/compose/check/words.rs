@@ -104,9 +104,22 @@ impl Parsed {
             at = figure.end;
         }
         parsed.cut(at..text.len(), names, &mut state);
+        parsed.name_openers();
         parsed.figures = figures;
         parsed.folded = fold(text).text;
         parsed
+    }
+
+    /// Takes the first word of a sentence for a name where the next is one: "Emil Strand scored".
+    fn name_openers(&mut self) {
+        for idx in 1..self.words.len() {
+            let (before, word) = (&self.words[idx - 1], &self.words[idx]);
+            let beside = word.range.start == before.range.end + 1 && word.name && !word.is_han();
+            let capital = self.text[before.range.clone()].starts_with(char::is_uppercase);
+            if before.opens && before.content && capital && beside && before.figure.is_none() {
+                self.words[idx - 1].name = true;
+            }
+        }
     }
 
     /// The words of a stretch without figures.
@@ -163,12 +176,12 @@ impl Parsed {
             let opens = state.opens;
             let base = VERBS.get(dotless.as_str());
             let stems = terms(base.map_or(&*dotless, |base| base));
-            let past = base.is_some() || dotless.len() > 4 && dotless.ends_with("ed");
+            let past = base.is_some_and(|base| *base != dotless) || dotless.len() > 4 && dotless.ends_with("ed");
             let follows = self
                 .words
                 .last()
                 .is_some_and(|last| ["to", "will", "would", "may", "could", "not"].contains(&&*last.folded));
-            let verb = past || follows || dotless.len() > 4 && (dotless.ends_with("ing") || dotless.ends_with('s'));
+            let verb = past || follows || base.is_some();
             let capital = written.chars().next().is_some_and(char::is_uppercase) || n_capitals > 0;
             let word = Word {
                 content: !stems.is_empty(),
@@ -197,12 +210,19 @@ impl Parsed {
             let mut at = rest;
             if until > rest {
                 for (token, tag) in tagged(&run[rest..until]) {
-                    let range = at..at + token.len();
-                    at = range.end;
-                    let word = state.word(token, original(range.start, range.end));
-                    let content = !terms(&word.folded).is_empty();
-                    let noun = tag.starts_with(['n', 'm', 'r', 'q']);
-                    self.words.push(Word { content, verb: tag.starts_with('v'), noun, ..word });
+                    // 拟向, 将于: the segmenter takes two for one.
+                    let first = token.chars().next().map_or(0, char::len_utf8);
+                    let is_two = token.chars().count() == 2
+                        && token.starts_with(['将', '拟', '已', '未', '或', '仍'])
+                        && token.ends_with(['向', '于', '从', '在', '与', '由', '对', '把', '被', '到']);
+                    for part in if is_two { vec![&token[..first], &token[first..]] } else { vec![&*token] } {
+                        let range = at..at + part.len();
+                        at = range.end;
+                        let word = state.word(part.to_owned(), original(range.start, range.end));
+                        let content = !terms(&word.folded).is_empty();
+                        let noun = tag.starts_with(['n', 'm', 'r', 'q']);
+                        self.words.push(Word { content, verb: tag.starts_with('v'), noun, ..word });
+                    }
                 }
             }
             if !name.is_empty() {
@@ -272,7 +292,8 @@ static VERBS: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
     for verb in include_str!("verbs.txt").trim().split(" / ") {
         let mut words = verb.split(' ');
         let base = words.next().unwrap_or_default();
-        forms.extend(words.filter(|form| *form != base).map(|form| (form, base)));
+        forms.insert(base, base);
+        forms.extend(words.map(|form| (form, base)));
     }
     forms
 });
