@@ -11,7 +11,7 @@ use super::{Fault, Ground, Read, Why};
 /// How much nearer a rival has to stand to the words of the line.
 const RIVAL: f64 = 1.4;
 /// And so much in any case.
-const MARGIN: f64 = 0.08;
+const MARGIN: f64 = 0.04;
 /// A clause mark between two words counts for so many words.
 const CLAUSE: usize = 3;
 
@@ -30,7 +30,7 @@ fn nearness(own: &Read, at: usize, read: &Read, at_source: usize, counts: impl F
         let same =
             read.parsed.words.iter().enumerate().filter(|(at, other)| *at != at_source && word.likeness(other) >= 0.5);
         let best = same.map(|(place, _)| 1.0 / (1.0 + far(read, place, at_source) as f64)).fold(0.0, f64::max);
-        best / (1.0 + far(own, idx, at) as f64)
+        best * if word.name { 2.0 } else { 1.0 } / (1.0 + far(own, idx, at) as f64)
     });
     near.sum()
 }
@@ -43,7 +43,7 @@ pub(super) fn rivals(own: &Read, cites: &[usize], ground: &Ground) -> Result<(),
         let kind = std::mem::discriminant(&fact.figure.kind);
         let near = |read: &Read, source: &Fact| {
             nearness(own, fact.at, read, source.at, |idx, w| {
-                w.content && w.figure.is_none() || towards(w) && idx + 1 == fact.at
+                w.content || w.figure.is_some() || towards(w) && idx + 1 == fact.at
             })
         };
         let changes = fact.at > 0 && towards(&own.parsed.words[fact.at - 1]);
@@ -126,10 +126,17 @@ const PRONOUNS: [&str; 14] =
 
 /// Whether those who say something in the line say it in the source.
 pub(super) fn speakers(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), Why> {
-    for mark in own.marks.iter().filter(|mark| matches!(mark.sign, Sign::Say | Sign::Claim)) {
+    for mark in own.marks.iter().filter(|mark| match mark.sign {
+        Sign::Say | Sign::Claim | Sign::Wish => true,
+        // Who promises or expects, but not "will".
+        Sign::Will => own.parsed.words[mark.at.0].content,
+        _ => false,
+    }) {
         let speakers = speaker(own, mark);
+        let figures = (mark.at.1..own.parsed.words.len()).filter(|idx| own.parsed.words[*idx].figure.is_some());
+        let said: Vec<usize> = mark.scope.iter().copied().chain(figures).collect();
         let said: Vec<&Word> =
-            mark.scope.iter().filter(|idx| !speakers.contains(idx)).map(|idx| &own.parsed.words[*idx]).collect();
+            said.iter().filter(|idx| !speakers.contains(idx)).map(|idx| &own.parsed.words[*idx]).collect();
         let named = speakers.iter().any(|idx| own.parsed.words[*idx].name);
         if speakers.is_empty() || said.len() < 3 - usize::from(named) {
             continue;

@@ -210,9 +210,7 @@ fn stated(own: &Read, cites: &[usize], ground: &Ground, is_foreign: bool) -> Res
         let is_member = own.members.iter().any(|member| member.at.0 <= fact.at && fact.at < member.at.1);
         let twice =
             || cites.iter().any(|idx| ground.reads[*idx].parsed.words.iter().any(|word| word.folded == "twice"));
-        if is_member || fact.figure.kind == Kind::Number && fact.figure.value == 2.into() && twice() {
-            continue;
-        }
+
         let written = &own.parsed.text[fact.figure.range()];
         let of = |idx: usize| ground.reads[idx].facts.iter().map(move |source| (idx, source));
         let best = cites.iter().copied().flat_map(of).map(|(idx, source)| (fact.stated(source), idx, source));
@@ -233,12 +231,15 @@ fn stated(own: &Read, cites: &[usize], ground: &Ground, is_foreign: bool) -> Res
                 let why = Why::new(Fault::Bound, format!("the figure “{written}” is another limit in the source"));
                 return Err(Why { repair, ..why });
             }
-            Some((Stated::Unit, _, source)) => {
+            Some((Stated::Unit, idx, source)) => {
                 let why = Why::new(Fault::Unit, format!("the figure “{written}” is of another unit in the source"));
-                let other =
-                    ground.quotes.iter().find_map(|quote| quote.text.get(source.figure.range()).map(str::to_owned));
-                return Err(Why { repair: None.or(other.filter(|_| false)), ..why });
+                // As the source writes it, if that is whole: "530億美元".
+                let (text, range) = (&own.parsed.text, fact.figure.range());
+                let other = &ground.quotes[idx].text[source.figure.range()];
+                let repair = (!is_foreign).then(|| format!("{}{other}{}", &text[..range.start], &text[range.end..]));
+                return Err(Why { repair, ..why });
             }
+            _ if is_member || fact.figure.kind == Kind::Number && fact.figure.value == 2.into() && twice() => {}
             _ if is_stated_apart(fact, cites, ground) => {}
             _ => return Err(no_figure(own, fact, cites, ground)),
         }

@@ -86,7 +86,8 @@ impl Known {
 
 /// Surnames of one character that most Chinese names begin with.
 const SURNAMES: &str = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林郑谢罗梁宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟\
-    谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤温庄洪关蓝柯游詹翁施简饶骆童颜倪葛";
+    谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤温庄洪关蓝柯游詹翁施简饶骆童颜倪葛尤石章鲁韦岳庞殷祝纪舒屈项祁翟安常康贺华瞿涂\
+    甘凌霍阮焦柴牛娄解佟邢裴滕卫耿丛岑";
 
 /// Chinese persons in a folded text: a surname behind a title, or where the segmenter sees a name, and what follows of its
 /// word or the next, three characters at most; and what stands before a name in brackets.
@@ -236,44 +237,55 @@ fn misspelt(folded: &str, known: &Known) -> Option<(std::ops::Range<usize>, Stri
 /// How far a title may stand from its name in the source, in words.
 const MAX_APART: usize = 5;
 
-/// Whether the titles that stand beside names in the line stand beside them in the source.
+/// Whether the titles that stand beside names in the line stand beside them in the source: the known ones on either side,
+/// and any noun right before a name that the source has elsewhere.
 pub(super) fn roles(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), Why> {
     let articles: HashSet<usize> = cites.iter().map(|idx| ground.quotes[*idx].cite.article).collect();
-    let reads = || {
-        (0..ground.reads.len())
-            .filter(|idx| articles.contains(&ground.quotes[*idx].cite.article))
-            .map(|idx| &ground.reads[idx])
+    let is_there = |idx: &usize| articles.contains(&ground.quotes[*idx].cite.article);
+    let reads: Vec<&Read> = (0..ground.reads.len()).filter(is_there).map(|idx| &ground.reads[idx]).collect();
+    let words = &own.parsed.words;
+    let places = |read: &Read, word: &Word| -> Vec<usize> {
+        let all = read.parsed.words.iter().enumerate();
+        all.filter(|(_, other)| other.likeness(word) >= 0.8).map(|(idx, _)| idx).collect()
+    };
+    let refuse = |name: &Word, title: std::ops::Range<usize>| {
+        let (name, title) = (&own.parsed.text[name.range.clone()], &own.parsed.text[title]);
+        Err(Why::new(Fault::Person, format!("the source does not call “{name}” “{title}”")))
     };
     for role in own.members.iter().filter(|member| set_of(member).name == "role") {
-        let words = &own.parsed.words;
         let clause = words[role.at.0].clause;
         let beside = |idx: usize| words.get(idx).filter(|word| word.name);
-        // A title before its name, or behind it and a comma.
-        let is_source = role.at.0 > 0 && matches!(&*words[role.at.0 - 1].folded, "to" | "by" | "from" | "of" | "with");
-        if is_source {
+        if role.at.0 > 0 && matches!(&*words[role.at.0 - 1].folded, "to" | "by" | "from" | "of" | "with") {
             continue;
         }
+        // A title before its name, or behind it and a comma.
         let after = beside(role.at.1).filter(|word| word.clause <= clause + 1);
-        let before = role.at.0.checked_sub(1).and_then(|idx| beside(idx)).filter(|word| word.clause <= clause);
-        let in_apposition =
-            role.at.0.checked_sub(2).and_then(|idx| beside(idx)).filter(|word| word.clause + 1 == clause);
-        for name in [after, before, in_apposition].into_iter().flatten() {
-            let fits = |read: &Read| {
-                let places = |key: &str| -> Vec<usize> {
-                    let all = read.parsed.words.iter().enumerate();
-                    all.filter(|(_, word)| word.key == key).map(|(idx, _)| idx).collect()
-                };
-                let titles = read.members.iter().filter(|m| (m.set, m.member) == (role.set, role.member));
-                let places = places(&name.key);
-                titles.into_iter().any(|title| places.iter().any(|at| at.abs_diff(title.at.0) <= MAX_APART))
+        let before = role.at.0.checked_sub(1).and_then(beside).filter(|word| word.clause <= clause);
+        let apposed = role.at.0.checked_sub(2).and_then(beside).filter(|word| word.clause + 1 == clause);
+        for name in [after, before, apposed].into_iter().flatten() {
+            let fits = |read: &&Read| {
+                let mut titles = read.members.iter().filter(|m| (m.set, m.member) == (role.set, role.member));
+                titles.any(|title| places(read, name).iter().any(|at| at.abs_diff(title.at.0) <= MAX_APART))
             };
-            let has_name = reads().any(|read| read.parsed.words.iter().any(|word| word.key == name.key));
-            if has_name && !reads().any(fits) {
-                let text = &own.parsed.text;
-                let (name, title) =
-                    (&text[name.range.clone()], &text[words[role.at.0].range.start..words[role.at.1 - 1].range.end]);
-                return Err(Why::new(Fault::Person, format!("the source does not call “{name}” “{title}”")));
+            if reads.iter().any(|read| !places(read, name).is_empty()) && !reads.iter().any(fits) {
+                return refuse(name, words[role.at.0].range.start..words[role.at.1 - 1].range.end);
             }
+        }
+    }
+    for pair in words.windows(2) {
+        let [title, name] = pair else { continue };
+        let is_title = title.content && !title.name && !title.past && title.sense.is_none() && title.figure.is_none();
+        if !is_title || !name.name || title.clause != name.clause || title.is_han() && !title.noun {
+            continue;
+        }
+        let (mut has_title, mut has_name, mut beside) = (false, false, false);
+        for read in &reads {
+            let (titles, names) = (places(read, title), places(read, name));
+            (has_title, has_name) = (has_title | !titles.is_empty(), has_name | !names.is_empty());
+            beside |= titles.iter().any(|at| names.iter().any(|name| name.abs_diff(*at) <= MAX_APART + 2));
+        }
+        if has_title && has_name && !beside {
+            return refuse(name, title.range.clone());
         }
     }
     Ok(())

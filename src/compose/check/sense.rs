@@ -71,7 +71,14 @@ fn denials(own: &Read, cited: &[&Read]) -> Result<(), Why> {
     let deny = |read: &Read| read.marks.iter().filter(|mark| mark.sign == Sign::Deny).cloned().collect::<Vec<_>>();
     for mark in deny(own) {
         let (alike, unlike, head) = compared(&mark, own, cited);
-        let undoes = cited.iter().any(|read| has(read, &[Sign::Deny, Sign::Undo]));
+        let denies = |read: &&Read| {
+            has(read, &[Sign::Deny, Sign::Undo]) || read.parsed.folded.contains(['不', '没', '未', '无'])
+        };
+        let undoes = cited.iter().any(denies);
+        // "If the nurses reject it" denies nothing.
+        if has(own, &[Sign::If]) && cited.iter().any(|read| has(read, &[Sign::If])) {
+            continue;
+        }
         if head != Some(true) && unlike > alike + usize::from(alike > 0) || !undoes && alike == 0 {
             return Err(Why::new(Fault::Denial, "it denies what the source does not deny"));
         }
@@ -98,7 +105,7 @@ fn accepted(sign: Sign) -> &'static [Sign] {
     match sign {
         Will => &[Will, May, Wish, Claim, If],
         May => &[May, Claim, If, Wish],
-        Wish => &[Wish, May, Will, Claim, Say],
+        Wish => &[Wish, May, Will, Claim, Say, Deny],
         Claim => &[Claim, Say, Undo, Deny, May],
         If => &[If, May],
         _ => &[],
@@ -130,7 +137,7 @@ fn moods(own: &Read, read: &Read, cited: &[&Read]) -> Result<(), Why> {
         let tells = match (is_wide, mark.sign) {
             (true, _) => n_told >= 2 && (5 * told.len() >= 2 * mark.scope.len() || 2 * n_told >= n_own),
             (_, Sign::Will) => !told.is_empty(),
-            _ => told.iter().any(|(nth, _)| *nth < 2) && (told.len() >= 2 || mark.scope.len() < 3),
+            _ => told.iter().any(|(nth, _)| *nth < 3) && (told.len() >= 2 || mark.scope.len() <= 3),
         };
         let holds = match is_wide {
             true => has(own, accepted),
@@ -285,8 +292,11 @@ pub(super) fn contrasts(own: &Read, cites: &[usize], ground: &Ground) -> Result<
 
 /// Whether somebody does in the line what is done to them in the source.
 pub(super) fn directions(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), Why> {
+    let is_said = |idx: usize| own.marks.iter().any(|mark| mark.sign == Sign::Say && mark.at.0 == idx);
     let is_noun = |idx: usize| idx > 0 && own.parsed.words[idx - 1].folded == "的";
-    for (idx, word) in own.parsed.content().filter(|(idx, word)| (word.verb || word.past) && !is_noun(*idx)) {
+    for (idx, word) in
+        own.parsed.content().filter(|(idx, word)| (word.verb || word.past) && !is_noun(*idx) && !is_said(*idx))
+    {
         let (before, after) = sides(&own.parsed, idx);
         let (mut crossed, mut straight) = (false, false);
         for read in cites.iter().map(|idx| &ground.reads[*idx]) {
@@ -340,8 +350,7 @@ fn sides(parsed: &Parsed, idx: usize) -> (Vec<usize>, Vec<usize>) {
             .rev()
             .find(|i| words[*i].clause == clause && ["被", "遭", "获", "受"].contains(&&*words[*i].folded));
         let taken = (0..idx).rev().find(|i| words[*i].clause == clause && ["把", "将"].contains(&&*words[*i].folded));
-        let to =
-            (0..idx).rev().find(|i| words[*i].clause == clause && ["向", "给", "对"].contains(&&*words[*i].folded));
+        let to = (0..idx).rev().find(|i| words[*i].clause == clause && ["向", "给"].contains(&&*words[*i].folded));
         return match (by.filter(|_| to.is_none()), taken.or(to)) {
             (Some(by), _) => {
                 let (patient, agent) = before.into_iter().partition(|i| *i < by);

@@ -238,7 +238,9 @@ fn scope(parsed: &Parsed, start: usize, end: usize, sign: Sign) -> Vec<usize> {
 /// "Was rejected by the council": what is denied stands before.
 fn is_passive(parsed: &Parsed, at: usize) -> bool {
     const BE: [&str; 8] = ["is", "are", "was", "were", "be", "been", "being", "got"];
-    parsed.words[at].past && parsed.words[at.saturating_sub(2)..at].iter().any(|word| BE.contains(&&*word.folded))
+    parsed.words.get(at + 1).is_none_or(|next| next.folded != "to")
+        && parsed.words[at].past
+        && parsed.words[at.saturating_sub(2)..at].iter().any(|word| BE.contains(&&*word.folded))
 }
 
 /// Whether something between a sign that ends at `end` and the word `idx` ends what the sign reaches.
@@ -249,8 +251,8 @@ fn breaks(parsed: &Parsed, end: usize, idx: usize) -> bool {
     let first = parsed.words[end - 1].clause;
     let turned = words.iter().any(|word| TURNS.contains(&&*word.folded));
     // "Bakes without sugar and refuses to …".
-    let verbs =
-        words.windows(2).any(|pair| matches!(&*pair[0].folded, "and" | "并" | "且") && (pair[1].past || pair[1].verb));
+    let is_verb = |word: &super::words::Word| word.past || word.verb || !word.is_han() && word.folded.ends_with('s');
+    let verbs = words.windows(2).any(|pair| matches!(&*pair[0].folded, "and" | "并" | "且") && is_verb(&pair[1]));
     turned || verbs || words.last().is_some_and(|word| word.clause != first) || words.len() > 16
 }
 
@@ -273,7 +275,7 @@ pub(super) fn members(parsed: &mut Parsed) -> Vec<Member> {
                     word.sense = (end == i + 1).then_some((set, member));
                     // A day has a capital, and is nobody's name.
                     word.name &= TABLES.sets[set].name != "weekday";
-                    word.verb |= TABLES.sets[set].pair;
+                    word.verb |= TABLES.sets[set].pair && word.is_han();
                 }
                 i = end;
             }

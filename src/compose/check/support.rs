@@ -53,7 +53,7 @@ pub(super) fn find(own: &Read, home: &[usize], ground: &Ground, is_foreign: bool
     let words: Vec<&Word> = own.parsed.content().map(|(_, word)| word).collect();
     let weights: Vec<f64> = words.iter().map(|word| weight(word)).collect();
     let total = weights.iter().sum::<f64>().max(0.1);
-    let candidates = candidates(&words, home, ground);
+    let candidates = candidates(own, &words, home, ground);
     let likeness: Vec<Vec<f64>> = candidates.iter().map(|idx| likenesses(&words, &ground.reads[*idx])).collect();
     let mut covered = vec![0.0; words.len()];
     let mut open: Vec<usize> = (0..own.facts.len()).collect();
@@ -109,13 +109,16 @@ fn states(own: &Read, fact: usize, read: &Read) -> bool {
 }
 
 /// Sentences worth laying beside a line: where it was written from, and where its rarest words stand.
-fn candidates(words: &[&Word], home: &[usize], ground: &Ground) -> Vec<usize> {
+fn candidates(own: &Read, words: &[&Word], home: &[usize], ground: &Ground) -> Vec<usize> {
     let mut rates = vec![0.0; ground.reads.len()];
     for word in words {
         let weight = ground.weight(&word.key);
         for idx in ground.index.get(&word.key).into_iter().flatten() {
             rates[*idx] += weight;
         }
+    }
+    for (rate, read) in rates.iter_mut().zip(&ground.reads) {
+        *rate += 2.0 * (0..own.facts.len()).filter(|fact| states(own, *fact, read)).count() as f64;
     }
     for idx in home {
         rates[*idx] += 1e6;

@@ -213,7 +213,7 @@ impl Parsed {
                     // 拟向, 将于: the segmenter takes two for one.
                     let first = token.chars().next().map_or(0, char::len_utf8);
                     let is_two = token.chars().count() == 2
-                        && token.starts_with(['将', '拟', '已', '未', '或', '仍'])
+                        && token.starts_with(['将', '拟', '已', '未', '或', '仍', '疑'])
                         && token.ends_with(['向', '于', '从', '在', '与', '由', '对', '把', '被', '到']);
                     for part in if is_two { vec![&token[..first], &token[first..]] } else { vec![&*token] } {
                         let range = at..at + part.len();
@@ -270,7 +270,7 @@ impl State {
         let ends = next.is_none_or(|next| !next.is_alphanumeric() || is_han(next));
         if matches!(c, ',' | ';' | ':' | '。' | '!' | '?' | '"' | '「' | '」' | '\n')
             || c == '.' && ends
-            || c == '-' && ends
+            || c == '-' && next == Some(' ')
         {
             self.clause += 1;
         }
