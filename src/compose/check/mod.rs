@@ -1,0 +1,297 @@
+//! A sentence and the sources in, a claim with the sentences that support it out, or what speaks against it. The one
+//! door: whoever wrote the sentence, a model, a rule or the article itself, what is shown has passed here.
+//!
+//! Nothing that a writer says about its own sources is believed. The sentences that say it best together are sought
+//! first; then the line is laid beside them: figures, names, what is denied, planned, doubted and alleged, who does what
+//! to whom, and how much of it stands there at all. Between two languages words cannot be compared; there figures, names
+//! and contrasts are, and the rest is somebody else's to judge.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Quote;
+use crate::text::figures::Kind;
+use crate::text::lang::foreign_script_chars;
+use crate::text::{Cite, Lang};
+
+mod bind;
+mod facts;
+mod names;
+mod sense;
+mod signs;
+mod support;
+mod words;
+
+use facts::{Fact, Stated};
+use signs::{Mark, Member};
+use words::Parsed;
+
+/// A sentence of the output that has passed the check, with the source sentences that support it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    text: String,
+    cites: Vec<Quote>,
+}
+
+impl Claim {
+    /// The sentence, without citation marks.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What supports it: one to four sentences, in the order of the sources.
+    pub fn cites(&self) -> &[Quote] {
+        &self.cites
+    }
+
+    /// The claim where its articles have other numbers: article `n` is now number `places[n]`.
+    pub(super) fn among(mut self, places: &[usize]) -> Claim {
+        self.cites.iter_mut().for_each(|quote| quote.cite.article = places[quote.cite.article]);
+        self
+    }
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// It is in another language or script than asked for.
+    Language,
+    /// A figure that the source does not have.
+    Figure,
+    /// A figure in another unit or currency, or of something else.
+    Unit,
+    /// A figure that is the limit of something else.
+    Bound,
+    /// A name that the source does not have.
+    Name,
+    /// A name with somebody else's title, deed or words.
+    Person,
+    /// It denies, or leaves a denial out.
+    Denial,
+    /// It tells as done what is planned or possible, or the reverse.
+    Mood,
+    /// It tells as true what somebody claims, or what was taken back.
+    Hearsay,
+    /// It says the contrary, or another day, season or role.
+    Contrast,
+    /// It says who did what to whom the other way round.
+    Direction,
+    /// Too little of it stands in the source.
+    Unsupported,
+}
+
+/// Why a line is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Why {
+    /// The kind of fault.
+    pub fault: Fault,
+    /// For people: "the figure 40 % is not in the source".
+    pub text: String,
+    /// The line as it would pass, where there is only one way to mend it.
+    pub repair: Option<String>,
+}
+
+impl Why {
+    fn new(fault: Fault, text: impl Into<String>) -> Why {
+        Why { fault, text: text.into(), repair: None }
+    }
+}
+
+/// A sentence, read: all that is compared of it.
+#[derive(Debug, Clone)]
+struct Read {
+    parsed: Parsed,
+    facts: Vec<Fact>,
+    marks: Vec<Mark>,
+    members: Vec<Member>,
+}
+
+impl Read {
+    fn new(text: &str, names: &[String]) -> Read {
+        let mut parsed = Parsed::new(text, names);
+        let members = signs::members(&mut parsed);
+        Read { facts: facts::facts(&parsed), marks: signs::marks(&parsed), members, parsed }
+    }
+}
+
+/// Source sentences, made ready to be compared with lines.
+pub struct Ground {
+    quotes: Vec<Quote>,
+    reads: Vec<Read>,
+    /// The sentences that have a word, by its key.
+    index: HashMap<String, Vec<usize>>,
+    names: names::Known,
+    /// How many of the sentences, at the front, are of the text; the rest are titles, bylines and dates.
+    n_text: usize,
+}
+
+impl Ground {
+    /// Reads the sentences of the articles once; `facts` are what stands beside their text, a title or a byline each, with
+    /// the cite to be given for it.
+    pub fn new(sources: &[Quote], facts: &[Quote]) -> Ground {
+        let quotes: Vec<Quote> = sources.iter().chain(facts).cloned().collect();
+        let names = names::Known::new(&quotes);
+        let reads: Vec<Read> = quotes.iter().map(|quote| Read::new(&quote.text, &names.han)).collect();
+        let mut index: HashMap<String, Vec<usize>> = HashMap::new();
+        for (idx, read) in reads.iter().enumerate() {
+            let keys: HashSet<&String> = read.parsed.content().map(|(_, word)| &word.key).collect();
+            for key in keys {
+                index.entry(key.clone()).or_default().push(idx);
+            }
+        }
+        Ground { quotes, reads, index, names, n_text: sources.len() }
+    }
+
+    /// How rare a word is, in nats.
+    fn weight(&self, key: &str) -> f64 {
+        let n = self.index.get(key).map_or(0, Vec::len);
+        (1.0 + self.reads.len() as f64 / (1.0 + n as f64)).ln()
+    }
+
+    /// Whether two sentences stand in one article.
+    fn is_one_article(&self, a: usize, b: usize) -> bool {
+        self.quotes[a].cite.article == self.quotes[b].cite.article
+    }
+}
+
+/// Whether the sources say what `line` says: the claim, or why not. `home` are the sentences that it was written from, as
+/// far as that is known; they win ties, and stand for the line where it is in another language. `lang` is the language
+/// that the line has to be in.
+pub fn check(line: &str, home: &[Cite], ground: &Ground, lang: Lang) -> Result<Claim, Why> {
+    let claim = judge(line, home, ground, lang);
+    claim.map_err(|mut why| {
+        // A repair is certain only if the line passes with it.
+        why.repair = why.repair.filter(|line| judge(line, home, ground, lang).is_ok());
+        why
+    })
+}
+
+fn judge(line: &str, home: &[Cite], ground: &Ground, lang: Lang) -> Result<Claim, Why> {
+    let own = Read::new(line, &ground.names.han);
+    in_language(&own.parsed, lang)?;
+    let claim = |mut cites: Vec<usize>| {
+        cites.sort_by_key(|idx| ground.quotes[*idx].cite);
+        Claim { text: line.to_owned(), cites: cites.into_iter().map(|idx| ground.quotes[idx].clone()).collect() }
+    };
+    let folded = own.parsed.folded.trim_end_matches(['.', '。']);
+    let is_whole = |read: &Read| read.parsed.folded.trim_end_matches(['.', '。']) == folded;
+    if let Some(idx) = ground.reads[..ground.n_text].iter().position(is_whole) {
+        return Ok(claim(vec![idx]));
+    }
+    let home: Vec<usize> = (0..ground.quotes.len()).filter(|idx| home.contains(&ground.quotes[*idx].cite)).collect();
+    let is_foreign = support::is_foreign(&own, &home, ground);
+    names::known(&own, ground, is_foreign)?;
+    let support = support::find(&own, &home, ground, is_foreign)?;
+    stated(&own, &support.cites, ground, is_foreign)?;
+    sense::contrasts(&own, &support.cites, ground)?;
+    if !is_foreign {
+        names::roles(&own, &support.cites, ground)?;
+        sense::signs(&own, &support.cites, ground)?;
+        sense::directions(&own, &support.cites, ground)?;
+        bind::speakers(&own, &support.cites, ground)?;
+        bind::articles(&own, ground)?;
+        bind::rivals(&own, &support.cites, ground)?;
+    }
+    support.enough()?;
+    Ok(claim(support.cites))
+}
+
+/// Whether the line is in the language and script asked for.
+fn in_language(line: &Parsed, lang: Lang) -> Result<(), Why> {
+    if line.words.iter().all(|word| !word.content && word.figure.is_none()) {
+        return Err(Why::new(Fault::Unsupported, "it says nothing that could be checked"));
+    }
+    if line.han != (lang != Lang::En) {
+        return Err(Why::new(Fault::Language, "it is in another language"));
+    }
+    match foreign_script_chars(&line.text, lang) {
+        0 => Ok(()),
+        _ => Err(Why::new(Fault::Language, "it mixes the Chinese scripts")),
+    }
+}
+
+/// Whether the cited sentences state the figures of the line.
+fn stated(own: &Read, cites: &[usize], ground: &Ground, is_foreign: bool) -> Result<(), Why> {
+    for fact in &own.facts {
+        // "One third" is a word of a contrast, and "two goals" are what somebody scored twice.
+        let is_member = own.members.iter().any(|member| member.at.0 <= fact.at && fact.at < member.at.1);
+        let twice =
+            || cites.iter().any(|idx| ground.reads[*idx].parsed.words.iter().any(|word| word.folded == "twice"));
+
+        let written = &own.parsed.text[fact.figure.range()];
+        let of = |idx: usize| ground.reads[idx].facts.iter().map(move |source| (idx, source));
+        let best = cites.iter().copied().flat_map(of).map(|(idx, source)| (fact.stated(source), idx, source));
+        let best = best.max_by_key(|(stated, ..)| *stated);
+        match best {
+            Some((Stated::Yes, idx, source)) => {
+                let theirs = &ground.reads[idx].parsed;
+                let known = |word: &words::Word| ground.index.contains_key(&word.key);
+                if !is_foreign && fact.counts_other(&own.parsed, source, theirs, known) {
+                    return Err(Why::new(
+                        Fault::Unit,
+                        format!("the figure “{written}” counts something else in the source"),
+                    ));
+                }
+            }
+            Some((Stated::Bound, idx, source)) => {
+                let repair = (!is_foreign).then(|| rebound(own, fact, &ground.reads[idx], source)).flatten();
+                let why = Why::new(Fault::Bound, format!("the figure “{written}” is another limit in the source"));
+                return Err(Why { repair, ..why });
+            }
+            Some((Stated::Unit, idx, source)) => {
+                let why = Why::new(Fault::Unit, format!("the figure “{written}” is of another unit in the source"));
+                // As the source writes it, if that is whole: "530億美元".
+                let (text, range) = (&own.parsed.text, fact.figure.range());
+                let other = &ground.quotes[idx].text[source.figure.range()];
+                let repair = (!is_foreign).then(|| format!("{}{other}{}", &text[..range.start], &text[range.end..]));
+                return Err(Why { repair, ..why });
+            }
+            _ if is_member || fact.figure.kind == Kind::Number && fact.figure.value == 2.into() && twice() => {}
+            _ if is_stated_apart(fact, cites, ground) => {}
+            _ => return Err(no_figure(own, fact, cites, ground)),
+        }
+    }
+    Ok(())
+}
+
+/// Whether the parts of a date are stated in two places, one of which may be the head of the article.
+fn is_stated_apart(fact: &Fact, cites: &[usize], ground: &Ground) -> bool {
+    let heads =
+        (ground.n_text..ground.quotes.len()).filter(|head| cites.iter().any(|idx| ground.is_one_article(*idx, *head)));
+    let all = cites.iter().copied().chain(heads).flat_map(|idx| ground.reads[idx].parsed.figures.clone());
+    fact.figure.is_stated(&all.collect::<Vec<_>>())
+}
+
+/// That a figure is not there; with the one that is, if the cited sentences have only one of its kind.
+fn no_figure(own: &Read, fact: &Fact, cites: &[usize], ground: &Ground) -> Why {
+    let range = fact.figure.range();
+    let kind = std::mem::discriminant(&fact.figure.kind);
+    let mut candidates: Vec<String> = Vec::new();
+    for read in cites.iter().map(|idx| &ground.reads[*idx]) {
+        let taken = |source: &Fact| own.facts.iter().any(|own| own.stated(source) == Stated::Yes);
+        let alike = read.facts.iter().filter(|source| std::mem::discriminant(&source.figure.kind) == kind);
+        let free = alike.filter(|source| !taken(source));
+        candidates.extend(free.map(|source| read.parsed.text[source.figure.range()].to_owned()));
+    }
+    candidates.dedup();
+    let repair = match &candidates[..] {
+        [one] => Some(format!("{}{one}{}", &own.parsed.text[..range.start], &own.parsed.text[range.end..])),
+        _ => None,
+    };
+    Why {
+        repair, ..Why::new(Fault::Figure, format!("the figure “{}” is not in the source", &own.parsed.text[range]))
+    }
+}
+
+/// The line with the bound that the source sets, where that stands right before the figure in both.
+fn rebound(own: &Read, fact: &Fact, theirs: &Read, source: &Fact) -> Option<String> {
+    let words = |read: &Read, fact: &Fact| -> Option<std::ops::Range<usize>> {
+        let start = read.parsed.words[fact.at].range.start;
+        match &fact.bound {
+            None => Some(start..start),
+            Some((_, range)) if range.end <= fact.at => Some(read.parsed.words[range.start].range.start..start),
+            _ => None,
+        }
+    };
+    let (mine, other) = (words(own, fact)?, words(theirs, source)?);
+    Some(format!("{}{}{}", &own.parsed.text[..mine.start], &theirs.parsed.text[other], &own.parsed.text[mine.end..]))
+}
