@@ -67,14 +67,15 @@ pub fn answer(question: &str, hits: Vec<Hit>, lm: &mut dyn LanguageModel, plan: 
         plan.prompts.render("answer", lang, &[("text", &*evidence.text), ("question", question), ("ask", &ask)])
     });
     let prompts = prompts.collect::<Result<Vec<_>>>()?;
-    let mut writing = Writing::new(lm, &evidence.quotes, &evidence.heads, lang, plan.sampling);
+    let mut writing = Writing::new(lm, &evidence.quotes, &evidence.heads, lang, plan.sampling, &plan.prompts);
+    writing.ground = writing.ground.asked(question);
     let drafts = writing.write(&prompts, &[], DRAFT_TOKENS, false)?;
     let mut claims = join(drafts, question, &bearing, lang);
     let is_written = !claims.is_empty();
     if !is_written {
         // Nothing that was written holds: then what stands nearest is weighed itself.
         let text = in_script(&nearest[0].text, lang);
-        claims.extend(writing.admit(&text, &[nearest[0].cite]));
+        claims.extend(writing.admit(&text, &[nearest[0].cite])?);
     }
     let Writing { lm, dropped, usage, .. } = writing;
     (answer.dropped, answer.usage) = (dropped, usage);

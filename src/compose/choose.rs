@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Claim;
 use super::prose::n_words;
 use crate::corpus::terms::terms;
+use crate::text::fold::fold_str;
 use crate::text::{Article, Lang};
 
 /// What the words of an article are worth to a reader who sees only some of them.
@@ -20,9 +21,11 @@ const TITLED: f64 = 1.5;
 /// How fast a word is worth less, the later it first stands: half after so many sentences.
 const HALF: f64 = 12.0;
 /// The power of a line's length that its gain is divided by: 1 would choose headlines, 0 the longest lines.
-const LENGTH_POWER: f64 = 0.6;
+const LENGTH_POWER: f64 = 0.8;
 /// A line of which less is new says again what was said.
-const LEAST_NEW: f64 = 0.45;
+const LEAST_NEW: f64 = 0.5;
+/// The same of all that was said together.
+const LEAST_NEW_OF_ALL: f64 = 0.35;
 
 impl Worth {
     /// Weighs the words of `article`.
@@ -57,7 +60,8 @@ impl Worth {
     /// order of the article.
     pub fn choose(&self, told: &[&Claim], pool: Vec<Claim>, words: usize, most: usize, lang: Lang) -> Vec<Claim> {
         let mut said: BTreeSet<String> = told.iter().flat_map(|claim| terms(claim.text())).collect();
-        let mut lines: Vec<BTreeSet<String>> = told.iter().map(|claim| terms(claim.text()).into_iter().collect()).collect();
+        let mut lines: Vec<BTreeSet<String>> =
+            told.iter().map(|claim| terms(claim.text()).into_iter().collect()).collect();
         let mut left = words as f64;
         let mut pool: Vec<(Claim, BTreeSet<String>, usize)> = pool
             .into_iter()
@@ -71,8 +75,11 @@ impl Worth {
             let gain = |(_, own, n): &(Claim, BTreeSet<String>, usize)| {
                 self.of(own, &said) / (*n.max(&4) as f64).powf(LENGTH_POWER)
             };
-            let fits = |(_, own, n): &(Claim, BTreeSet<String>, usize)| {
-                *n as f64 <= left * 1.2 && lines.iter().all(|line| is_new(own, line))
+            let fits = |(claim, own, n): &(Claim, BTreeSet<String>, usize)| {
+                stands_alone(claim.text(), *n)
+                    && *n as f64 <= left * 1.2
+                    && lines.iter().all(|line| share_new(own, line) >= LEAST_NEW)
+                    && share_new(own, &said) >= LEAST_NEW_OF_ALL
             };
             let open = pool.iter().enumerate().filter(|(_, line)| fits(line));
             // Of equals the first.
@@ -91,8 +98,27 @@ impl Worth {
     }
 }
 
-/// Whether a line with the terms `own` says something that `line` does not.
-fn is_new(own: &BTreeSet<String>, line: &BTreeSet<String>) -> bool {
-    let n_new = own.difference(line).count();
-    n_new as f64 >= LEAST_NEW * own.len().max(1) as f64
+/// Whether a line can be understood by itself: a statement of some length, in nobody's own
+/// words, that does not begin by pointing back.
+fn stands_alone(text: &str, n_words: usize) -> bool {
+    const LEAST_WORDS: usize = 6;
+    const POINTERS: [&str; 22] = [
+        "it", "this", "that", "these", "those", "he", "she", "they", "his", "her", "their", "its", "there", "here",
+        "such", "也", "其", "他", "她", "它", "这", "此",
+    ];
+    let folded = fold_str(text);
+    let points = |word: &&str| match word.is_ascii() {
+        true => folded.strip_prefix(*word).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric)),
+        false => folded.starts_with(*word),
+    };
+    let quotes = ['“', '"', '「', '『', '‘'];
+    n_words >= LEAST_WORDS
+        && !text.ends_with(['?', '？'])
+        && !text.starts_with(quotes)
+        && !POINTERS.iter().any(|word| points(&word))
+}
+
+/// How much of a line with the terms `own` is not in `said`.
+fn share_new(own: &BTreeSet<String>, said: &BTreeSet<String>) -> f64 {
+    own.difference(said).count() as f64 / own.len().max(1) as f64
 }

@@ -37,6 +37,8 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "core.zh",
     "part.en",
     "part.zh",
+    "shorten.en",
+    "shorten.zh",
     "points.en",
     "points.zh",
     "title.en",
@@ -49,6 +51,8 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "answer-full.zh",
     "verdict.en",
     "verdict.zh",
+    "faithful.en",
+    "faithful.zh",
     "translation.en",
     "translation.zh",
     "standalone.en",
@@ -153,7 +157,18 @@ mod tests {
         let prompts = Prompts::default();
         for task in Prompts::default().names().filter_map(|name| name.strip_suffix(".en")) {
             for lang in [Lang::En, Lang::ZhHans, Lang::ZhHant] {
-                let values = [("title", "T"), ("before", "B"), ("text", "X"), ("ask", "A"), ("question", "Q"), ("nearest", "N"), ("opening", "O")];
+                let values = [
+                    ("title", "T"),
+                    ("before", "B"),
+                    ("words", "9"),
+                    ("text", "X"),
+                    ("ask", "A"),
+                    ("question", "Q"),
+                    ("nearest", "N"),
+                    ("opening", "O"),
+                    ("line", "L"),
+                    ("before", "B"),
+                ];
                 let prompt = prompts.render(task, lang, &values).unwrap();
                 let is_ask = ["core", "part", "points", "answer-plain", "answer-full"].contains(&task);
                 assert_eq!(prompt.system.is_empty(), is_ask, "{task}");

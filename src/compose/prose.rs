@@ -129,7 +129,9 @@ pub fn without_dateline(line: &str) -> &str {
     }
     let mark = head.find(['：', ':', '】', '〕']);
     match mark {
-        Some(at) if AGENCY.iter().any(|word| head[..at].contains(word)) && !head[..at].contains(['，', ',', '说', '說']) => {
+        Some(at)
+            if AGENCY.iter().any(|word| head[..at].contains(word)) && !head[..at].contains(['，', ',', '说', '說']) =>
+        {
             line[at..].trim_start_matches(['：', ':', '】', '〕', ' '])
         }
         _ => line,

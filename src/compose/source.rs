@@ -51,7 +51,8 @@ impl Evidence {
         for (idx, Hit { passage, .. }) in hits.iter().enumerate() {
             let known = articles.iter().position(|(first, _)| hits[*first].passage.path == passage.path);
             let text: Vec<&str> = passage.sentences.iter().map(|s| &*s.text).collect();
-            let head = if known.is_some() { 0 } else { HEAD_TOKENS + head_of(passage).map_or(0, |head| lm.count(&head)) };
+            let head =
+                if known.is_some() { 0 } else { HEAD_TOKENS + head_of(passage).map_or(0, |head| lm.count(&head)) };
             let tokens = head + lm.count(&text.join(" "));
             if tokens > left && !articles.is_empty() {
                 continue;
@@ -122,7 +123,8 @@ impl Bearing {
             let n_with = held.iter().filter(|held| held.contains(term)).count();
             (1.0 + held.len() as f64 / (1.0 + n_with as f64)).ln()
         };
-        let asked: Vec<(String, f64)> = asked.into_iter().map(|term| (rarity(&term), term)).map(|(w, t)| (t, w)).collect();
+        let asked: Vec<(String, f64)> =
+            asked.into_iter().map(|term| (rarity(&term), term)).map(|(w, t)| (t, w)).collect();
         let total = asked.iter().map(|(_, weight)| weight).sum();
         Bearing { asked, total }
     }

@@ -10,7 +10,7 @@ use std::ops::Range;
 use anyhow::Result;
 
 use super::choose::Worth;
-use super::prose::{HAN_PER_WORD, ended, in_script, n_words, sentences as sentences_of};
+use super::prose::{HAN_PER_WORD, ended, in_script, n_words, sentences as sentences_of, without_dateline};
 use super::source::{head, head_quote, sentences};
 use super::tags::tags;
 use super::translate::translate;
@@ -27,8 +27,10 @@ const REPORT_WORDS: usize = 220;
 /// twice as many.
 const USUAL_TOKENS: usize = 2_500;
 const TOKENS_A_WORD: usize = 50;
+/// Of a line that has more words than this, a shorter form is asked for.
+const SHORT_WORDS: usize = 16;
 /// The core sentence may have so many words at the most.
-const CORE_WORDS: usize = 36;
+const CORE_WORDS: usize = 30;
 const MAX_TAGS: usize = 5;
 /// Tokens that are read in one piece at the most, and those of a part, about.
 const WINDOW_TOKENS: usize = 3_000;
@@ -36,6 +38,7 @@ const PART_TOKENS: usize = 220;
 const MOST_PARTS: usize = 6;
 /// Tokens of a line, and of a whole summary, at the most.
 const LINE_TOKENS: usize = 96;
+const SHORT_TOKENS: usize = 48;
 const SUMMARY_TOKENS: usize = 240;
 const TITLE_TOKENS: usize = 24;
 const TITLE_WORDS: usize = 6;
@@ -53,7 +56,7 @@ pub fn summarize(article: &Article, lm: &mut dyn LanguageModel, plan: &SummaryPl
         .collect();
     let words = plan.words.unwrap_or_else(|| usual_words(plan.style, article_tokens));
     let room = lm.room();
-    let mut writing = Writing::new(lm, &sentences(article), &heads, own_lang, plan.sampling);
+    let mut writing = Writing::new(lm, &sentences(article), &heads, own_lang, plan.sampling, &plan.prompts);
     let worth = Worth::new(article);
     let (mut cores, mut pool) = (Vec::new(), Vec::new());
     for (number, window) in windows(article, WINDOW_TOKENS.min(room / 2), writing.lm).iter().enumerate() {
@@ -63,23 +66,33 @@ pub fn summarize(article: &Article, lm: &mut dyn LanguageModel, plan: &SummaryPl
     }
     let core_words = if plan.style == Style::Brief { words * 6 / 5 } else { CORE_WORDS.min(words / 2).max(10) };
     let core = core_of(cores, &mut pool, core_words, &worth, own_lang);
-    if core.is_none() && pool.is_empty() {
-        pool.extend(own_sentences(article, words, &worth, &mut writing));
-    }
     let told: Vec<&Claim> = core.iter().collect();
+    let pool = match plan.style {
+        Style::Brief => pool,
+        Style::Points | Style::Report => with_short_forms(&told, pool, words, &worth, plan, &mut writing)?,
+    };
     let left = words.saturating_sub(core.as_ref().map_or(0, |core| n_words(core.text(), own_lang)));
     let (most, wanted) = match plan.style {
         Style::Brief => (0, 0),
         Style::Points => (3 + words / 25, left),
         Style::Report => (4 + words / 22, left),
     };
-    let points = worth.choose(&told, pool, wanted, most, own_lang);
+    let mut points = worth.choose(&told, pool, wanted, most, own_lang);
+    let n_told: usize = points.iter().map(|claim| n_words(claim.text(), own_lang)).sum();
+    if plan.style != Style::Brief && 4 * n_told < 3 * wanted || core.is_none() && points.is_empty() {
+        // What the model wrote does not fill the summary: then the article has the word.
+        let told: Vec<&Claim> = told.iter().copied().chain(&points).collect();
+        let own = own_sentences(article, &mut writing)?;
+        let more = worth.choose(&told, own, wanted.max(words / 2) - n_told, most.max(1) - points.len(), own_lang);
+        points.extend(more);
+        points.sort_by_key(|claim| claim.cites()[0].cite);
+    }
     let (core, points) = match own_lang == lang {
         true => (core, points),
         false => {
             let n_core = core.iter().count();
             let lines: Vec<Claim> = core.into_iter().chain(points).collect();
-            let mut lines = translate(lines, lang, &mut writing, &plan.prompts)?.into_iter();
+            let mut lines = translate(lines, lang, &mut writing)?.into_iter();
             let core = if n_core == 1 { lines.next().flatten() } else { None };
             (core, lines.flatten().collect())
         }
@@ -123,11 +136,14 @@ fn windows(article: &Article, most: usize, lm: &dyn LanguageModel) -> Vec<Window
     let tokens: Vec<usize> = (0..article.sentences.len()).map(|idx| lm.count(article.sentence(idx))).collect();
     let total: usize = tokens.iter().sum();
     let n_windows = total.div_ceil(most).max(1);
-    cut(article, &tokens, 0..tokens.len(), n_windows).into_iter().map(|window| {
-        let n_tokens: usize = tokens[window.clone()].iter().sum();
-        let n_parts = n_tokens.div_ceil(PART_TOKENS).clamp(1, MOST_PARTS);
-        cut(article, &tokens, window, n_parts)
-    }).collect()
+    cut(article, &tokens, 0..tokens.len(), n_windows)
+        .into_iter()
+        .map(|window| {
+            let n_tokens: usize = tokens[window.clone()].iter().sum();
+            let n_parts = n_tokens.div_ceil(PART_TOKENS).clamp(1, MOST_PARTS);
+            cut(article, &tokens, window, n_parts)
+        })
+        .collect()
 }
 
 /// Cuts a range of sentences into at most `n` ranges of about as many tokens; a cut within a block is moved to its end
@@ -219,17 +235,41 @@ fn core_of(cores: Vec<Claim>, pool: &mut Vec<Claim>, words: usize, worth: &Worth
     best(pool).map(|idx| pool.remove(idx))
 }
 
-/// Sentences of the article itself, where the model wrote nothing that holds.
-fn own_sentences(article: &Article, words: usize, worth: &Worth, writing: &mut Writing) -> Vec<Claim> {
+/// The lines of the pool, and beside the long ones among those that might be told a shorter form.
+fn with_short_forms(
+    told: &[&Claim],
+    pool: Vec<Claim>,
+    words: usize,
+    worth: &Worth,
+    plan: &SummaryPlan,
+    writing: &mut Writing,
+) -> Result<Vec<Claim>> {
+    let lang = writing.lang;
+    let mut likely = worth.choose(told, pool.clone(), 2 * words, 2 * MOST_PARTS, lang);
+    likely.retain(|claim| n_words(claim.text(), lang) > SHORT_WORDS);
+    let unit = if lang == Lang::En { 1 } else { HAN_PER_WORD };
+    let ask = |claim: &Claim| {
+        let values = [("text", claim.text()), ("words", &*(unit * SHORT_WORDS).to_string())];
+        plan.prompts.render("shorten", lang, &values)
+    };
+    let prompts = likely.iter().map(ask).collect::<Result<Vec<Prompt>>>()?;
+    let homes = likely.iter().map(|claim| claim.cites().iter().map(|quote| quote.cite).collect());
+    let homes: Vec<Vec<Cite>> = homes.collect();
+    let short = writing.write(&prompts, &homes, SHORT_TOKENS, true)?;
+    Ok(short.into_iter().flat_map(|draft| draft.claims).chain(pool).collect())
+}
+
+/// The sentences of the article itself.
+fn own_sentences(article: &Article, writing: &mut Writing) -> Result<Vec<Claim>> {
     let lang = writing.lang;
     let is_told = |idx: &usize| article.sentences[*idx].kind != BlockKind::Heading;
-    let idxs = (0..article.sentences.len()).filter(is_told);
-    let claims = idxs.filter_map(|idx| {
-        let text = ended(&in_script(article.sentence(idx), lang), lang)?;
-        writing.admit(&text, &[Cite { article: 0, sentence: idx }])
-    });
-    let claims: Vec<Claim> = claims.collect();
-    worth.choose(&[], claims, words, MOST_PARTS, lang)
+    let mut claims = Vec::new();
+    for idx in (0..article.sentences.len()).filter(is_told) {
+        if let Some(text) = ended(without_dateline(&in_script(article.sentence(idx), lang)), lang) {
+            claims.extend(writing.admit(&text, &[Cite { article: 0, sentence: idx }])?);
+        }
+    }
+    Ok(claims)
 }
 
 /// Two to four groups of neighbouring points, each with a heading.
@@ -248,7 +288,8 @@ fn titled(
     while points.peek().is_some() {
         let points: Vec<Claim> = points.by_ref().take(size).collect();
         let texts: Vec<&str> = points.iter().map(Claim::text).collect();
-        let mut prompt = plan.prompts.render("title", lang, &[("title", ""), ("text", &format!("- {}", texts.join("\n- ")))])?;
+        let mut prompt =
+            plan.prompts.render("title", lang, &[("title", ""), ("text", &format!("- {}", texts.join("\n- ")))])?;
         prompt.only = Some(texts.join("\n"));
         let limits = Limits { max_tokens: TITLE_TOKENS, one_line: true, sampling: plan.sampling };
         let completion = writing.lm.complete(&[prompt], &limits)?.remove(0);

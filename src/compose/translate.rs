@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::prose::sentences;
 use super::write::Writing;
-use super::{Claim, Dropped, Prompts};
+use super::{Claim, Dropped};
 use crate::model::{Limits, Prompt};
 use crate::text::{Cite, Lang};
 
@@ -12,8 +12,8 @@ use crate::text::{Cite, Lang};
 const TOKENS: usize = 120;
 
 /// Translates claims into `lang`, all side by side; `None` for one whose translation does not hold.
-pub(super) fn translate(claims: Vec<Claim>, lang: Lang, writing: &mut Writing, prompts: &Prompts) -> Result<Vec<Option<Claim>>> {
-    let render = |claim: &Claim| prompts.render("translation", lang, &[("text", claim.text())]);
+pub(super) fn translate(claims: Vec<Claim>, lang: Lang, writing: &mut Writing) -> Result<Vec<Option<Claim>>> {
+    let render = |claim: &Claim| writing.prompts.render("translation", lang, &[("text", claim.text())]);
     let asked = claims.iter().map(render).collect::<Result<Vec<Prompt>>>()?;
     let limits = Limits { max_tokens: TOKENS, one_line: true, sampling: writing.sampling };
     let completions = writing.lm.complete(&asked, &limits)?;
@@ -26,7 +26,7 @@ pub(super) fn translate(claims: Vec<Claim>, lang: Lang, writing: &mut Writing, p
         if text.is_empty() {
             writing.dropped.push(Dropped { text: claim.text().to_owned(), why: "it could not be translated".into() });
         }
-        told.push(if text.is_empty() { None } else { writing.admit(&text, &home) });
+        told.push(if text.is_empty() { None } else { writing.admit(&text, &home)? });
     }
     writing.lang = before;
     Ok(told)

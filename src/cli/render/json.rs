@@ -195,12 +195,7 @@ impl<'a> ClaimObject<'a> {
             end: quote.end,
             quote: &quote.text,
         };
-        ClaimObject {
-            text: claim.text(),
-            group,
-            path: None,
-            cites: claim.cites().iter().map(cite).collect(),
-        }
+        ClaimObject { text: claim.text(), group, path: None, cites: claim.cites().iter().map(cite).collect() }
     }
 
     fn with_paths(claim: &'a Claim, answer: &'a Answer) -> Self {

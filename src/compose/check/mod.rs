@@ -43,6 +43,12 @@ impl Claim {
         &self.cites
     }
 
+    /// A claim that nothing has checked, for tests of what shows claims.
+    #[cfg(test)]
+    pub(crate) fn unchecked(text: &str, cites: Vec<Quote>) -> Claim {
+        Claim { text: text.to_owned(), cites }
+    }
+
     /// The claim where its articles have other numbers: article `n` is now number `places[n]`.
     pub(super) fn among(mut self, places: &[usize]) -> Claim {
         self.cites.iter_mut().for_each(|quote| quote.cite.article = places[quote.cite.article]);
@@ -88,11 +94,24 @@ pub struct Why {
     pub text: String,
     /// The line as it would pass, where there is only one way to mend it.
     pub repair: Option<String>,
+    /// The claim that the line is if somebody who understands both says that the source says this: everything else of it
+    /// holds, and the fault is one that words alone cannot be sure of.
+    doubted: Option<Claim>,
 }
 
 impl Why {
+    /// The claim, if the doubt about it is overruled; what it cites is what decides.
+    pub fn doubted(&self) -> Option<&Claim> {
+        self.doubted.as_ref()
+    }
+
+    /// The claim, the doubt about it overruled.
+    pub(super) fn overruled(self) -> Option<Claim> {
+        self.doubted
+    }
+
     fn new(fault: Fault, text: impl Into<String>) -> Why {
-        Why { fault, text: text.into(), repair: None }
+        Why { fault, text: text.into(), repair: None, doubted: None }
     }
 }
 
@@ -122,9 +141,18 @@ pub struct Ground {
     names: names::Known,
     /// How many of the sentences, at the front, are of the text; the rest are titles, bylines and dates.
     n_text: usize,
+    /// The words of the question, folded: a line in another language may name things as the question does.
+    asked: HashSet<String>,
 }
 
 impl Ground {
+    /// The ground of an answer to `question`.
+    pub fn asked(mut self, question: &str) -> Ground {
+        let words = Parsed::new(question, &self.names.han).words;
+        self.asked = words.into_iter().map(|word| word.folded).collect();
+        self
+    }
+
     /// Reads the sentences of the articles once; `facts` are what stands beside their text, a title or a byline each, with
     /// the cite to be given for it.
     pub fn new(sources: &[Quote], facts: &[Quote]) -> Ground {
@@ -138,7 +166,7 @@ impl Ground {
                 index.entry(key.clone()).or_default().push(idx);
             }
         }
-        Ground { quotes, reads, index, names, n_text: sources.len() }
+        Ground { quotes, reads, index, names, n_text: sources.len(), asked: HashSet::new() }
     }
 
     /// How rare a word is, in nats.
@@ -185,14 +213,21 @@ fn judge(line: &str, home: &[Cite], ground: &Ground, lang: Lang) -> Result<Claim
     sense::contrasts(&own, &support.cites, ground)?;
     if !is_foreign {
         names::roles(&own, &support.cites, ground)?;
-        sense::signs(&own, &support.cites, ground)?;
-        sense::directions(&own, &support.cites, ground)?;
         bind::speakers(&own, &support.cites, ground)?;
-        bind::articles(&own, ground)?;
         bind::rivals(&own, &support.cites, ground)?;
     }
     support.enough()?;
-    Ok(claim(support.cites))
+    let sense = || {
+        sense::signs(&own, &support.cites, ground)?;
+        sense::directions(&own, &support.cites, ground)?;
+        bind::articles(&own, ground)
+    };
+    let doubt = if is_foreign { Ok(()) } else { sense() };
+    let claim = claim(support.cites.clone());
+    match doubt {
+        Ok(()) => Ok(claim),
+        Err(why) => Err(Why { doubted: Some(claim), ..why }),
+    }
 }
 
 /// Whether the line is in the language and script asked for.

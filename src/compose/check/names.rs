@@ -153,13 +153,15 @@ pub(super) fn known(own: &Read, ground: &Ground, is_foreign: bool) -> Result<(),
         let near = near_latin(written, &known.capitals);
         let next = words.get(idx + 1).filter(|next| next.clause == word.clause && next.name);
         let is_run = next.is_some() || idx > 0 && words[idx - 1].name;
-        // In a translation a single name may be one that people translate: Africa.
+        // In a translation a single name may be one that people translate: Africa; and who asked has said how.
         let is_name = if is_foreign {
-            is_run && !in_brackets(own, idx, known)
+            is_run && !in_brackets(own, idx, known) && !ground.asked.contains(&word.folded)
         } else {
             word.name || next.is_some() && word.content
         };
-        if near.is_empty() && (!is_name || word.opens && !word.name && next.is_none()) {
+        if (near.is_empty() || is_foreign && ground.asked.contains(&word.folded))
+            && (!is_name || word.opens && !word.name && next.is_none())
+        {
             continue;
         }
         return Err(stranger(own, word.range.clone(), &near));
