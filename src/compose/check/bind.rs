@@ -12,6 +12,9 @@ use super::{Fault, Ground, Read, Why};
 const RIVAL: f64 = 1.4;
 /// And so much in any case.
 const MARGIN: f64 = 0.04;
+/// The same for names, whose words stand farther apart.
+const NAME_RIVAL: f64 = 1.6;
+const NAME_MARGIN: f64 = 0.08;
 /// A clause mark between two words counts for so many words.
 const CLAUSE: usize = 3;
 
@@ -43,7 +46,8 @@ pub(super) fn rivals(own: &Read, cites: &[usize], ground: &Ground) -> Result<(),
         let kind = std::mem::discriminant(&fact.figure.kind);
         let near = |read: &Read, source: &Fact| {
             nearness(own, fact.at, read, source.at, |idx, w| {
-                w.content || w.figure.is_some() || towards(w) && idx + 1 == fact.at
+                let other = w.figure.is_some_and(|idx| std::mem::discriminant(&own.parsed.figures[idx].kind) != kind);
+                w.content || other || towards(w) && idx + 1 == fact.at
             })
         };
         let changes = fact.at > 0 && towards(&own.parsed.words[fact.at - 1]);
@@ -112,7 +116,7 @@ pub(super) fn rivals(own: &Read, cites: &[usize], ground: &Ground) -> Result<(),
                 }
             }
         }
-        if rival.0 > RIVAL * best + MARGIN {
+        if rival.0 > NAME_RIVAL * best + NAME_MARGIN {
             let name = &own.parsed.text[name.range.clone()];
             return Err(Why::new(Fault::Person, format!("the source has “{}” where this has “{name}”", rival.1)));
         }
@@ -127,9 +131,11 @@ const PRONOUNS: [&str; 14] =
 /// Whether those who say something in the line say it in the source.
 pub(super) fn speakers(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), Why> {
     for mark in own.marks.iter().filter(|mark| match mark.sign {
-        Sign::Say | Sign::Claim | Sign::Wish => true,
+        Sign::Say | Sign::Claim | Sign::Think => true,
         // Who promises or expects, but not "will".
-        Sign::Will => own.parsed.words[mark.at.0].content,
+        Sign::Wish | Sign::Will => {
+            speaker(own, mark).iter().any(|idx| own.parsed.words[*idx].name) && own.parsed.words[mark.at.0].content
+        }
         _ => false,
     }) {
         let speakers = speaker(own, mark);
@@ -157,8 +163,12 @@ pub(super) fn speakers(own: &Read, cites: &[usize], ground: &Ground) -> Result<(
             speaks(&ground.reads[idx]) || pronoun && before.is_some_and(|before| speaks(&ground.reads[before]))
         };
         let best = cites.iter().map(|idx| share(&ground.reads[*idx])).fold(0.0, f64::max);
-        let theirs =
-            (0..ground.n_text).filter(|idx| is_by(*idx)).map(|idx| share(&ground.reads[idx])).fold(0.0, f64::max);
+        let word = &own.parsed.words[mark.at.0].key;
+        let does = |idx: &usize| ground.reads[*idx].parsed.words.iter().any(|other| other.key == *word);
+        // Who promises "it" promises what another sentence has.
+        let promises = |idx: &usize| matches!(mark.sign, Sign::Wish | Sign::Will) && does(idx);
+        let by = (0..ground.n_text).filter(|idx| is_by(*idx));
+        let theirs = by.map(|idx| if promises(&idx) { 1.0 } else { share(&ground.reads[idx]) }).fold(0.0, f64::max);
         if theirs < 0.34 && best > theirs + 0.3 {
             let names: Vec<&str> =
                 speakers.iter().map(|idx| &own.parsed.text[own.parsed.words[*idx].range.clone()]).collect();

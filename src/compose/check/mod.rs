@@ -210,7 +210,7 @@ fn judge(line: &str, home: &[Cite], ground: &Ground, lang: Lang) -> Result<Claim
     names::known(&own, ground, is_foreign)?;
     let support = support::find(&own, &home, ground, is_foreign)?;
     stated(&own, &support.cites, ground, is_foreign)?;
-    sense::contrasts(&own, &support.cites, ground)?;
+    sense::contrasts(&own, &support.cites, ground, is_foreign)?;
     if !is_foreign {
         names::roles(&own, &support.cites, ground)?;
         bind::speakers(&own, &support.cites, ground)?;

@@ -103,10 +103,11 @@ fn denials(own: &Read, cited: &[&Read]) -> Result<(), Why> {
 fn accepted(sign: Sign) -> &'static [Sign] {
     use Sign::*;
     match sign {
-        Will => &[Will, May, Wish, Claim, If],
+        Will => &[Will, May, Wish, Claim, Think, If],
         May => &[May, Claim, If, Wish],
-        Wish => &[Wish, May, Will, Claim, Say, Deny],
-        Claim => &[Claim, Say, Undo, Deny, May],
+        Think => &[Think, Claim, Say, May, Wish, Will, Deny],
+        Wish => &[Wish, May, Will, Claim, Think, Say, Deny],
+        Claim => &[Claim, Think, Say, Undo, Deny, May],
         If => &[If, May],
         _ => &[],
     }
@@ -150,7 +151,7 @@ fn moods(own: &Read, read: &Read, cited: &[&Read]) -> Result<(), Why> {
             continue;
         }
         let said = read.parsed.words[mark.at.0].range.start..read.parsed.words[mark.at.1 - 1].range.end;
-        let fault = if mark.sign == Sign::Claim { Fault::Hearsay } else { Fault::Mood };
+        let fault = if matches!(mark.sign, Sign::Claim | Sign::Think) { Fault::Hearsay } else { Fault::Mood };
         return Err(Why::new(fault, format!("it leaves out “{}”", &read.parsed.text[said])));
     }
     Ok(())
@@ -176,6 +177,7 @@ fn is_past(own: &Read, words: &[usize], whole: bool) -> bool {
     match own.parsed.han {
         true => {
             done || whole
+                && !own.parsed.folded.contains(['下', '明'])
                 && !own.facts.iter().any(|fact| matches!(fact.figure.kind, crate::text::figures::Kind::Date { .. }))
         }
         false => words.iter().any(|idx| own.parsed.words[*idx].past || reached(own, *idx, &[Sign::Done])),
@@ -184,7 +186,7 @@ fn is_past(own: &Read, words: &[usize], whole: bool) -> bool {
 
 /// Whether the line puts off to the future what the source tells as done.
 fn ahead_of_time(own: &Read, cited: &[&Read]) -> Result<(), Why> {
-    const OPEN: &[Sign] = &[Sign::Will, Sign::May, Sign::Wish, Sign::Claim, Sign::If];
+    const OPEN: &[Sign] = &[Sign::Will, Sign::May, Sign::Wish, Sign::Claim, Sign::Think, Sign::If];
     for mark in own.marks.iter().filter(|mark| matches!(mark.sign, Sign::Will | Sign::May)) {
         let heads = mark.scope.iter().take(3).map(|idx| &own.parsed.words[*idx]);
         let found: Vec<(&Read, usize)> = heads
@@ -244,10 +246,14 @@ fn taken_back(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), Why> {
 }
 
 /// Whether the line has another member of a contrast than the sentences that it rests on.
-pub(super) fn contrasts(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), Why> {
+pub(super) fn contrasts(own: &Read, cites: &[usize], ground: &Ground, is_foreign: bool) -> Result<(), Why> {
     let cited: Vec<&Read> = cites.iter().map(|idx| &ground.reads[*idx]).collect();
     for member in &own.members {
         let set = set_of(member);
+        // Titles are held beside their names; in another language all that can be asked is whether there is such a title.
+        if set.name == "role" && !is_foreign {
+            continue;
+        }
         let is_denied = |read: &Read, member: &Member| denied(read, member.at.0);
         let own_denied = is_denied(own, member);
         let same = |read: &&Read| {

@@ -14,6 +14,7 @@ pub(super) enum Sign {
     May,
     Wish,
     Claim,
+    Think,
     Say,
     Undo,
     If,
@@ -120,6 +121,7 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
                 "may" => tables.signs.add(phrase, May),
                 "wish" => tables.signs.add(phrase, Wish),
                 "claim" => tables.signs.add(phrase, Claim),
+                "think" => tables.signs.add(phrase, Think),
                 "say" => tables.signs.add(phrase, Say),
                 "undo" => tables.signs.add(phrase, Undo),
                 "if" => tables.signs.add(phrase, If),
@@ -228,7 +230,8 @@ fn scope(parsed: &Parsed, start: usize, end: usize, sign: Sign) -> Vec<usize> {
             let short = all().filter(|idx| *idx >= end && parsed.words[*idx].clause == own).count() <= 2;
             let last = parsed.words.last().is_none_or(|word| word.clause <= own + 1);
             let trailing = own > 0 && short && last || in_clause.is_empty();
-            all().filter(|idx| *idx >= end || trailing && *idx < start).collect()
+            let heads = |idx: &usize| trailing || sign == Sign::Claim && parsed.words[*idx].clause == own;
+            all().filter(|idx| *idx >= end || *idx < start && heads(idx)).collect()
         }
         Sign::Deny | Sign::Will if in_clause.is_empty() || is_passive(parsed, start) => before(),
         _ => in_clause,
@@ -274,7 +277,7 @@ pub(super) fn members(parsed: &mut Parsed) -> Vec<Member> {
                 for word in &mut parsed.words[i..end] {
                     word.sense = (end == i + 1).then_some((set, member));
                     // A day has a capital, and is nobody's name.
-                    word.name &= TABLES.sets[set].name != "weekday";
+                    word.name &= !matches!(TABLES.sets[set].name, "weekday" | "role");
                     word.verb |= TABLES.sets[set].pair && word.is_han();
                 }
                 i = end;
@@ -282,9 +285,8 @@ pub(super) fn members(parsed: &mut Parsed) -> Vec<Member> {
             None => {
                 // 农业部长 is a 部长.
                 let word = &parsed.words[i];
-                let title = han_titles()
-                    .filter(|title| word.is_han() && word.folded.ends_with(title))
-                    .max_by_key(|title| title.len());
+                let titles = word.is_han().then(han_titles).into_iter().flatten();
+                let title = titles.filter(|title| word.folded.ends_with(title)).max_by_key(|title| title.len());
                 if let Some((set, member)) = title.and_then(|title| TABLES.members.entries.get(title)) {
                     members.push(Member { set: *set, member: *member, at: (i, i + 1) });
                 }
