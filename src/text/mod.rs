@@ -166,8 +166,14 @@ pub enum Reason {
     CitationMark,
     /// What readers wrote below the article.
     Comments,
-    /// Pictures, code of the page and other parts without words of the article.
+    /// Pictures, rules and other parts without words of the article.
     Media,
+    /// Code, which is no prose.
+    Code,
+    /// Footnotes, readings above characters, and remarks of whoever kept the page.
+    Note,
+    /// Struck out by the author.
+    StruckOut,
 }
 
 /// A language that Precis reads and writes; Chinese is told apart by script.

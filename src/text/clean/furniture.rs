@@ -1,218 +1,229 @@
-//! Pieces of a page in, reasons for those whose own words give them away out: menus, share buttons, tags, adverts,
-//! disclaimers, lists of other articles. A sentence lost is worse than a menu kept, so lines that read like sentences
-//! are left alone unless several signs agree.
+//! Pieces of a page in, reasons for those that are furniture out: menus, share buttons, tags, adverts, disclaimers, lists of
+//! other articles. The phrases stand in `furniture.txt`, each with the place where it counts: a line of its own, a heading
+//! of its own, or the edges of the page. Inside running text nothing is evidence.
 
-use super::patterns::*;
-use super::shape::{ends_sentence, width};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::shape::{body_lang, ends_sentence, is_of_another_script, is_prose, width};
 use super::{Page, Piece};
-use crate::text::Reason;
 use crate::text::fold::fold_str;
+use crate::text::{BlockKind, Reason};
 
-/// Marks the lines that their own words give away, wherever they stand.
+/// Where a phrase counts, as `furniture.txt` explains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    Line,
+    Label,
+    Edge,
+    Start,
+    Closing,
+    Part,
+    List,
+    Heading,
+}
+
+/// What a phrase is evidence of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Furniture(Reason),
+    Author,
+    Credit,
+}
+
+/// The phrases of `furniture.txt`.
+#[derive(Debug, Default)]
+struct Table {
+    /// Those that are whole lines.
+    lines: HashMap<(Place, &'static str), Reason>,
+    /// Those that are parts of lines.
+    parts: Vec<(Place, &'static str, Sign)>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let mut table = Table::default();
+    for line in include_str!("furniture.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let mut words = line.split_whitespace();
+        let sign = match words.next() {
+            Some("navigation") => Sign::Furniture(Reason::Navigation),
+            Some("share") => Sign::Furniture(Reason::Share),
+            Some("tags") => Sign::Furniture(Reason::Tags),
+            Some("advert") => Sign::Furniture(Reason::Advert),
+            Some("disclaimer") => Sign::Furniture(Reason::Disclaimer),
+            Some("contact") => Sign::Furniture(Reason::Contact),
+            Some("related") => Sign::Furniture(Reason::Related),
+            Some("author") => Sign::Author,
+            _ => Sign::Credit,
+        };
+        let place = match words.next() {
+            Some("line") => Place::Line,
+            Some("edge") => Place::Edge,
+            Some("start") => Place::Start,
+            Some("closing") => Place::Closing,
+            Some("part") => Place::Part,
+            Some("list") => Place::List,
+            Some("heading") => Place::Heading,
+            _ => Place::Label,
+        };
+        let phrases: Vec<&str> = words.collect();
+        for phrase in phrases.join(" ").leak().split(" | ") {
+            match (place, sign) {
+                (Place::Line | Place::Edge | Place::List | Place::Heading, Sign::Furniture(reason)) => {
+                    table.lines.insert((place, phrase), reason);
+                }
+                _ => table.parts.push((place, phrase, sign)),
+            }
+        }
+    }
+    table
+});
+
+/// A piece's words as the table has them.
+struct Folded {
+    text: String,
+    columns: usize,
+    ends_sentence: bool,
+}
+
+impl Folded {
+    fn of(text: &str) -> Folded {
+        Folded { text: fold_str(text), columns: width(text), ends_sentence: ends_sentence(text) }
+    }
+
+    /// Why the line is furniture if the phrases of `place` are whole lines.
+    fn whole(&self, place: Place) -> Option<Reason> {
+        let line = self.text.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '©' | '【' | '】'));
+        TABLE.lines.get(&(place, line)).or_else(|| TABLE.lines.get(&(place, self.text.as_str()))).copied()
+    }
+
+    /// Why it is furniture if the phrases of `place` are beginnings.
+    fn begins(&self, place: Place) -> Option<Reason> {
+        let line = self.text.trim_start_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '©' | '(' | '【'));
+        TABLE.parts.iter().filter(|(p, ..)| *p == place).find_map(|(_, phrase, sign)| match sign {
+            Sign::Furniture(reason) if line.starts_with(phrase) || self.text.starts_with(phrase) => Some(*reason),
+            _ => None,
+        })
+    }
+
+    /// Why it is furniture if it holds two phrases that are parts.
+    fn holds_two(&self) -> Option<Reason> {
+        let mut found = TABLE.parts.iter().filter(|(place, phrase, _)| *place == Place::Part && self.text.contains(phrase));
+        match (found.next(), found.next()) {
+            (Some((_, _, Sign::Furniture(reason))), Some(_)) => Some(*reason),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a line is a credit (`編輯/海棠`, `By Ann Lee`): whether it names the author, and what stands behind the label.
+pub(super) fn credit(text: &str) -> Option<(bool, &str)> {
+    // A blank around the mark is no matter: `作者 : 林小舟`.
+    let folded = fold_str(text).replace(" :", ":").replace(" /", "/");
+    let found = TABLE.parts.iter().filter(|(place, phrase, sign)| {
+        *place == Place::Label && !matches!(sign, Sign::Furniture(_)) && folded.starts_with(phrase)
+    });
+    let (_, phrase, sign) = found.max_by_key(|(_, phrase, _)| phrase.len())?;
+    let n_chars = phrase.chars().count();
+    let mut rest = text;
+    for _ in 0..n_chars {
+        rest = rest.char_indices().nth(1).map_or("", |(at, _)| &rest[at..]);
+    }
+    let rest = rest.trim_start_matches([':', '：', '/', '／', '|', '｜', ' ', '\u{3000}']);
+    let is_cut = rest.len() < text.len() && (phrase.ends_with([':', '/', '|']) || text[..text.len() - rest.len()].ends_with([' ', ':', '：', '\u{3000}']));
+    is_cut.then_some((*sign == Sign::Author, rest.trim()))
+}
+
+/// Marks the furniture of a page.
 pub(super) fn mark(page: &mut Page) {
     let pieces = &mut page.pieces;
     let mut i = 0;
     while i < pieces.len() {
-        if pieces[i].reason.is_none() && !pieces[i].is_outline {
-            pieces[i].reason = line_reason(&pieces[i].text);
-            match pieces[i].reason {
-                Some(Reason::Related) if is_heading_of(&pieces[i].text, RELATED_HEADINGS) => {
-                    i = mark_related(pieces, i)
-                }
-                Some(Reason::Tags) if width(&pieces[i].text) <= 16 => mark_next_tags(pieces, i),
-                Some(Reason::Disclaimer) if is_heading_of(&pieces[i].text, DISCLAIMER_HEADINGS) => {
-                    mark_disclaimer(pieces, i)
-                }
-                _ => {}
+        if pieces[i].reason.is_none() {
+            let folded = Folded::of(&pieces[i].text);
+            let is_item = pieces[i].kind == Some(BlockKind::ListItem);
+            pieces[i].reason = anywhere(&pieces[i].text, &folded).filter(|reason| !is_item || *reason == Reason::Media);
+            if let Some(reason) = folded.whole(Place::List).filter(|_| !is_item) {
+                i = mark_list(pieces, i, reason);
             }
         }
         i += 1;
     }
+    mark_below(pieces);
+    mark_above(pieces);
 }
 
-/// The reason that a piece's own words give; most pieces have none.
-fn line_reason(text: &str) -> Option<Reason> {
-    let columns = width(text);
-    if columns > 1600 {
-        return None;
-    }
+/// Why a line is furniture wherever it stands.
+fn anywhere(text: &str, folded: &Folded) -> Option<Reason> {
     if !text.chars().any(char::is_alphanumeric) {
         return Some(Reason::Media);
     }
-    let folded = fold_str(text);
-    let line = folded.trim_matches(|c: char| !c.is_alphanumeric() && c != '©' && c != '#');
-    let is_line = |table: &[&str]| table.contains(&line);
-    let starts = |table: &[&str]| table.iter().any(|start| folded.starts_with(start) || line.starts_with(start));
-    let count = |table: &[&str]| table.iter().filter(|part| folded.contains(*part)).count();
-    let is_label = columns <= 100 && !ends_sentence(text);
-
-    if is_path(line) || (is_label && is_url(text)) {
+    if folded.columns > 200 {
+        return None;
+    }
+    if is_path(text) {
         return Some(Reason::TemplatePath);
     }
-    if is_contact(text, &folded, columns) {
-        return Some(Reason::Contact);
-    }
-    if columns <= 60 {
-        if is_line(SHARE_LINES) || is_counter(line) {
-            return Some(Reason::Share);
-        }
-        if is_line(ADVERT_LINES) {
-            return Some(Reason::Advert);
-        }
-        if is_line(NAVIGATION_LINES) {
-            return Some(Reason::Navigation);
-        }
-        if is_line(RELATED_HEADINGS) {
-            return Some(Reason::Related);
-        }
-        if is_line(DISCLAIMER_HEADINGS) {
-            return Some(Reason::Disclaimer);
-        }
-    }
-    if is_label && starts(SHARE_STARTS) {
+    if is_counter(&folded.text) {
         return Some(Reason::Share);
     }
-    if columns <= 200 && (starts(NAVIGATION_STARTS) || count(NAVIGATION_PARTS) > 0 && columns <= 120) {
-        return Some(Reason::Navigation);
-    }
-    if is_menu(text, columns) {
-        return Some(Reason::Navigation);
-    }
-    if columns <= 240 && starts(ADVERT_STARTS) && (is_label || count(ADVERT_PARTS) > 0) {
-        return Some(Reason::Advert);
-    }
-    if columns <= 200 && is_tag_list(text, line) {
+    let mut words = text.split_whitespace();
+    if text.contains(' ') && words.all(|word| word.starts_with(['#', '＃'])) {
         return Some(Reason::Tags);
     }
-    if columns <= 200 && RELATED_STARTS.iter().any(|start| folded.starts_with(start)) && !folded.ends_with('.') {
-        return Some(Reason::Related);
-    }
-    let disclaims = count(DISCLAIMER_PARTS);
-    if disclaims >= 3
-        || (disclaims >= 2 && columns <= 500)
-        || (disclaims >= 1 && DISCLAIMER_STARTS.iter().any(|start| folded.starts_with(start)))
-    {
-        return Some(Reason::Disclaimer);
-    }
-    None
+    let label = || folded.begins(Place::Label).filter(|_| !folded.ends_sentence || folded.text.ends_with(['?', '!']));
+    folded.whole(Place::Line).or_else(label)
 }
 
-fn is_heading_of(text: &str, table: &[&str]) -> bool {
-    let folded = fold_str(text);
-    table.contains(&folded.trim_matches(|c: char| !c.is_alphanumeric()))
-}
-
-/// A file name or path of a site's machinery: one token, with slashes or a page's extension.
-fn is_path(line: &str) -> bool {
-    const EXTENSIONS: &[&str] =
-        &[".html", ".htm", ".php", ".jsp", ".asp", ".aspx", ".tpl", ".js", ".css", ".shtml", ".vue", ".xml", ".json"];
-    !line.contains(char::is_whitespace)
-        && line.is_ascii()
-        && (EXTENSIONS.iter().any(|extension| line.ends_with(extension))
-            || (line.matches('/').count() >= 3 && !line.contains(".com")))
-        && line.len() > 5
-}
-
-/// A line that is nothing but an address of the web.
-fn is_url(text: &str) -> bool {
+/// A file name, path or address and nothing else: one token.
+fn is_path(text: &str) -> bool {
+    const ENDS: &[&str] = &[".html", ".htm", ".php", ".jsp", ".asp", ".aspx", ".tpl", ".js", ".css", ".shtml", ".vue", ".xml", ".json"];
     let text = text.trim_matches(['<', '>', '(', ')']);
-    (text.starts_with("http://") || text.starts_with("https://") || text.starts_with("www."))
-        && !text.contains(char::is_whitespace)
+    let is_address = ["http://", "https://", "www."].iter().any(|start| text.starts_with(start));
+    text.is_ascii()
+        && text.len() > 5
+        && !text.contains(' ')
+        && (is_address || ENDS.iter().any(|end| text.ends_with(end)) || text.matches('/').count() >= 3)
 }
 
-/// A line whose point is how to reach someone: a contact label, or an e-mail address with little around it.
-fn is_contact(text: &str, folded: &str, columns: usize) -> bool {
-    if columns > 120 {
-        return false;
-    }
-    let has_digits = text.bytes().filter(u8::is_ascii_digit).count() >= 5;
-    let mail = text
-        .split(|c: char| c.is_whitespace() || matches!(c, ':' | '：' | ',' | '(' | ')' | '<' | '>' | '，'))
-        .find(|token| {
-            token.split_once('@').is_some_and(|(name, host)| {
-                !name.is_empty() && host.contains('.') && !host.ends_with('.') && host.is_ascii()
-            })
-        });
-    let labelled = CONTACT_STARTS.iter().any(|start| folded.starts_with(start));
-    match mail {
-        Some(mail) => labelled || columns - width(mail) <= 40 && !ends_sentence(text),
-        None => labelled && has_digits && !ends_sentence(text),
-    }
-}
-
-/// "3 comments", "阅读 1203", "1.2k shares".
-fn is_counter(line: &str) -> bool {
-    const COUNTED: &[&str] = &[
-        "comments",
-        "comment",
-        "shares",
-        "share",
-        "likes",
-        "like",
-        "views",
-        "view",
-        "reads",
-        "min read",
-        "minute read",
-        "minutes read",
-        "retweets",
-        "阅读",
-        "阅读量",
-        "阅读数",
-        "评论",
-        "条评论",
-        "点赞",
-        "赞",
-        "人点赞",
-        "浏览",
-        "浏览量",
-        "次浏览",
-        "次阅读",
-        "分享",
-        "转发",
-        "收藏",
-        "热度",
-    ];
-    let words = line.trim_matches(|c: char| {
-        c.is_ascii_digit() || matches!(c, '.' | ',' | ':' | ' ' | '(' | ')' | 'k' | '万' | '+')
-    });
-    words.len() < line.len() && COUNTED.contains(&words)
+/// `3 comments`, `阅读 1203`, `1.2k shares`.
+fn is_counter(folded: &str) -> bool {
+    const COUNTED: &str = "comments comment shares share likes like views view reads retweets 阅读 阅读量 阅读数 评论 条评论 点赞 赞 \
+        人点赞 浏览 浏览量 次浏览 次阅读 分享 转发 收藏 热度 人参与 跟贴 minread minuteread minutesread";
+    let is_figure = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | ':' | ' ' | '(' | ')' | 'k' | '万' | '+');
+    let words = folded.trim_matches(is_figure).replace(' ', "");
+    folded.len() < 60 && folded.contains(|c: char| c.is_ascii_digit()) && !words.is_empty() && COUNTED.split(' ').any(|known| known == words)
 }
 
 /// Breadcrumbs and rows of menu words: several short parts between separators.
-fn is_menu(text: &str, columns: usize) -> bool {
-    if columns > 160 || ends_sentence(text) {
-        return false;
-    }
-    ["|", "｜", " > ", " » ", " › ", " • ", " · ", ">"].iter().any(|separator| {
-        let parts: Vec<&str> = text.split(separator).map(str::trim).collect();
-        let least = if matches!(*separator, "|" | "｜" | " · " | " • ") { 4 } else { 3 };
-        parts.len() >= least
-            && parts.iter().all(|part| (1..=24).contains(&width(part)) && !part.chars().all(|c| c.is_ascii_digit()))
-    })
+fn is_menu(text: &str) -> bool {
+    width(text) <= 160
+        && !ends_sentence(text)
+        && [("|", 4), ("｜", 4), (" · ", 4), (" • ", 4), (">", 3), ("»", 3), ("›", 3)].iter().any(|(separator, least)| {
+            let parts: Vec<&str> = text.split(separator).map(str::trim).collect();
+            let is_word = |part: &&str| width(part) <= 24 && !part.chars().all(|c| c.is_ascii_digit());
+            parts.len() >= *least && parts.iter().all(is_word)
+        })
 }
 
-fn is_tag_list(text: &str, line: &str) -> bool {
-    if ends_sentence(text) {
-        return false;
-    }
-    let words: Vec<&str> = text.split_whitespace().collect();
-    if words.len() >= 2 && words.iter().all(|word| word.starts_with(['#', '＃'])) {
-        return true;
-    }
-    TAG_LABELS.iter().any(|label| {
-        line.strip_prefix(label)
-            .is_some_and(|rest| label.ends_with(':') || rest.is_empty() || rest.starts_with([':', ' ', '|']))
-            || label.strip_suffix(':').is_some_and(|bare| bare == line)
-    })
+/// A line whose point is how to reach someone.
+fn is_contact(text: &str) -> bool {
+    let is_mark = |c: char| c.is_whitespace() || matches!(c, ':' | '：' | ',' | '(' | ')' | '<' | '>' | '，');
+    let is_mail = |word: &&str| word.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.is_ascii() && host.contains('.'));
+    text.split(is_mark).find(is_mail).is_some_and(|mail| width(text) - width(mail) <= 40 && !ends_sentence(text))
 }
 
-/// Marks the titles below a heading of related articles; returns the number of the last one.
-fn mark_related(pieces: &mut [Piece], heading: usize) -> usize {
+/// Why a line above or below the body is furniture.
+fn at_edge(piece: &Piece, folded: &Folded) -> Option<Reason> {
+    let line = folded.whole(Place::Line).or_else(|| folded.whole(Place::Edge));
+    line.or_else(|| folded.begins(Place::Start).filter(|_| folded.columns <= 160 && !folded.ends_sentence))
+        .or_else(|| is_menu(&piece.text).then_some(Reason::Navigation))
+        .or_else(|| is_contact(&piece.text).then_some(Reason::Contact))
+}
+
+/// Marks the titles below a heading of related articles, or the tags below theirs; returns the number of the last one.
+fn mark_list(pieces: &mut [Piece], heading: usize, reason: Reason) -> usize {
     let is_title = |piece: &Piece| {
-        piece.reason.is_none()
-            && width(&piece.text) <= 160
-            && (!ends_sentence(&piece.text) || piece.text.ends_with(['?', '？', '!', '！']))
+        piece.reason.is_none() && width(&piece.text) <= 160 && (!ends_sentence(&piece.text) || piece.text.ends_with(['?', '？', '!', '！']))
     };
     let mut end = heading + 1;
     let glued = pieces.get(end).is_some_and(|piece| !piece.after_gap);
@@ -222,39 +233,87 @@ fn mark_related(pieces: &mut [Piece], heading: usize) -> usize {
             break;
         }
         end += 1;
+        if reason == Reason::Tags {
+            break;
+        }
     }
     // Titles with gaps between them, and then running text: the last one is that text's heading.
-    let gives_back = !glued && end > heading + 1 && pieces.get(end).is_some_and(|piece| piece.reason.is_none());
+    let gives_back = !glued && reason != Reason::Tags && end > heading + 1 && pieces.get(end).is_some_and(|piece| piece.reason.is_none());
     let end = end - usize::from(gives_back);
-    for piece in &mut pieces[heading + 1..end] {
-        piece.reason = Some(Reason::Related);
+    // A heading over running text is an ordinary heading.
+    let is_over_text = end == heading + 1 && pieces.get(end).is_some_and(|piece| piece.reason.is_none() && is_prose(piece));
+    if is_over_text {
+        return heading;
     }
+    pieces[heading..end].iter_mut().for_each(|piece| piece.reason = Some(reason));
     end - 1
 }
 
-fn mark_next_tags(pieces: &mut [Piece], label: usize) {
-    if let Some(piece) = pieces.get_mut(label + 1)
-        && piece.reason.is_none()
-        && width(&piece.text) <= 200
-        && !ends_sentence(&piece.text)
-        && line_reason(&piece.text).is_none()
-    {
-        piece.reason = Some(Reason::Tags);
+/// Marks furniture below the body, from the end of the page up to the last paragraph that is none.
+fn mark_below(pieces: &mut [Piece]) {
+    const LONGEST: usize = 800;
+    let lang = body_lang(pieces);
+    let n_prose = pieces.iter().filter(|piece| piece.reason.is_none() && is_prose(piece)).count();
+    let (mut taken, mut end) = (0, 0);
+    for i in (0..pieces.len()).rev().filter(|&i| pieces[i].reason.is_none()).collect::<Vec<_>>() {
+        if pieces[i].reason.is_some() {
+            continue;
+        }
+        let folded = Folded::of(&pieces[i].text);
+        let above = (0..i).rev().find(|&n| pieces[n].reason.is_none());
+        let heading = above.filter(|&n| Folded::of(&pieces[n].text).whole(Place::Heading).is_some());
+        let is_foreign = lang.is_some_and(|lang| is_of_another_script(&pieces[i].text, lang));
+        let reason = if heading.is_some() && folded.columns <= LONGEST {
+            Some(Reason::Disclaimer)
+        } else if folded.columns <= LONGEST {
+            let closing = || folded.begins(Place::Closing).filter(|_| folded.columns <= 300 || folded.holds_two().is_some());
+            let foreign = || is_foreign.then_some(Reason::Advert);
+            at_edge(&pieces[i], &folded).or_else(closing).or_else(|| folded.holds_two()).or_else(foreign)
+        } else {
+            None
+        };
+        let is_text = is_prose(&pieces[i]);
+        // A page that is nothing but its notices is about them.
+        if reason.is_none() && is_text || (is_text && taken + 1 >= n_prose) {
+            end = i + 1;
+            break;
+        }
+        taken += usize::from(is_text && reason.is_some());
+        pieces[i].reason = reason;
+        if let (Some(heading), Some(reason)) = (heading, reason) {
+            pieces[heading].reason = Some(reason);
+        }
+    }
+    // Below what ends a page, labels are labels: names of the site, of its pictures, of its sections.
+    let mut below_end = false;
+    for i in end..pieces.len() {
+        let piece = &pieces[i];
+        let is_label = width(&piece.text) <= 60 && !ends_sentence(&piece.text) && piece.kind.is_none();
+        let same = |n: Option<usize>| n.and_then(|n| pieces.get(n)).is_some_and(|other| other.text == piece.text);
+        let is_doubled = same(i.checked_sub(1)) || same(Some(i + 1));
+        match piece.reason {
+            Some(Reason::Media | Reason::Metadata | Reason::CitationMark) => {}
+            Some(_) => below_end = true,
+            None if is_label && end > 0 && (below_end || is_doubled) => pieces[i].reason = Some(Reason::Navigation),
+            None => {}
+        }
     }
 }
 
-/// Marks what stands below a disclaimer's heading; a heading over something else is an ordinary heading.
-fn mark_disclaimer(pieces: &mut [Piece], heading: usize) {
-    let mut found = false;
-    for piece in &mut pieces[heading + 1..] {
-        let folded = fold_str(&piece.text);
-        if piece.reason.is_some() || !DISCLAIMER_PARTS.iter().any(|part| folded.contains(part)) {
-            break;
-        }
-        piece.reason = Some(Reason::Disclaimer);
-        found = true;
-    }
-    if !found {
-        pieces[heading].reason = None;
+/// Marks furniture above the body.
+fn mark_above(pieces: &mut [Piece]) {
+    let first = pieces.iter().position(|piece| {
+        let is_notice = || {
+            let folded = Folded::of(&piece.text);
+            folded.columns <= 300 && folded.begins(Place::Closing).is_some() && folded.holds_two().is_some()
+        };
+        piece.reason.is_none() && is_prose(piece) && !is_notice()
+    });
+    for piece in pieces[..first.unwrap_or(0)].iter_mut().filter(|piece| piece.reason.is_none()) {
+        let folded = Folded::of(&piece.text);
+        let is_item = piece.kind == Some(BlockKind::ListItem);
+        piece.reason = at_edge(piece, &folded)
+            .or_else(|| folded.begins(Place::Closing).filter(|_| folded.holds_two().is_some() || !is_prose(piece) && folded.ends_sentence))
+            .filter(|_| !is_item || !is_prose(piece));
     }
 }

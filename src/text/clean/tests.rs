@@ -1,5 +1,6 @@
-//! What is kept and what is set aside, on small pages and on the sample articles.
+//! What is kept and what is set aside: cases in `tests/data/clean`, small pages, the sample articles, hostile sizes.
 
+use std::path::Path;
 use std::time::Instant;
 
 use super::*;
@@ -13,8 +14,53 @@ fn plain(text: &str) -> Prose {
     prose
 }
 
-fn reason_of(prose: &Prose, words: &str) -> Option<Reason> {
-    prose.set_aside.iter().find(|run| run.text.contains(words)).map(|run| run.reason)
+/// What was made of a page, as the cases write it: fields, blocks, and what was set aside.
+fn written(prose: &Prose) -> String {
+    let mut out = String::new();
+    for (name, field) in [("title", &prose.title), ("byline", &prose.byline), ("date", &prose.date)] {
+        if let Some(value) = field {
+            out.push_str(&format!("{name}: {value}\n"));
+        }
+    }
+    out.push('\n');
+    for block in &prose.blocks {
+        let mark = match block.kind {
+            BlockKind::Heading => "# ",
+            BlockKind::Paragraph => "",
+            BlockKind::ListItem => "- ",
+        };
+        out.push_str(&format!("{mark}{}\n", &prose.text[block.range.clone()]));
+    }
+    out.push('\n');
+    for run in &prose.set_aside {
+        out.push_str(&format!("{:?}: {}\n", run.reason, run.text));
+    }
+    out
+}
+
+#[test]
+fn each_case_is_cleaned_as_its_readers_would() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/clean");
+    let (mut wrong, mut n_cases) = (Vec::new(), 0);
+    let mut paths: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        let format = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("txt") => Format::Plain,
+            Some("md") => Format::Markdown,
+            Some("html") => Format::Html,
+            _ => continue,
+        };
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let source = std::fs::read_to_string(&path).unwrap();
+        let found = written(&clean(&source, format, Hints::default()));
+        let expected = std::fs::read_to_string(folder.join(format!("{name}.out"))).unwrap_or_default();
+        if found != expected {
+            wrong.push(format!("== {name}, found:\n{found}\n== expected:\n{expected}"));
+        }
+        n_cases += 1;
+    }
+    assert!(wrong.is_empty() && n_cases > 30, "{}", wrong.join("\n"));
 }
 
 /// Two paragraphs that any line may stand above, between or below.
