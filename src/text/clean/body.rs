@@ -23,13 +23,16 @@ struct Sums {
 pub(super) fn reasons(blocks: &[Block], elements: &[Element], title: Option<&str>) -> Vec<Option<Reason>> {
     let columns: Vec<usize> = blocks.iter().map(|block| width(block.words.text.trim())).collect();
     let is_prose: Vec<bool> = blocks.iter().zip(&columns).map(|(block, &columns)| is_prose(block, columns)).collect();
-    let headline = headline(blocks, title);
+    let prose_columns = |n: usize| if is_prose[n] { columns[n] } else { 0 };
+    let all_prose: usize = (0..blocks.len()).map(prose_columns).sum();
+    // A headline has the article below it.
+    let headline = headline(blocks, title).filter(|&at| (0..at).map(prose_columns).sum::<usize>() * 2 <= all_prose);
     let mut sums = vec![Sums::default(); elements.len()];
     for (n, block) in blocks.iter().enumerate() {
         let sum = &mut sums[block.element];
         sum.all += columns[n];
         sum.links += block.link_columns.min(columns[n]);
-        sum.prose += if is_prose[n] { columns[n] } else { 0 };
+        sum.prose += prose_columns(n);
     }
     for n in (1..elements.len()).rev() {
         let Sums { prose, all, links } = sums[n];
@@ -85,7 +88,8 @@ fn headline(blocks: &[Block], title: Option<&str>) -> Option<usize> {
     let title = fold_str(title?);
     let is_it = |block: &Block| {
         let text = fold_str(&tidy(&block.words.text));
-        width(&text) >= 6 && width(&text) <= 300 && (title.contains(&text) || text.contains(&title))
+        let columns = width(&text);
+        columns * 2 >= width(&title) && columns <= 300 && (title.contains(&text) || text.contains(&title))
     };
     let headings = |block: &&(usize, &Block)| block.1.kind == BlockKind::Heading;
     let found = blocks.iter().enumerate().filter(|block| headings(&block)).find(|(_, block)| is_it(block));

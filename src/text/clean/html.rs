@@ -94,8 +94,9 @@ struct Walk {
     blocks: Vec<Block>,
     elements: Vec<Element>,
     meta: Meta,
-    /// The elements that are open, by number, with how deep they really are.
+    /// The elements that are open, by number, and how many more are beyond the depth that is followed.
     open: Vec<usize>,
+    too_deep: usize,
     tables: Vec<Table>,
     words: Inline,
     /// How many elements were open when the open link began.
@@ -216,6 +217,8 @@ impl Walk {
         });
         if self.open.len() < MAX_DEPTH {
             self.open.push(self.elements.len() - 1);
+        } else {
+            self.too_deep += 1;
         }
     }
 
@@ -251,6 +254,10 @@ impl Walk {
             self.code_depth = self.code_depth.saturating_sub(usize::from(name == "code"));
         } else {
             self.flush();
+            if self.too_deep > 0 {
+                self.too_deep -= 1;
+                return;
+            }
             // A stray end tag must not walk the whole stack each time.
             const REACH: usize = 32;
             let is_it = |&&n: &&usize| self.elements[n].name == name;
