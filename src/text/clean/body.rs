@@ -154,8 +154,8 @@ fn trim(blocks: &[Block], columns: &[usize], is_prose: &[bool], reasons: &mut [O
     };
     let last = (0..blocks.len()).rev().find(kept).unwrap_or(first);
     for n in (0..first).chain(last + 1..blocks.len()).filter(|&n| columns[n] <= 120) {
-        let is_list = blocks[n].kind == BlockKind::ListItem;
-        if reasons[n].is_none() && !ends_sentence(&blocks[n].words.text) && !(is_list && n > last) {
+        let is_part = blocks[n].kind == BlockKind::ListItem || blocks[n].kind == BlockKind::Heading && n < first;
+        if reasons[n].is_none() && !ends_sentence(&blocks[n].words.text) && !is_part {
             reasons[n] = Some(if n < first { Reason::Metadata } else { Reason::Navigation });
         }
     }

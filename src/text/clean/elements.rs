@@ -63,7 +63,8 @@ pub(super) fn evidence(tag: &Tag) -> Option<(Reason, Evidence)> {
         "nav" | "menu" | "dialog" | "button" | "select" | "option" | "textarea" => return by_name(Reason::Navigation, Sure),
         "svg" | "object" | "canvas" | "video" | "audio" | "figcaption" | "template" => return Some((Reason::Media, Sure)),
         "footer" | "aside" | "form" => return by_name(Reason::Navigation, Likely),
-        "body" | "html" | "main" | "article" | "h1" => return None,
+        // Quoted posts are content, whatever network their class names.
+        "body" | "html" | "main" | "article" | "h1" | "blockquote" => return None,
         _ => {}
     }
     let style = tag.attribute("style").unwrap_or_default().replace(' ', "");

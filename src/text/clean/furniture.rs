@@ -20,6 +20,7 @@ enum Place {
     Closing,
     Part,
     List,
+    End,
     Heading,
 }
 
@@ -62,6 +63,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
             Some("closing") => Place::Closing,
             Some("part") => Place::Part,
             Some("list") => Place::List,
+            Some("end") => Place::End,
             Some("heading") => Place::Heading,
             _ => Place::Label,
         };
@@ -148,8 +150,25 @@ pub(super) fn mark(page: &mut Page) {
         }
         i += 1;
     }
+    mark_behind_end(pieces);
     mark_below(pieces);
     mark_above(pieces);
+}
+
+/// Marks all that stands below a line which ends articles, if that is little beside what stands above.
+fn mark_behind_end(pieces: &mut [Piece]) {
+    let columns = |pieces: &[Piece]| pieces.iter().filter(|p| p.reason.is_none() && is_prose(p)).map(|p| width(&p.text)).sum::<usize>();
+    let all = columns(pieces);
+    let is_end = |piece: &Piece| width(&piece.text) <= 60 && Folded::of(&piece.text).begins(Place::End).is_some();
+    let mut above = 0;
+    for i in 0..pieces.len() {
+        above += columns(&pieces[i..=i]);
+        if above * 10 >= all * 7 && above < all && is_end(&pieces[i]) {
+            let below = pieces[i + 1..].iter_mut().filter(|piece| piece.reason.is_none());
+            below.for_each(|piece| piece.reason = Some(Reason::Related));
+            return;
+        }
+    }
 }
 
 /// Why a line is furniture wherever it stands.
@@ -305,7 +324,7 @@ fn mark_above(pieces: &mut [Piece]) {
     let first = pieces.iter().position(|piece| {
         let is_notice = || {
             let folded = Folded::of(&piece.text);
-            folded.columns <= 300 && folded.begins(Place::Closing).is_some() && folded.holds_two().is_some()
+            folded.columns <= 300 && folded.holds_two().is_some()
         };
         piece.reason.is_none() && is_prose(piece) && !is_notice()
     });
@@ -313,7 +332,8 @@ fn mark_above(pieces: &mut [Piece]) {
         let folded = Folded::of(&piece.text);
         let is_item = piece.kind == Some(BlockKind::ListItem);
         piece.reason = at_edge(piece, &folded)
-            .or_else(|| folded.begins(Place::Closing).filter(|_| folded.holds_two().is_some() || !is_prose(piece) && folded.ends_sentence))
+            .or_else(|| folded.begins(Place::Closing).filter(|_| !is_prose(piece) && folded.ends_sentence))
+            .or_else(|| folded.holds_two().filter(|_| folded.columns <= 300))
             .filter(|_| !is_item || !is_prose(piece));
     }
 }

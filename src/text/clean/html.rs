@@ -105,7 +105,6 @@ struct Walk {
     /// The raw element, if its text is being read: `script`, `style`, `title`.
     raw: Option<Raw>,
     raw_text: String,
-    code_depth: usize,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -171,7 +170,10 @@ impl Walk {
             _ if is_mark(name) => self.words.open(name),
             _ if is_inline(name) => {
                 self.meta.read_tag(tag);
-                self.code_depth += usize::from(name == "code");
+                let innermost = &mut self.elements[self.open[self.open.len() - 1]];
+                if name == "code" && innermost.name == "pre" {
+                    innermost.evidence = Some((Reason::Code, Evidence::Sure));
+                }
             }
             _ => self.open_block(tag),
         }
@@ -250,9 +252,7 @@ impl Walk {
             self.link = None;
         } else if is_mark(name) {
             self.words.close(name);
-        } else if is_inline(name) {
-            self.code_depth = self.code_depth.saturating_sub(usize::from(name == "code"));
-        } else {
+        } else if !is_inline(name) {
             self.flush();
             if self.too_deep > 0 {
                 self.too_deep -= 1;

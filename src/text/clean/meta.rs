@@ -100,21 +100,29 @@ impl Meta {
         }
     }
 
-    /// The article's title, without the name of the site.
+    /// The article's title, without the name of the site. Where the page shows it, as the page shows it.
     pub(super) fn title(&self, blocks: &[Block]) -> Option<String> {
+        let mut headings = blocks.iter().filter(|block| block.kind == BlockKind::Heading);
         let stated = self.linked.title.as_ref().or(self.tags.title.as_ref()).or(self.page_title.as_ref());
-        let stated = stated.filter(|title| !title.is_empty());
-        let headings = blocks.iter().filter(|block| block.kind == BlockKind::Heading).map(|block| tidy(&block.words.text));
-        let Some(stated) = stated else {
-            return headings.into_iter().next();
+        let Some(stated) = stated.filter(|title| !title.is_empty()) else {
+            return headings.next().map(|block| tidy(&block.words.text));
         };
-        let heading = headings.filter(|heading| width(heading) >= 8 && stated.contains(heading.as_str())).max_by_key(String::len);
-        Some(heading.unwrap_or_else(|| without_site(stated, self.site.as_deref())))
+        let columns = width(stated);
+        let shown = |block: &Block| {
+            let is_near = block.words.text.len() <= 8 * stated.len() + 64;
+            is_near.then(|| tidy(&block.words.text)).filter(|text| width(text) * 2 >= columns && width(text) >= 8)
+        };
+        // A quotation mark in it ends an attribute that is written with such marks.
+        let cut_off = headings.filter_map(shown).find(|text| text.starts_with(stated.as_str()) && text.len() < 6 * stated.len());
+        let part = || blocks.iter().filter_map(shown).filter(|text| stated.contains(text.as_str())).max_by_key(String::len);
+        Some(cut_off.or_else(part).unwrap_or_else(|| without_site(stated, self.site.as_deref())))
     }
 
     /// Who wrote it.
     pub(super) fn byline(&self) -> Option<String> {
-        self.linked.byline.clone().or(self.tags.byline.clone())
+        // Some sites leave numbers of users, or the sample of their template.
+        let is_name = |name: &&String| name.chars().any(char::is_alphabetic) && !name.contains('@');
+        [&self.linked.byline, &self.tags.byline].into_iter().flatten().find(is_name).cloned()
     }
 
     /// When it was published, as written.

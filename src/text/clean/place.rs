@@ -24,7 +24,8 @@ fn mark_credits(page: &mut Page, range: std::ops::Range<usize>, is_above: bool) 
         let piece = &page.pieces[i];
         // Web pages have their bylines dropped with the menus.
         let is_open = matches!(piece.reason, None | Some(Reason::Navigation | Reason::Metadata));
-        if !is_open || piece.kind == Some(BlockKind::ListItem) || width(&piece.text) > 160 || is_prose(piece) {
+        let is_item = piece.kind == Some(BlockKind::ListItem) && piece.reason.is_none();
+        if !is_open || is_item || width(&piece.text) > 160 || is_prose(piece) {
             continue;
         }
         let author = byline(&piece.text);
@@ -53,14 +54,17 @@ fn byline(text: &str) -> Option<String> {
     };
     // A name has no figures, and ends before the next credit or the date.
     let name = name.split(['|', '｜', '丨', '\u{3000}']).next().unwrap_or_default();
-    let end = name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len());
+    let next = name.find([':', '：']).map(|at| name[..at].rfind(' ').unwrap_or(0));
+    let end = name.find(|c: char| c.is_ascii_digit()).into_iter().chain(next).min().unwrap_or(name.len());
     let name = name[..end].trim();
     (is_author && end > 0 && width(name) <= 60 && !name.is_empty()).then(|| name.to_owned())
 }
 
 fn is_credit(text: &str) -> bool {
     let inner = text.trim_start_matches(['(', '（', '[', '【', '［']);
-    width(text) <= 100 && !ends_sentence(text) && (credit(text).is_some() || inner.len() < text.len() && credit(inner).is_some())
+    // `原標題：…？` ends as the title does.
+    let is_sentence = ends_sentence(text) && !text.trim_end_matches(['）', ')']).ends_with(['？', '?', '！', '!']);
+    width(text) <= 120 && !is_sentence && (credit(text).is_some() || inner.len() < text.len() && credit(inner).is_some())
 }
 
 /// The date in a line that is little more than a date: `Harrow Reach, 30 September 2025`, `新華社 2025-09-30 07:12`.
@@ -86,7 +90,9 @@ fn dateline(text: &str) -> Option<String> {
         !bare.starts_with(char::is_lowercase) || matches!(bare, "at" | "on" | "am" | "pm" | "a.m" | "p.m" | "updated" | "published" | "posted" | "last" | "by" | "the" | "of")
     };
     let labelled = credit(text).is_some() || ["Published", "Updated", "Posted", "Last updated"].iter().any(|label| text.starts_with(label));
-    let is_dateline = parted && (labelled || columns <= 40 && before.split_whitespace().chain(after.split_whitespace()).all(is_name));
+    // Without year and hour it may as well be a day that the article is about.
+    let is_exact = dates.iter().any(|figure| matches!(figure.kind, Kind::Time { .. } | Kind::Date { year: Some(_), .. }));
+    let is_dateline = parted && (is_exact || labelled) && (labelled || columns <= 40 && before.split_whitespace().chain(after.split_whitespace()).all(is_name));
     is_dateline.then(|| text[first.start..last.end].to_owned())
 }
 

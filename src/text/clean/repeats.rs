@@ -42,7 +42,9 @@ fn letters(text: &str) -> String {
 /// The second of two equal paragraphs.
 fn mark_doubles(pieces: &mut [Piece], letters: &[Option<String>]) {
     let mut seen = HashSet::new();
-    for (piece, letters) in pieces.iter_mut().zip(letters) {
+    // A question put to several people stands above each answer.
+    let is_question = |piece: &Piece| piece.text.ends_with(['?', '？']);
+    for (piece, letters) in pieces.iter_mut().zip(letters).filter(|(piece, _)| !is_question(piece)) {
         if letters.as_ref().is_some_and(|letters| !seen.insert(letters)) {
             piece.reason = Some(Reason::Repeated);
         }
