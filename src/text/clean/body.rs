@@ -79,7 +79,8 @@ const LEAST_ARTICLE: usize = 600;
 /// Whether a block reads like running text.
 fn is_prose(block: &Block, columns: usize) -> bool {
     let text = &block.words.text;
-    let has_stops = columns >= 40 && ends_sentence(text) || columns >= 140 && text.contains([',', '.', '，', '。', '、', '؛', '،']);
+    let has_stops =
+        columns >= 40 && ends_sentence(text) || columns >= 140 && text.contains([',', '.', '，', '。', '、', '؛', '،']);
     has_stops && block.link_columns * 3 < columns && block.kind != BlockKind::Heading
 }
 
@@ -108,8 +109,12 @@ fn region(
 ) -> Vec<bool> {
     const REACH: usize = 4;
     let mut scores = vec![0.0; elements.len()];
-    for (n, block) in blocks.iter().enumerate().filter(|&(n, block)| is_prose[n] && furniture[block.element].is_none()) {
-        let is_paragraph = matches!(elements[block.element].name.as_str(), "p" | "li" | "dd" | "dt" | "pre" | "blockquote" | "h1" | "h2" | "h3");
+    for (n, block) in blocks.iter().enumerate().filter(|&(n, block)| is_prose[n] && furniture[block.element].is_none())
+    {
+        let is_paragraph = matches!(
+            elements[block.element].name.as_str(),
+            "p" | "li" | "dd" | "dt" | "pre" | "blockquote" | "h1" | "h2" | "h3"
+        );
         let mut element = if is_paragraph { elements[block.element].parent } else { block.element };
         let mut share = columns[n] as f64;
         for _ in 0..REACH {
@@ -131,7 +136,8 @@ fn region(
         let parent = elements[top].parent;
         for &sibling in children[parent].iter().filter(|&&sibling| sibling != top && furniture[sibling].is_none()) {
             let sum = sums[sibling];
-            let is_alike = sum.prose * 10 >= sum.all * 6 && sum.links * 4 <= sum.all && sum.prose * 20 >= sums[best].prose;
+            let is_alike =
+                sum.prose * 10 >= sum.all * 6 && sum.links * 4 <= sum.all && sum.prose * 20 >= sums[best].prose;
             accepted[sibling] |= is_alike;
         }
         top = parent;

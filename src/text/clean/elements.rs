@@ -22,8 +22,22 @@ pub(super) struct Tag {
 
 impl Tag {
     const READ: &[&str] = &[
-        "class", "id", "style", "role", "hidden", "aria-hidden", "href", "type", "property", "name", "itemprop", "content",
-        "datetime", "colspan", "rowspan", "rel",
+        "class",
+        "id",
+        "style",
+        "role",
+        "hidden",
+        "aria-hidden",
+        "href",
+        "type",
+        "property",
+        "name",
+        "itemprop",
+        "content",
+        "datetime",
+        "colspan",
+        "rowspan",
+        "rel",
     ];
     const MAX_VALUE_BYTES: usize = 4 << 10;
 
@@ -60,8 +74,12 @@ pub(super) fn evidence(tag: &Tag) -> Option<(Reason, Evidence)> {
     let named = named_reason(tag);
     let by_name = |reason: Reason, evidence: Evidence| Some((named.unwrap_or(reason), evidence));
     match tag.name.as_str() {
-        "nav" | "menu" | "dialog" | "button" | "select" | "option" | "textarea" => return by_name(Reason::Navigation, Sure),
-        "svg" | "object" | "canvas" | "video" | "audio" | "figcaption" | "template" => return Some((Reason::Media, Sure)),
+        "nav" | "menu" | "dialog" | "button" | "select" | "option" | "textarea" => {
+            return by_name(Reason::Navigation, Sure);
+        }
+        "svg" | "object" | "canvas" | "video" | "audio" | "figcaption" | "template" => {
+            return Some((Reason::Media, Sure));
+        }
         "footer" | "aside" | "form" => return by_name(Reason::Navigation, Likely),
         // Quoted posts are content, whatever network their class names.
         "body" | "html" | "main" | "article" | "h1" | "blockquote" => return None,
@@ -81,11 +99,20 @@ pub(super) fn evidence(tag: &Tag) -> Option<(Reason, Evidence)> {
 
 /// The words of class names and ids that name furniture, each with its reason.
 const NAMES: &[(&str, Reason)] = &[
-    ("nav navbar navigation menu breadcrumb breadcrumbs crumbs footer foot sidebar aside cookie cookies consent gdpr pagination pager copyright skip masthead topbar toolbar modal popup login header_nav legal", Reason::Navigation),
+    (
+        "nav navbar navigation menu breadcrumb breadcrumbs crumbs footer foot sidebar aside cookie cookies consent gdpr pagination pager copyright skip masthead topbar toolbar modal popup login header_nav legal",
+        Reason::Navigation,
+    ),
     ("share sharing sharebar sharedaddy social socials follow addthis", Reason::Share),
-    ("related recommended recommend recommendations recirc trending readmore popular mostread hot rank ranking teaser teasers outbrain taboola more_news latest", Reason::Related),
+    (
+        "related recommended recommend recommendations recirc trending readmore popular mostread hot rank ranking teaser teasers outbrain taboola more_news latest",
+        Reason::Related,
+    ),
     ("comment comments commentlist disqus respond replies gentie tie pinglun", Reason::Comments),
-    ("ad ads advert adverts advertisement adbox adsense sponsored sponsor promo promotion newsletter subscribe subscription signup paywall banner donate", Reason::Advert),
+    (
+        "ad ads advert adverts advertisement adbox adsense sponsored sponsor promo promotion newsletter subscribe subscription signup paywall banner donate",
+        Reason::Advert,
+    ),
     ("tags tag keywords taglist", Reason::Tags),
     ("byline author authors dateline timestamp pubdate meta postmeta published credits", Reason::Metadata),
     ("disclaimer statement", Reason::Disclaimer),
@@ -131,9 +158,9 @@ pub(super) fn kind_of(name: &str) -> Option<BlockKind> {
 /// Whether a tag stands inside a line of text; custom elements do.
 pub(super) fn is_inline(name: &str) -> bool {
     const INLINE: &[&str] = &[
-        "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "dfn", "em", "font", "i", "img", "input", "ins",
-        "kbd", "label", "mark", "nobr", "o:p", "output", "picture", "ruby", "rb", "samp", "small", "span", "strong", "time", "tt",
-        "u", "var", "wbr",
+        "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "dfn", "em", "font", "i", "img", "input",
+        "ins", "kbd", "label", "mark", "nobr", "o:p", "output", "picture", "ruby", "rb", "samp", "small", "span",
+        "strong", "time", "tt", "u", "var", "wbr",
     ];
     INLINE.contains(&name) || name.contains('-')
 }

@@ -41,7 +41,8 @@ pub(super) fn read(text: &str, page: &mut Page) -> usize {
     page.title = find(&["title", "headline"]);
     page.byline = find(&["author", "authors", "byline", "creator"]);
     let is_date = |value: &String| value.contains(|c: char| c.is_ascii_digit());
-    page.date = find(&["date"]).filter(is_date).or_else(|| find(&["published", "publishdate", "pubdate"]).filter(is_date));
+    page.date =
+        find(&["date"]).filter(is_date).or_else(|| find(&["published", "publishdate", "pubdate"]).filter(is_date));
     let end = (at + first_line(&text[at..]).len()).min(text.len());
     page.push(&text[start..end], start..end, None, false, Some(Reason::Metadata));
     end
@@ -60,7 +61,9 @@ fn yaml_fields(yaml: &str) -> Vec<(String, String)> {
     let fields = events(yaml).or_else(|| {
         // What is no YAML is often still a line a field: `title: Harbour: the end`.
         let quoted = |line: &str| match line.split_once(": ") {
-            Some((key, value)) if !key.starts_with([' ', '-', '#']) && !value.starts_with(['"', '\'', '[', '{', '>', '|']) => {
+            Some((key, value))
+                if !key.starts_with([' ', '-', '#']) && !value.starts_with(['"', '\'', '[', '{', '>', '|']) =>
+            {
                 format!("{key}: {:?}", value.trim())
             }
             _ => line.to_owned(),

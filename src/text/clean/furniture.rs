@@ -107,11 +107,12 @@ impl Folded {
         })
     }
 
-    /// Why it is furniture if it holds two phrases that are parts.
-    fn holds_two(&self) -> Option<Reason> {
-        let mut found = TABLE.parts.iter().filter(|(place, phrase, _)| *place == Place::Part && self.text.contains(phrase));
-        match (found.next(), found.next()) {
-            (Some((_, _, Sign::Furniture(reason))), Some(_)) => Some(*reason),
+    /// Why it is furniture if it holds at least `n` phrases that are parts.
+    fn holds(&self, n: usize) -> Option<Reason> {
+        let mut found =
+            TABLE.parts.iter().filter(|(place, phrase, _)| *place == Place::Part && self.text.contains(phrase));
+        match found.nth(n - 1) {
+            Some((_, _, Sign::Furniture(reason))) => Some(*reason),
             _ => None,
         }
     }
@@ -131,7 +132,9 @@ pub(super) fn credit(text: &str) -> Option<(bool, &str)> {
         rest = rest.char_indices().nth(1).map_or("", |(at, _)| &rest[at..]);
     }
     let rest = rest.trim_start_matches([':', '：', '/', '／', '|', '｜', ' ', '\u{3000}']);
-    let is_cut = rest.len() < text.len() && (phrase.ends_with([':', '/', '|']) || text[..text.len() - rest.len()].ends_with([' ', ':', '：', '\u{3000}']));
+    let is_cut = rest.len() < text.len()
+        && (phrase.ends_with([':', '/', '|'])
+            || text[..text.len() - rest.len()].ends_with([' ', ':', '：', '\u{3000}']));
     is_cut.then_some((*sign == Sign::Author, rest.trim()))
 }
 
@@ -157,15 +160,19 @@ pub(super) fn mark(page: &mut Page) {
 
 /// Marks all that stands below a line which ends articles, if that is little beside what stands above.
 fn mark_behind_end(pieces: &mut [Piece]) {
-    let columns = |pieces: &[Piece]| pieces.iter().filter(|p| p.reason.is_none() && is_prose(p)).map(|p| width(&p.text)).sum::<usize>();
+    let columns = |pieces: &[Piece]| {
+        pieces.iter().filter(|p| p.reason.is_none() && is_prose(p)).map(|p| width(&p.text)).sum::<usize>()
+    };
     let all = columns(pieces);
     let is_end = |piece: &Piece| width(&piece.text) <= 60 && Folded::of(&piece.text).begins(Place::End).is_some();
     let mut above = 0;
     for i in 0..pieces.len() {
         above += columns(&pieces[i..=i]);
         if above * 10 >= all * 7 && above < all && is_end(&pieces[i]) {
-            let below = pieces[i + 1..].iter_mut().filter(|piece| piece.reason.is_none());
-            below.for_each(|piece| piece.reason = Some(Reason::Related));
+            for piece in pieces[i + 1..].iter_mut().filter(|piece| piece.reason.is_none()) {
+                let folded = Folded::of(&piece.text);
+                piece.reason = folded.begins(Place::Closing).or_else(|| folded.holds(2)).or(Some(Reason::Related));
+            }
             return;
         }
     }
@@ -195,7 +202,8 @@ fn anywhere(text: &str, folded: &Folded) -> Option<Reason> {
 
 /// A file name, path or address and nothing else: one token.
 fn is_path(text: &str) -> bool {
-    const ENDS: &[&str] = &[".html", ".htm", ".php", ".jsp", ".asp", ".aspx", ".tpl", ".js", ".css", ".shtml", ".vue", ".xml", ".json"];
+    const ENDS: &[&str] =
+        &[".html", ".htm", ".php", ".jsp", ".asp", ".aspx", ".tpl", ".js", ".css", ".shtml", ".vue", ".xml", ".json"];
     let text = text.trim_matches(['<', '>', '(', ')']);
     let is_address = ["http://", "https://", "www."].iter().any(|start| text.starts_with(start));
     text.is_ascii()
@@ -210,24 +218,31 @@ fn is_counter(folded: &str) -> bool {
         人点赞 浏览 浏览量 次浏览 次阅读 分享 转发 收藏 热度 人参与 跟贴 minread minuteread minutesread";
     let is_figure = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | ':' | ' ' | '(' | ')' | 'k' | '万' | '+');
     let words = folded.trim_matches(is_figure).replace(' ', "");
-    folded.len() < 60 && folded.contains(|c: char| c.is_ascii_digit()) && !words.is_empty() && COUNTED.split(' ').any(|known| known == words)
+    folded.len() < 60
+        && folded.contains(|c: char| c.is_ascii_digit())
+        && !words.is_empty()
+        && COUNTED.split(' ').any(|known| known == words)
 }
 
 /// Breadcrumbs and rows of menu words: several short parts between separators.
 fn is_menu(text: &str) -> bool {
     width(text) <= 160
         && !ends_sentence(text)
-        && [("|", 4), ("｜", 4), (" · ", 4), (" • ", 4), (">", 3), ("»", 3), ("›", 3)].iter().any(|(separator, least)| {
-            let parts: Vec<&str> = text.split(separator).map(str::trim).collect();
-            let is_word = |part: &&str| width(part) <= 24 && !part.chars().all(|c| c.is_ascii_digit());
-            parts.len() >= *least && parts.iter().all(is_word)
-        })
+        && [("|", 4), ("｜", 4), (" · ", 4), (" • ", 4), (">", 3), ("»", 3), ("›", 3)].iter().any(
+            |(separator, least)| {
+                let parts: Vec<&str> = text.split(separator).map(str::trim).collect();
+                let is_word = |part: &&str| width(part) <= 24 && !part.chars().all(|c| c.is_ascii_digit());
+                parts.len() >= *least && parts.iter().all(is_word)
+            },
+        )
 }
 
 /// A line whose point is how to reach someone.
 fn is_contact(text: &str) -> bool {
     let is_mark = |c: char| c.is_whitespace() || matches!(c, ':' | '：' | ',' | '(' | ')' | '<' | '>' | '，');
-    let is_mail = |word: &&str| word.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.is_ascii() && host.contains('.'));
+    let is_mail = |word: &&str| {
+        word.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.is_ascii() && host.contains('.'))
+    };
     text.split(is_mark).find(is_mail).is_some_and(|mail| width(text) - width(mail) <= 40 && !ends_sentence(text))
 }
 
@@ -242,7 +257,9 @@ fn at_edge(piece: &Piece, folded: &Folded) -> Option<Reason> {
 /// Marks the titles below a heading of related articles, or the tags below theirs; returns the number of the last one.
 fn mark_list(pieces: &mut [Piece], heading: usize, reason: Reason) -> usize {
     let is_title = |piece: &Piece| {
-        piece.reason.is_none() && width(&piece.text) <= 160 && (!ends_sentence(&piece.text) || piece.text.ends_with(['?', '？', '!', '！']))
+        piece.reason.is_none()
+            && width(&piece.text) <= 160
+            && (!ends_sentence(&piece.text) || piece.text.ends_with(['?', '？', '!', '！']))
     };
     let mut end = heading + 1;
     let glued = pieces.get(end).is_some_and(|piece| !piece.after_gap);
@@ -257,10 +274,14 @@ fn mark_list(pieces: &mut [Piece], heading: usize, reason: Reason) -> usize {
         }
     }
     // Titles with gaps between them, and then running text: the last one is that text's heading.
-    let gives_back = !glued && reason != Reason::Tags && end > heading + 1 && pieces.get(end).is_some_and(|piece| piece.reason.is_none());
+    let gives_back = !glued
+        && reason != Reason::Tags
+        && end > heading + 1
+        && pieces.get(end).is_some_and(|piece| piece.reason.is_none());
     let end = end - usize::from(gives_back);
     // A heading over running text is an ordinary heading.
-    let is_over_text = end == heading + 1 && pieces.get(end).is_some_and(|piece| piece.reason.is_none() && is_prose(piece));
+    let is_over_text =
+        end == heading + 1 && pieces.get(end).is_some_and(|piece| piece.reason.is_none() && is_prose(piece));
     if is_over_text {
         return heading;
     }
@@ -282,12 +303,13 @@ fn mark_below(pieces: &mut [Piece]) {
         let above = (0..i).rev().find(|&n| pieces[n].reason.is_none());
         let heading = above.filter(|&n| Folded::of(&pieces[n].text).whole(Place::Heading).is_some());
         let is_foreign = lang.is_some_and(|lang| is_of_another_script(&pieces[i].text, lang));
-        let reason = if heading.is_some() && folded.columns <= LONGEST {
+        let reason = if heading.is_some() && folded.columns <= LONGEST && folded.holds(1).is_some() {
             Some(Reason::Disclaimer)
         } else if folded.columns <= LONGEST {
-            let closing = || folded.begins(Place::Closing).filter(|_| folded.columns <= 300 || folded.holds_two().is_some());
+            let closing =
+                || folded.begins(Place::Closing).filter(|_| folded.columns <= 300 || folded.holds(2).is_some());
             let foreign = || is_foreign.then_some(Reason::Advert);
-            at_edge(&pieces[i], &folded).or_else(closing).or_else(|| folded.holds_two()).or_else(foreign)
+            at_edge(&pieces[i], &folded).or_else(closing).or_else(|| folded.holds(2)).or_else(foreign)
         } else {
             None
         };
@@ -324,7 +346,7 @@ fn mark_above(pieces: &mut [Piece]) {
     let first = pieces.iter().position(|piece| {
         let is_notice = || {
             let folded = Folded::of(&piece.text);
-            folded.columns <= 300 && folded.holds_two().is_some()
+            folded.columns <= 300 && folded.holds(2).is_some()
         };
         piece.reason.is_none() && is_prose(piece) && !is_notice()
     });
@@ -333,7 +355,7 @@ fn mark_above(pieces: &mut [Piece]) {
         let is_item = piece.kind == Some(BlockKind::ListItem);
         piece.reason = at_edge(piece, &folded)
             .or_else(|| folded.begins(Place::Closing).filter(|_| !is_prose(piece) && folded.ends_sentence))
-            .or_else(|| folded.holds_two().filter(|_| folded.columns <= 300))
+            .or_else(|| folded.holds(2).filter(|_| folded.columns <= 300))
             .filter(|_| !is_item || !is_prose(piece));
     }
 }

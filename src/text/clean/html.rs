@@ -280,7 +280,9 @@ impl Walk {
 
     fn end_cell(&mut self) {
         let end = self.blocks.len();
-        if let Some(cell) = self.tables.last_mut().and_then(|table| table.rows.last_mut()).and_then(|row| row.last_mut()) {
+        if let Some(cell) =
+            self.tables.last_mut().and_then(|table| table.rows.last_mut()).and_then(|row| row.last_mut())
+        {
             cell.end = end;
         }
     }
@@ -293,7 +295,9 @@ impl Walk {
         };
         table.rows.retain(|row| !row.is_empty());
         let one_block = table.rows.iter().flatten().all(|cell| cell.len() <= 1);
-        let words = |cell: &std::ops::Range<usize>| self.blocks[cell.clone()].first().map_or(String::new(), |b| tidy(&b.words.text));
+        let words = |cell: &std::ops::Range<usize>| {
+            self.blocks[cell.clone()].first().map_or(String::new(), |b| tidy(&b.words.text))
+        };
         if !one_block || table.first_block == self.blocks.len() {
             return;
         }
@@ -337,7 +341,8 @@ impl Walk {
 
     /// Gives a reason to the notes that citation marks of the kept text lead to.
     fn set_notes_aside(&self, reasons: &mut [Option<Reason>]) {
-        let targets: HashSet<&str> = self.blocks.iter().flat_map(|block| &block.words.targets).map(String::as_str).collect();
+        let targets: HashSet<&str> =
+            self.blocks.iter().flat_map(|block| &block.words.targets).map(String::as_str).collect();
         if targets.is_empty() {
             return;
         }

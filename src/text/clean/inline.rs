@@ -40,8 +40,26 @@ pub(super) fn is_mark(name: &str) -> bool {
 fn is_formula(name: &str) -> bool {
     matches!(
         name,
-        "math" | "semantics" | "annotation" | "annotation-xml" | "mrow" | "mfrac" | "msup" | "msub" | "msubsup" | "msqrt"
-            | "mroot" | "mi" | "mn" | "mo" | "mtext" | "mfenced" | "mstyle" | "mover" | "munder" | "munderover"
+        "math"
+            | "semantics"
+            | "annotation"
+            | "annotation-xml"
+            | "mrow"
+            | "mfrac"
+            | "msup"
+            | "msub"
+            | "msubsup"
+            | "msqrt"
+            | "mroot"
+            | "mi"
+            | "mn"
+            | "mo"
+            | "mtext"
+            | "mfenced"
+            | "mstyle"
+            | "mover"
+            | "munder"
+            | "munderover"
     )
 }
 
@@ -70,7 +88,9 @@ impl Inline {
         if self.open.len() >= MAX_DEPTH {
             return;
         }
-        if is_formula(name) && let Some(parent) = self.open.last_mut() {
+        if is_formula(name)
+            && let Some(parent) = self.open.last_mut()
+        {
             parent.children += 1;
             let joint = match (parent.name.as_str(), parent.children) {
                 ("mfrac", 2) => "/",
@@ -171,7 +191,8 @@ impl Inline {
         let is_mark = bare.len() < raised.len()
             || bare.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '†' | '‡' | '§' | ',' | '-' | '–' | ' '));
         let unit = self.text[..from].rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
-        let is_formula = self.text[..from - unit.len()].ends_with(['=', '+', '-', '*', '/', '·', '(']) && unit.len() <= 3;
+        let is_formula =
+            self.text[..from - unit.len()].ends_with(['=', '+', '-', '*', '/', '·', '(']) && unit.len() <= 3;
         if is_linked {
             self.take_out(from, Reason::CitationMark);
         } else if is_number && (is_signed || is_formula || takes_power(&unit)) {
@@ -189,7 +210,8 @@ impl Inline {
 
 /// Whether a number raised behind `word` is its power: ten and two, units of measure, the letters of formulas.
 fn takes_power(word: &str) -> bool {
-    const UNITS: &[&str] = &["10", "2", "km", "cm", "mm", "dm", "nm", "µm", "ft", "yd", "mi", "sec", "米", "公里", "千米", "厘米"];
+    const UNITS: &[&str] =
+        &["10", "2", "km", "cm", "mm", "dm", "nm", "µm", "ft", "yd", "mi", "sec", "米", "公里", "千米", "厘米"];
     let mut letters = word.chars();
     let is_letter = letters.next().is_some_and(char::is_alphabetic) && letters.next().is_none() && word.is_ascii();
     is_letter || UNITS.contains(&word) || (word.ends_with('米') && !word.is_ascii())

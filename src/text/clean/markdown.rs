@@ -129,7 +129,9 @@ impl Reader<'_> {
                     // Indented paragraphs are code to Markdown; people indent prose as well.
                     Tag::CodeBlock(CodeBlockKind::Indented) => {
                         let block = &self.text[range];
-                        let is_prose = ends_sentence(block) && !block.contains(['{', '}', '=', ';', '<', '>', '_']) && !block.contains("(\"");
+                        let is_prose = ends_sentence(block)
+                            && !block.contains(['{', '}', '=', ';', '<', '>', '_'])
+                            && !block.contains("(\"");
                         self.aside = (!is_prose).then_some(Reason::Code);
                     }
                     _ => {}
@@ -167,7 +169,8 @@ impl Reader<'_> {
             TagEnd::HtmlBlock => {
                 let html = std::mem::take(&mut self.html);
                 let words = html::words_of(&html);
-                let (words, reason) = if words.is_empty() { (html.as_str(), Some(Reason::Media)) } else { (words.as_str(), None) };
+                let (words, reason) =
+                    if words.is_empty() { (html.as_str(), Some(Reason::Media)) } else { (words.as_str(), None) };
                 self.page.push(words, range, None, true, reason);
             }
             _ => {
@@ -239,7 +242,10 @@ impl Reader<'_> {
             && let Some((marker, rest)) = text.strip_prefix("[!").and_then(|rest| rest.split_once(']'))
         {
             self.page.take_out(Reason::Metadata, range.clone(), marker);
-            let (title, rest) = rest.trim_start_matches(['-', '+']).split_once('\n').unwrap_or((rest.trim_start_matches(['-', '+']), ""));
+            let (title, rest) = rest
+                .trim_start_matches(['-', '+'])
+                .split_once('\n')
+                .unwrap_or((rest.trim_start_matches(['-', '+']), ""));
             self.page.push(title, range.clone(), Some(BlockKind::Heading), true, None);
             text = rest;
         }
@@ -247,10 +253,16 @@ impl Reader<'_> {
         for line in text.split('\n') {
             // `status:: reading` is a property, `^first` the name of a block.
             let is_property = line.split_once("::").is_some_and(|(key, value)| {
-                value.starts_with([' ', '\t']) && !key.trim().is_empty() && key.trim().chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
+                value.starts_with([' ', '\t'])
+                    && !key.trim().is_empty()
+                    && key.trim().chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
             });
             let (line, name) = match line.rsplit_once(" ^") {
-                Some((line, name)) if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => (line, name),
+                Some((line, name))
+                    if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') =>
+                {
+                    (line, name)
+                }
                 _ => (line, ""),
             };
             self.page.take_out(Reason::Metadata, range.clone(), if is_property { line } else { name });
@@ -273,8 +285,9 @@ impl Reader<'_> {
 fn without_highlight(line: &str) -> String {
     let mut out = String::new();
     let mut rest = line;
-    while let Some((before, inner, after)) =
-        rest.split_once("==").and_then(|(before, rest)| rest.split_once("==").map(|(inner, after)| (before, inner, after)))
+    while let Some((before, inner, after)) = rest
+        .split_once("==")
+        .and_then(|(before, rest)| rest.split_once("==").map(|(inner, after)| (before, inner, after)))
     {
         out.push_str(before);
         // A comparison has blanks around its mark.

@@ -43,12 +43,26 @@ impl Meta {
         let is_address = value.starts_with("http");
         let field = match key.as_str() {
             "og:title" | "twitter:title" | "dc.title" | "headline" => &mut self.tags.title,
-            "author" | "article:author" | "dc.creator" | "byl" | "sailthru.author" | "parsely-author" if !is_address => {
+            "author" | "article:author" | "dc.creator" | "byl" | "sailthru.author" | "parsely-author"
+                if !is_address =>
+            {
                 &mut self.tags.byline
             }
-            "article:published_time" | "date" | "pubdate" | "publishdate" | "publish-date" | "dc.date" | "dc.date.issued"
-            | "datepublished" | "og:published_time" | "og:release_date" | "parsely-pub-date" | "sailthru.date"
-            | "weibo: article:create_at" | "_pubtime" | "apub:time" => &mut self.tags.date,
+            "article:published_time"
+            | "date"
+            | "pubdate"
+            | "publishdate"
+            | "publish-date"
+            | "dc.date"
+            | "dc.date.issued"
+            | "datepublished"
+            | "og:published_time"
+            | "og:release_date"
+            | "parsely-pub-date"
+            | "sailthru.date"
+            | "weibo: article:create_at"
+            | "_pubtime"
+            | "apub:time" => &mut self.tags.date,
             "og:site_name" | "application-name" => &mut self.site,
             _ => return,
         };
@@ -113,8 +127,10 @@ impl Meta {
             is_near.then(|| tidy(&block.words.text)).filter(|text| width(text) * 2 >= columns && width(text) >= 8)
         };
         // A quotation mark in it ends an attribute that is written with such marks.
-        let cut_off = headings.filter_map(shown).find(|text| text.starts_with(stated.as_str()) && text.len() < 6 * stated.len());
-        let part = || blocks.iter().filter_map(shown).filter(|text| stated.contains(text.as_str())).max_by_key(String::len);
+        let cut_off =
+            headings.filter_map(shown).find(|text| text.starts_with(stated.as_str()) && text.len() < 6 * stated.len());
+        let part =
+            || blocks.iter().filter_map(shown).filter(|text| stated.contains(text.as_str())).max_by_key(String::len);
         Some(cut_off.or_else(part).unwrap_or_else(|| without_site(stated, self.site.as_deref())))
     }
 
@@ -143,7 +159,8 @@ fn strings(value: &Value) -> impl Iterator<Item = &str> {
 /// The names of people: strings, or objects with a `name`.
 fn people(value: &Value) -> impl Iterator<Item = &str> {
     let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter();
-    items.flat_map(|item| if item.is_string() { strings(item) } else { strings(&item["name"]) }.collect::<Vec<_>>())
+    items
+        .flat_map(|item| if item.is_string() { strings(item) } else { strings(&item["name"]) }.collect::<Vec<_>>())
         .filter(|name| !name.starts_with("http"))
 }
 

@@ -92,13 +92,21 @@ const MAX_PIECES: usize = 100_000;
 
 impl Page {
     /// Adds the run `raw`, which stands for the bytes `source`; empty runs vanish.
-    fn push(&mut self, raw: &str, source: Range<usize>, kind: Option<BlockKind>, after_gap: bool, reason: Option<Reason>) {
+    fn push(
+        &mut self,
+        raw: &str,
+        source: Range<usize>,
+        kind: Option<BlockKind>,
+        after_gap: bool,
+        reason: Option<Reason>,
+    ) {
         let is_exact = raw.len() == source.len();
         let mut from = 0;
         while from < raw.len() {
             let window = &raw[from..raw.floor_char_boundary(from + MAX_PIECE_BYTES)];
             let is_last = from + window.len() == raw.len();
-            let end_mark = || window.rfind(['。', '！', '？', '\n']).or_else(|| window.rfind(". ")).or_else(|| window.rfind(' '));
+            let end_mark =
+                || window.rfind(['。', '！', '？', '\n']).or_else(|| window.rfind(". ")).or_else(|| window.rfind(' '));
             let cut = if is_last { None } else { end_mark() };
             let len = cut.map_or(window.len(), |at| at + window[at..].chars().next().map_or(1, char::len_utf8));
             let part = if is_exact { source.start + from..source.start + from + len } else { source.clone() };
@@ -160,7 +168,8 @@ impl Page {
             // "word [3]." loses the blank as well; "word [3] and" keeps one of its two.
             let drop_blank = next.is_none_or(|c| !c.is_alphanumeric());
             out.push_str(if drop_blank { before.trim_end_matches(' ') } else { before });
-            let place = if raw.len() == source.len() { source.start + at..source.start + at + len } else { source.clone() };
+            let place =
+                if raw.len() == source.len() { source.start + at..source.start + at + len } else { source.clone() };
             self.take_out(Reason::CitationMark, place, &raw[at..at + len]);
             from = at + len;
             search = from;
@@ -180,7 +189,8 @@ fn marks_len(text: &str) -> usize {
             break;
         };
         let mark = &inner[..close];
-        let is_note = mark.strip_prefix('^').is_some_and(|name| !name.is_empty() && !name.contains(char::is_whitespace));
+        let is_note =
+            mark.strip_prefix('^').is_some_and(|name| !name.is_empty() && !name.contains(char::is_whitespace));
         // A year in brackets is no citation.
         let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
         if !is_note && !mark.split([',', '-', '–']).all(|part| is_number(part.trim())) {

@@ -26,10 +26,29 @@ enum Label {
 
 /// Whether `text` labels a machine's summary: a machine and a summary in few words, `AI Overview`, `本文摘要由AI生成`.
 fn label(text: &str) -> Option<Label> {
-    const MACHINES: &[&str] = &["ai", "ai-generated", "ai-powered", "chatgpt", "gpt", "智能", "机器", "人工智能", "大模型"];
+    const MACHINES: &[&str] =
+        &["ai", "ai-generated", "ai-powered", "chatgpt", "gpt", "智能", "机器", "人工智能", "大模型"];
     const SUMMARIES: &[&str] = &[
-        "summary", "summaries", "summarize", "summarized", "summarise", "summarised", "overview", "takeaways", "digest",
-        "key points", "摘要", "总结", "速览", "速读", "导读", "概要", "概括", "解读", "提炼", "要点",
+        "summary",
+        "summaries",
+        "summarize",
+        "summarized",
+        "summarise",
+        "summarised",
+        "overview",
+        "takeaways",
+        "digest",
+        "key points",
+        "摘要",
+        "总结",
+        "速览",
+        "速读",
+        "导读",
+        "概要",
+        "概括",
+        "解读",
+        "提炼",
+        "要点",
     ];
     let folded = fold_str(&text.chars().take(120).collect::<String>());
     let head = folded.split([':', '|', '】', ']']).next().unwrap_or_default();
@@ -39,14 +58,21 @@ fn label(text: &str) -> Option<Label> {
             if is_han || !word.is_ascii() {
                 head.contains(word)
             } else {
-                head.split(|c: char| !c.is_alphanumeric() && c != '-').collect::<Vec<_>>().join(" ").split(' ').any(|w| w == *word)
+                head.split(|c: char| !c.is_alphanumeric() && c != '-')
+                    .collect::<Vec<_>>()
+                    .join(" ")
+                    .split(' ')
+                    .any(|w| w == *word)
                     || word.contains(' ') && head.contains(word)
             }
         })
     };
     // A tool that presents itself needs no other label.
     let presents_itself = folded.starts_with("i can summari") || folded.contains("summarize articles for you");
-    if !(names(MACHINES) && names(SUMMARIES) || presents_itself) || ends_sentence(head) || width(head) > 40 && !presents_itself {
+    if !(names(MACHINES) && names(SUMMARIES) || presents_itself)
+        || ends_sentence(head)
+        || width(head) > 40 && !presents_itself
+    {
         return None;
     }
     let is_alone = width(text) <= 80;
@@ -85,13 +111,18 @@ fn mark_labelled(pieces: &mut [Piece]) {
 /// A first paragraph full of citation marks above an article that has none: no author writes so.
 fn mark_cited(page: &mut Page) {
     const LEAST_MARKS: usize = 3;
-    let marks: Vec<usize> = page.taken_out.iter().filter(|run| run.reason == Reason::CitationMark).map(|run| run.start).collect();
+    let marks: Vec<usize> =
+        page.taken_out.iter().filter(|run| run.reason == Reason::CitationMark).map(|run| run.start).collect();
     let Some(first) = page.pieces.iter().position(|piece| piece.reason.is_none() && is_prose(piece)) else {
         return;
     };
     let source = page.pieces[first].source.clone();
-    let below: usize = page.pieces[first + 1..].iter().filter(|piece| is_prose(piece)).map(|piece| width(&piece.text)).sum();
-    if marks.len() >= LEAST_MARKS && marks.iter().all(|at| source.contains(at)) && below > 2 * width(&page.pieces[first].text) {
+    let below: usize =
+        page.pieces[first + 1..].iter().filter(|piece| is_prose(piece)).map(|piece| width(&piece.text)).sum();
+    if marks.len() >= LEAST_MARKS
+        && marks.iter().all(|at| source.contains(at))
+        && below > 2 * width(&page.pieces[first].text)
+    {
         page.pieces[first].reason = Some(Reason::SecondHand);
     }
 }
@@ -108,7 +139,10 @@ fn mark_foreign(pieces: &mut [Piece]) {
     };
     let columns = |pieces: &[Piece]| pieces.iter().filter(|p| is_open(p)).map(|p| width(&p.text)).sum::<usize>();
     if columns(&pieces[..first]) <= columns(&pieces[first..]) {
-        pieces[..first].iter_mut().filter(|piece| is_open(piece)).for_each(|piece| piece.reason = Some(Reason::SecondHand));
+        pieces[..first]
+            .iter_mut()
+            .filter(|piece| is_open(piece))
+            .for_each(|piece| piece.reason = Some(Reason::SecondHand));
     }
 }
 
@@ -134,14 +168,16 @@ fn is_point(piece: &Piece) -> bool {
 }
 
 fn is_pictogram_point(piece: &Piece) -> bool {
-    let is_pictogram = |c: char| matches!(c, '\u{1f000}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}');
+    let is_pictogram =
+        |c: char| matches!(c, '\u{1f000}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}');
     piece.text.starts_with(is_pictogram) && width(&piece.text) >= 30
 }
 
 /// When hardly anything but second-hand text is there, that is the article: its content is kept after all. Returns
 /// whether this happened.
 pub(super) fn promote(page: &mut Page) -> bool {
-    let is_pasted = |piece: &Piece| piece.reason == Some(Reason::SecondHand) && label(&piece.text) != Some(Label::Below);
+    let is_pasted =
+        |piece: &Piece| piece.reason == Some(Reason::SecondHand) && label(&piece.text) != Some(Label::Below);
     let columns = |chosen: &dyn Fn(&Piece) -> bool| -> usize {
         page.pieces.iter().filter(|piece| chosen(piece)).map(|piece| width(&piece.text)).sum()
     };

@@ -64,7 +64,9 @@ fn is_credit(text: &str) -> bool {
     let inner = text.trim_start_matches(['(', '（', '[', '【', '［']);
     // `原標題：…？` ends as the title does.
     let is_sentence = ends_sentence(text) && !text.trim_end_matches(['）', ')']).ends_with(['？', '?', '！', '!']);
-    width(text) <= 120 && !is_sentence && (credit(text).is_some() || inner.len() < text.len() && credit(inner).is_some())
+    width(text) <= 120
+        && !is_sentence
+        && (credit(text).is_some() || inner.len() < text.len() && credit(inner).is_some())
 }
 
 /// The date in a line that is little more than a date: `Harrow Reach, 30 September 2025`, `新華社 2025-09-30 07:12`.
@@ -73,26 +75,51 @@ fn dateline(text: &str) -> Option<String> {
         return None;
     }
     let is_date = |kind: &Kind| matches!(kind, Kind::Date { day: Some(_), .. });
-    let dates: Vec<_> =
-        figures::figures(text).into_iter().filter(|figure| is_date(&figure.kind) || matches!(figure.kind, Kind::Time { .. })).collect();
+    let dates: Vec<_> = figures::figures(text)
+        .into_iter()
+        .filter(|figure| is_date(&figure.kind) || matches!(figure.kind, Kind::Time { .. }))
+        .collect();
     let (first, last) = (dates.first()?, dates.last()?);
     if !dates.iter().any(|figure| is_date(&figure.kind)) {
         return None;
     }
     // Around it stand names and labels, parted from it; words that run on from a date are a sentence or a headline.
-    let is_joint = |c: char| c.is_whitespace() || c.is_ascii_punctuation() || matches!(c, '：' | '，' | '｜' | '丨' | '·' | '–' | '—' | '（' | '）');
+    let is_joint = |c: char| {
+        c.is_whitespace()
+            || c.is_ascii_punctuation()
+            || matches!(c, '：' | '，' | '｜' | '丨' | '·' | '–' | '—' | '（' | '）')
+    };
     let before = &text[..first.start];
     let after = &text[last.end..];
     let parted = (before.is_empty() || before.ends_with(is_joint)) && (after.is_empty() || after.starts_with(is_joint));
     let columns = width(before.trim()) + width(after.trim());
     let is_name = |word: &str| {
         let bare = word.trim_matches(is_joint);
-        !bare.starts_with(char::is_lowercase) || matches!(bare, "at" | "on" | "am" | "pm" | "a.m" | "p.m" | "updated" | "published" | "posted" | "last" | "by" | "the" | "of")
+        !bare.starts_with(char::is_lowercase)
+            || matches!(
+                bare,
+                "at" | "on"
+                    | "am"
+                    | "pm"
+                    | "a.m"
+                    | "p.m"
+                    | "updated"
+                    | "published"
+                    | "posted"
+                    | "last"
+                    | "by"
+                    | "the"
+                    | "of"
+            )
     };
-    let labelled = credit(text).is_some() || ["Published", "Updated", "Posted", "Last updated"].iter().any(|label| text.starts_with(label));
+    let labelled = credit(text).is_some()
+        || ["Published", "Updated", "Posted", "Last updated"].iter().any(|label| text.starts_with(label));
     // Without year and hour it may as well be a day that the article is about.
-    let is_exact = dates.iter().any(|figure| matches!(figure.kind, Kind::Time { .. } | Kind::Date { year: Some(_), .. }));
-    let is_dateline = parted && (is_exact || labelled) && (labelled || columns <= 40 && before.split_whitespace().chain(after.split_whitespace()).all(is_name));
+    let is_exact =
+        dates.iter().any(|figure| matches!(figure.kind, Kind::Time { .. } | Kind::Date { year: Some(_), .. }));
+    let is_dateline = parted
+        && (is_exact || labelled)
+        && (labelled || columns <= 40 && before.split_whitespace().chain(after.split_whitespace()).all(is_name));
     is_dateline.then(|| text[first.start..last.end].to_owned())
 }
 
@@ -124,7 +151,9 @@ fn mark_title(page: &mut Page, first: usize) {
         let is_title = rest_of_piece.is_some_and(|rest| width(rest) <= 30 && !ends_sentence(rest))
             || (width(&folded) >= 12
                 && !is_prose(piece)
-                && folded_title.strip_prefix(folded.as_str()).is_some_and(|rest| rest.starts_with([' ', '-', '|', '_'])));
+                && folded_title
+                    .strip_prefix(folded.as_str())
+                    .is_some_and(|rest| rest.starts_with([' ', '-', '|', '_'])));
         if is_title {
             piece.reason = Some(Reason::Metadata);
         }

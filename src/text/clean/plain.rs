@@ -90,7 +90,8 @@ fn page_heads(lines: &[Line<'_>]) -> HashSet<usize> {
     const MOST: usize = 5000;
     let mut alike: HashMap<String, Vec<usize>> = HashMap::new();
     for (n, line) in lines.iter().enumerate().filter(|(_, line)| line.text.len() <= 3 * WIDEST) {
-        let form: Vec<String> = line.text.split_whitespace().map(|word| word.replace(|c: char| c.is_ascii_digit(), "#")).collect();
+        let form: Vec<String> =
+            line.text.split_whitespace().map(|word| word.replace(|c: char| c.is_ascii_digit(), "#")).collect();
         alike.entry(form.join(" ")).or_default().push(n);
     }
     let mut heads = HashSet::new();
@@ -98,16 +99,20 @@ fn page_heads(lines: &[Line<'_>]) -> HashSet<usize> {
     for (form, places) in alike.iter().filter(|(form, _)| form.contains('#')) {
         let number = |n: usize| lines[n].text.rsplit(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty());
         let numbers: Vec<u64> = places.iter().filter_map(|&n| number(n)?.parse().ok()).collect();
-        let grows = numbers.len() == places.len() && numbers.windows(2).all(|two| two[0] < two[1] && two[1] < two[0] + 4);
+        let grows =
+            numbers.len() == places.len() && numbers.windows(2).all(|two| two[0] < two[1] && two[1] < two[0] + 4);
         let folded = form.to_lowercase();
         let names_page = ["page #", "p. #", "第# 页", "第#页", "第##页"].iter().any(|name| folded.contains(name));
         let is_bare = form.trim_matches(|c: char| matches!(c, '#' | '-' | '–' | '—' | ' ' | '/' | '·')).is_empty();
         let breaks_sentence = |&n: &usize| {
             let before = n.checked_sub(1).map(|before| lines[before].text);
             let next = lines.get(n + 1).map(|next| next.text);
-            before.is_some_and(|text| !ends_sentence(text)) && next.is_some_and(|text| text.starts_with(char::is_lowercase))
+            before.is_some_and(|text| !ends_sentence(text))
+                && next.is_some_and(|text| text.starts_with(char::is_lowercase))
         };
-        if grows && (names_page || is_bare && places.len() >= 3 || places.len() >= 3 && places.iter().any(breaks_sentence)) {
+        if grows
+            && (names_page || is_bare && places.len() >= 3 || places.len() >= 3 && places.iter().any(breaks_sentence))
+        {
             heads.extend(places);
         }
     }
@@ -191,8 +196,13 @@ fn bullet_len(line: &str) -> Option<usize> {
     let bullet = trimmed.chars().next()?;
     let rest = &trimmed[bullet.len_utf8()..];
     let is_bullet = match bullet {
-        '•' | '●' | '▪' | '■' | '◆' | '○' | '◦' | '‣' | '∙' | '➤' | '►' | '▶' | '✓' | '✔' => !rest.is_empty(),
-        '-' | '*' | '+' | '–' | '—' | '·' | '・' => rest.starts_with(char::is_whitespace) && !rest.trim().is_empty(),
+        '•' | '●' | '▪' | '■' | '◆' | '○' | '◦' | '‣' | '∙' | '➤' | '►' | '▶' | '✓' | '✔' => {
+            !rest.is_empty()
+        }
+        '-' | '*' | '+' | '–' | '—' | '·' | '・' => {
+            // `- 3 -` stands between marks.
+            rest.starts_with(char::is_whitespace) && !rest.trim().is_empty() && !rest.trim_end().ends_with(bullet)
+        }
         _ => false,
     };
     is_bullet.then(|| line.len() - rest.trim_start().len())

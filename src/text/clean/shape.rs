@@ -70,9 +70,13 @@ pub(super) fn kinds(page: &Page) -> Vec<BlockKind> {
         // It stands alone above something: the lines of a verse stand together.
         let stands_alone = n == 0 || piece.after_gap;
         let next = kept.get(n + 1).map(|&next| &page.pieces[next]);
-        looks[n] = piece.kind.is_none() && stands_alone && next.is_some_and(|next| next.after_gap || is_prose(next)) && looks_like_heading(piece);
+        looks[n] = piece.kind.is_none()
+            && stands_alone
+            && next.is_some_and(|next| next.after_gap || is_prose(next))
+            && looks_like_heading(piece);
     }
-    let mut kinds: Vec<BlockKind> = page.pieces.iter().map(|piece| piece.kind.unwrap_or(BlockKind::Paragraph)).collect();
+    let mut kinds: Vec<BlockKind> =
+        page.pieces.iter().map(|piece| piece.kind.unwrap_or(BlockKind::Paragraph)).collect();
     for (n, &i) in kept.iter().enumerate().filter(|&(n, _)| looks[n]) {
         // Three in a row are lines without stops.
         let before = looks[..n].iter().rev().take(3).take_while(|looks| **looks).count();

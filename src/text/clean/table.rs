@@ -10,7 +10,10 @@ const WIDEST_CELL: usize = 200;
 pub(super) fn is_data(rows: &[Vec<String>]) -> bool {
     let n_columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let full = rows.iter().filter(|row| row.len() >= 2).count();
-    rows.len() >= 2 && n_columns >= 2 && full * 2 > rows.len() && rows.iter().flatten().all(|cell| width(cell) <= WIDEST_CELL)
+    rows.len() >= 2
+        && n_columns >= 2
+        && full * 2 > rows.len()
+        && rows.iter().flatten().all(|cell| width(cell) <= WIDEST_CELL)
 }
 
 /// Each row in words. The first row names the columns when `has_heads` says so, or when only it has no figures in columns

@@ -23,7 +23,8 @@ struct Turn {
 /// Parts the turns of a page, if it is a conversation.
 pub(super) fn part(page: &mut Page) {
     const LEAST_TURNS: usize = 3;
-    let turns: Vec<Option<Turn>> = page.pieces.iter().map(|piece| if piece.reason.is_none() { turn(&piece.text) } else { None }).collect();
+    let turns: Vec<Option<Turn>> =
+        page.pieces.iter().map(|piece| if piece.reason.is_none() { turn(&piece.text) } else { None }).collect();
     let mut said: HashMap<&str, usize> = HashMap::new();
     for (piece, turn) in page.pieces.iter().zip(&turns) {
         let label = turn.as_ref().map_or("", |turn| &piece.text[turn.label.clone()]);
@@ -63,7 +64,8 @@ pub(super) fn part(page: &mut Page) {
         if is_nameless || is_question || label == last_speaker {
             page.take_out(Reason::Metadata, piece.source.clone(), &label);
         } else if !label.is_empty() {
-            let heading = Piece { text: label.clone(), kind: Some(BlockKind::Heading), source: piece.source.clone(), ..piece };
+            let heading =
+                Piece { text: label.clone(), kind: Some(BlockKind::Heading), source: piece.source.clone(), ..piece };
             page.pieces.push(heading);
         }
         last_speaker = label;
@@ -77,7 +79,8 @@ fn turn(text: &str) -> Option<Turn> {
     let time = time_code(text);
     let rest = &text[time..];
     let start = time + rest.len() - rest.trim_start().len();
-    let mark = text[start..].char_indices().take(48).find(|(_, c)| matches!(c, ':' | '：')).map(|(at, c)| (start + at, c));
+    let mark =
+        text[start..].char_indices().take(48).find(|(_, c)| matches!(c, ':' | '：')).map(|(at, c)| (start + at, c));
     let label = mark.map(|(at, _)| start..at).filter(|range| is_name(text[range.clone()].trim_end()));
     match (label, mark) {
         (Some(label), Some((at, c))) if !text[at + c.len_utf8()..].trim().is_empty() => {
@@ -89,7 +92,10 @@ fn turn(text: &str) -> Option<Turn> {
 }
 
 fn is_name(label: &str) -> bool {
-    let is_mark = |c: char| matches!(c, '.' | ',' | ';' | '?' | '!' | '。' | '，' | '；' | '？' | '！' | '、' | '“' | '"' | '「' | '《') || c.is_ascii_digit();
+    let is_mark = |c: char| {
+        matches!(c, '.' | ',' | ';' | '?' | '!' | '。' | '，' | '；' | '？' | '！' | '、' | '“' | '"' | '「' | '《')
+            || c.is_ascii_digit()
+    };
     let begins = label.chars().next().is_some_and(|c| c.is_uppercase() || c as u32 >= 0x2e80);
     let is_initial = label.contains(". ") && label.split_whitespace().all(|word| word.starts_with(char::is_uppercase));
     begins && width(label) <= 40 && label.split_whitespace().count() <= 6 && (is_initial || !label.contains(is_mark))
