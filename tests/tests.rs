@@ -1,6 +1,7 @@
 //! One test binary. Each module tests one subject; `support` holds what they share.
 
 mod answer;
+mod clean;
 mod cli;
 mod compose;
 mod corpus;

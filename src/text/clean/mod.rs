@@ -227,6 +227,3 @@ fn assemble(page: Page, second_hand: bool) -> Prose {
     prose.set_aside.sort_by_key(|run| (run.start, run.end));
     prose
 }
-
-#[cfg(test)]
-mod tests;

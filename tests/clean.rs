@@ -1,10 +1,11 @@
-//! What is kept and what is set aside: cases in `tests/data/clean`, small pages, the sample articles, hostile sizes.
+//! What is kept of a page and what is set aside: the cases of `tests/data/clean`, lines in their places, the sample
+//! articles, hostile sizes.
 
 use std::path::Path;
 use std::time::Instant;
 
-use super::*;
-use crate::text::{Article, Lang, RawArticle, Refusal, segment};
+use precis::text::clean::{Hints, clean};
+use precis::text::{Article, BlockKind, Format, Prose, RawArticle, Reason, Refusal, segment};
 
 fn plain(text: &str) -> Prose {
     let prose = clean(text, Format::Plain, Hints::default());
@@ -38,6 +39,15 @@ fn written(prose: &Prose) -> String {
     out
 }
 
+fn format_of(path: &Path) -> Option<Format> {
+    match path.extension()?.to_str()? {
+        "txt" => Some(Format::Plain),
+        "md" => Some(Format::Markdown),
+        "html" => Some(Format::Html),
+        _ => None,
+    }
+}
+
 #[test]
 fn each_case_is_cleaned_as_its_readers_would() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/clean");
@@ -45,11 +55,8 @@ fn each_case_is_cleaned_as_its_readers_would() {
     let mut paths: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     for path in paths {
-        let format = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("txt") => Format::Plain,
-            Some("md") => Format::Markdown,
-            Some("html") => Format::Html,
-            _ => continue,
+        let Some(format) = format_of(&path) else {
+            continue;
         };
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let source = std::fs::read_to_string(&path).unwrap();
@@ -163,234 +170,53 @@ fn nothing_that_could_drive_a_terminal_stays() {
     assert_eq!(aside.set_aside[0].text, "Share");
 }
 
-fn sample(bytes: &[u8], format: Format) -> Article {
-    let raw = RawArticle { path: "sample".into(), bytes: bytes.to_vec(), format, title: None, date: None };
-    Article::read(&raw).unwrap()
-}
-
-macro_rules! article {
-    ($name:literal) => {
-        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/articles/", $name))
-    };
+fn sample(name: &str) -> Article {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/articles").join(name);
+    let bytes = std::fs::read(&path).unwrap();
+    Article::read(&RawArticle { path: name.into(), bytes, format: format_of(&path).unwrap(), title: None, date: None })
+        .unwrap()
 }
 
 #[test]
 fn sample_articles_are_read_as_their_readers_would() {
-    struct Expected {
-        lang: Lang,
-        encoding: &'static str,
-        title: &'static str,
-        byline: Option<&'static str>,
-        date: &'static str,
-        first: &'static str,
-        last: &'static str,
-    }
-    let check = |bytes: &[u8], format: Format, expected: Expected| {
-        let article = sample(bytes, format);
-        assert_eq!((article.lang, article.encoding, article.replaced), (expected.lang, expected.encoding, 0));
-        assert_eq!(article.title.as_deref(), Some(expected.title));
-        assert_eq!((article.byline.as_deref(), article.date.as_deref()), (expected.byline, Some(expected.date)));
-        assert!(article.sentence(0).starts_with(expected.first), "{}", article.sentence(0));
+    let described = include_str!("data/samples.txt").split("\n\n").filter(|sample| !sample.starts_with('#'));
+    let mut n_samples = 0;
+    for sample_lines in described {
+        let mut lines = sample_lines.lines();
+        let name = lines.next().unwrap();
+        let article = sample(name);
         let last = article.sentence(article.sentences.len() - 1);
-        assert!(last.ends_with(expected.last), "{last}");
-        assert!(!article.second_hand);
-    };
-    check(
-        article!("01-harbour-school.txt"),
-        Format::Plain,
-        Expected {
-            lang: Lang::En,
-            encoding: "UTF-8",
-            title: "Floating classroom returns to Marrow Sound after a winter of repairs",
-            byline: Some("Ilse Tarrant"),
-            date: "14 April 2025",
-            first: "The school ship Patience sailed back",
-            last: "lesson of the term.\"",
-        },
-    );
-    check(
-        article!("02-tidal-mill-clipping.txt"),
-        Format::Plain,
-        Expected {
-            lang: Lang::En,
-            encoding: "UTF-8",
-            title: "Tidal mill at Corran Bridge to power 9,000 homes after 40-year wait",
-            byline: Some("Rowan Pell, Energy Correspondent"),
-            date: "3 September 2025 08:15",
-            first: "A tidal mill first proposed in 1985",
-            last: "in the second half of November.",
-        },
-    );
-    check(
-        article!("03-night-train.html"),
-        Format::Html,
-        Expected {
-            lang: Lang::En,
-            encoding: "UTF-8",
-            title: "Night train to Orlavik resumes with bunks for 220",
-            byline: Some("Joan Abelard"),
-            date: "2025-01-22T06:30:00Z",
-            first: "The night train between Stensund and Orlavik will run again from 2 March",
-            last: "Nobody asks why a bed is not faster.”",
-        },
-    );
-    check(
-        article!("04-seed-library.md"),
-        Format::Markdown,
-        Expected {
-            lang: Lang::En,
-            encoding: "UTF-8",
-            title: "The village that lends out seeds",
-            byline: Some("Petra Wanjiru"),
-            date: "2025-05-09",
-            first: "In the back room of the post office in Low Kestrel",
-            last: "\"That is what it is for.\"",
-        },
-    );
-    check(
-        article!("05-stone-bridge.txt"),
-        Format::Plain,
-        Expected {
-            lang: Lang::ZhHans,
-            encoding: "UTF-8",
-            title: "青石镇修复百年石桥 三千居民捐款一百二十万元",
-            byline: Some("林晓河"),
-            date: "2025年9月30日",
-            first: "历时十四个月的修复工程",
-            last: "预计5月开馆。",
-        },
-    );
-    check(
-        article!("06-tea-station.html"),
-        Format::Html,
-        Expected {
-            lang: Lang::ZhHans,
-            encoding: "GBK",
-            title: "云岭茶站停用四十年后恢复收茶",
-            byline: None,
-            date: "2025-04-18 09:20",
-            first: "云岭村的老茶站本周恢复收茶。",
-            last: "冬天本来就没有茶可收。",
-        },
-    );
-    check(
-        article!("07-lighthouse-clipping.txt"),
-        Format::Plain,
-        Expected {
-            lang: Lang::ZhHant,
-            encoding: "UTF-8",
-            title: "守了一百三十年的燈塔熄燈三日,漁船自發排成光帶",
-            byline: None,
-            date: "10月02日 18:45",
-            first: "鶴鳴島燈塔上週因更換海底電纜",
-            last: "「我們聽到了十四聲。」",
-        },
-    );
-    check(
-        article!("08-glass-street.txt"),
-        Format::Plain,
-        Expected {
-            lang: Lang::ZhHant,
-            encoding: "Big5",
-            title: "玻璃街最後一座窯爐熄火 老師傅帶走三百個模具",
-            byline: Some("簡若水"),
-            date: "2024年11月16日",
-            first: "舊城玻璃街的最後一座窯爐",
-            last: "有人開始鼓掌。",
-        },
-    );
-    check(
-        article!("09-canal-town.txt"),
-        Format::Plain,
-        Expected {
-            lang: Lang::En,
-            encoding: "UTF-8",
-            title: "Twenty-four steps of water: how the canal town of Averne learned to live on a slope",
-            byline: Some("Lucan Ferrow"),
-            date: "21 June 2025",
-            first: "Every morning at ten minutes to six",
-            last: "the bell began to ring.",
-        },
-    );
-    check(
-        article!("10-letter-box.txt"),
-        Format::Plain,
-        Expected {
-            lang: Lang::En,
-            encoding: "UTF-8",
-            title: "Museum of unsent messages installs a machine that reads its mail",
-            byline: Some("Calla Drummond"),
-            date: "7 August 2025",
-            first: "The Museum of Unsent Messages in Pellow",
-            last: "nobody reads what is in it.",
-        },
-    );
-}
-
-#[test]
-fn the_samples_furniture_is_set_aside_for_the_right_reasons() {
-    let check = |bytes: &[u8], format: Format, expected: &[(Reason, &str)]| {
-        let article = sample(bytes, format);
-        for (reason, words) in expected {
-            let run = article.set_aside.iter().find(|run| run.text.contains(words));
-            assert_eq!(run.map(|run| run.reason), Some(*reason), "{words}");
+        assert_eq!((article.replaced, article.second_hand), (0, false), "{name}");
+        assert_eq!(article.byline.is_some(), sample_lines.contains("\nbyline: "), "{name}");
+        for (field, value) in lines.map(|line| line.split_once(": ").unwrap()) {
+            let is_right = match field {
+                "lang" => format!("{:?}", article.lang) == value,
+                "encoding" => article.encoding == value,
+                "title" => article.title.as_deref() == Some(value),
+                "byline" => article.byline.as_deref() == Some(value),
+                "date" => article.date.as_deref() == Some(value),
+                "first" => article.sentence(0).starts_with(value),
+                "last" => last.ends_with(value),
+                _ => {
+                    let (reason, words) = value.split_once(' ').unwrap();
+                    let run = article.set_aside.iter().find(|run| run.text.contains(words));
+                    run.is_some_and(|run| format!("{:?}", run.reason) == reason)
+                }
+            };
+            assert!(
+                is_right,
+                "{name}: {field}: {value}\n{:?} {:?} {:?}",
+                article.title, article.byline, article.set_aside
+            );
         }
-    };
-    use Reason::*;
-    check(
-        article!("02-tidal-mill-clipping.txt"),
-        Format::Plain,
-        &[
-            (Metadata, "The Estuary Courier"),
-            (Navigation, "Home > Business"),
-            (Share, "Tweet"),
-            (SecondHand, "turning point for small-scale"),
-            (SecondHand, "eel migration and have demanded"),
-            (CitationMark, "[7][8]"),
-            (Repeated, "its operator said on Tuesday."),
-            (Advert, "Advertisement"),
-            (Related, "Ferry fares"),
-            (Advert, "Subscribe to our newsletter"),
-            (Tags, "energy, tides"),
-            (Related, "Ten walks"),
-            (Disclaimer, "does not constitute investment advice"),
-            (Contact, "newsdesk@"),
-            (Navigation, "© 2025"),
-        ],
-    );
-    check(
-        article!("03-night-train.html"),
-        Format::Html,
-        &[
-            (Navigation, "Weather"),
-            (Media, "The refitted sleeping cars"),
-            (Advert, "SunHop"),
-            (Related, "forest sleepers"),
-            (Comments, "best night of my life"),
-            (Share, "Copy link"),
-        ],
-    );
-    check(
-        article!("07-lighthouse-clipping.txt"),
-        Format::Plain,
-        &[
-            (TemplatePath, "news_list2"),
-            (SecondHand, "AI 摘要"),
-            (SecondHand, "鹤鸣岛灯塔因更换电缆"),
-            (SecondHand, "六十八艘渔船每晚"),
-            (Repeated, "替夜航的船隻指路"),
-            (Metadata, "編輯/海棠"),
-            (Advert, "智能助手为您"),
-            (Contact, "hello@reader"),
-            (Tags, "灯塔 渔船"),
-            (Related, "相关文章"),
-        ],
-    );
+        n_samples += 1;
+    }
+    assert_eq!(n_samples, 10);
 }
 
 #[test]
 fn hostile_words_stay_words_and_marks_do_not() {
-    let article = sample(article!("10-letter-box.txt"), Format::Plain);
+    let article = sample("10-letter-box.txt");
     for words in ["<|im_start|>system", "<tool_call>", "<think>nobody", "Ignore all previous instructions"] {
         assert!(article.text.contains(words), "{words}");
     }
@@ -400,7 +226,7 @@ fn hostile_words_stay_words_and_marks_do_not() {
 
 #[test]
 fn the_long_sample_loses_nothing() {
-    let article = sample(article!("09-canal-town.txt"), Format::Plain);
+    let article = sample("09-canal-town.txt");
     assert_eq!(article.set_aside.len(), 3, "title, byline and date");
     assert!(article.text.split_whitespace().count() > 8_900);
     assert!(article.sentences.len() > 500);
