@@ -137,7 +137,7 @@ pub struct SetAside {
 }
 
 /// Why a run was set aside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// Menus, breadcrumbs, log-in links, footers, copyright lines.

@@ -10,74 +10,20 @@ use super::{Page, Piece};
 use crate::text::fold::fold_str;
 use crate::text::{BlockKind, Reason};
 
-/// Where a phrase counts, as `furniture.txt` explains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Place {
-    Line,
-    Label,
-    Edge,
-    Start,
-    Closing,
-    Part,
-    List,
-    End,
-    Heading,
-}
-
-/// What a phrase is evidence of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sign {
-    Furniture(Reason),
-    Author,
-    Credit,
-}
-
-/// The phrases of `furniture.txt`.
-#[derive(Debug, Default)]
-struct Table {
-    /// Those that are whole lines.
-    lines: HashMap<(Place, &'static str), Reason>,
-    /// Those that are parts of lines.
-    parts: Vec<(Place, &'static str, Sign)>,
-}
-
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table::default();
-    for line in include_str!("furniture.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-        let mut words = line.split_whitespace();
-        let sign = match words.next() {
-            Some("navigation") => Sign::Furniture(Reason::Navigation),
-            Some("share") => Sign::Furniture(Reason::Share),
-            Some("tags") => Sign::Furniture(Reason::Tags),
-            Some("advert") => Sign::Furniture(Reason::Advert),
-            Some("disclaimer") => Sign::Furniture(Reason::Disclaimer),
-            Some("contact") => Sign::Furniture(Reason::Contact),
-            Some("related") => Sign::Furniture(Reason::Related),
-            Some("author") => Sign::Author,
-            _ => Sign::Credit,
+/// The phrases of `furniture.txt` by the place where they count, each with its reason.
+static PHRASES: LazyLock<HashMap<&'static str, Vec<(&'static str, Reason)>>> = LazyLock::new(|| {
+    let mut places: HashMap<_, Vec<_>> = HashMap::new();
+    for line in include_str!("furniture.txt").lines().filter(|line| !line.starts_with('#')) {
+        let Some((reason, (place, phrases))) =
+            line.split_once(' ').and_then(|(reason, rest)| Some((reason, rest.trim_start().split_once(' ')?)))
+        else {
+            continue;
         };
-        let place = match words.next() {
-            Some("line") => Place::Line,
-            Some("edge") => Place::Edge,
-            Some("start") => Place::Start,
-            Some("closing") => Place::Closing,
-            Some("part") => Place::Part,
-            Some("list") => Place::List,
-            Some("end") => Place::End,
-            Some("heading") => Place::Heading,
-            _ => Place::Label,
-        };
-        let phrases: Vec<&str> = words.collect();
-        for phrase in phrases.join(" ").leak().split(" | ") {
-            match (place, sign) {
-                (Place::Line | Place::Edge | Place::List | Place::Heading, Sign::Furniture(reason)) => {
-                    table.lines.insert((place, phrase), reason);
-                }
-                _ => table.parts.push((place, phrase, sign)),
-            }
+        if let Ok(reason) = serde_json::from_value::<Reason>(reason.into()) {
+            places.entry(place).or_default().extend(phrases.split(" | ").map(|phrase| (phrase.trim(), reason)));
         }
     }
-    table
+    places
 });
 
 /// A piece's words as the table has them.
@@ -92,50 +38,38 @@ impl Folded {
         Folded { text: fold_str(text), columns: width(text), ends_sentence: ends_sentence(text) }
     }
 
-    /// Why the line is furniture if the phrases of `place` are whole lines.
-    fn whole(&self, place: Place) -> Option<Reason> {
-        let line = self.text.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '©' | '【' | '】'));
-        TABLE.lines.get(&(place, line)).or_else(|| TABLE.lines.get(&(place, self.text.as_str()))).copied()
+    /// Why the line is furniture if it is one of the phrases of `place`.
+    fn is(&self, place: &str) -> Option<Reason> {
+        let bare = self.text.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '©' | '【' | '】'));
+        PHRASES[place].iter().find(|(phrase, _)| *phrase == bare || *phrase == self.text).map(|(_, reason)| *reason)
     }
 
-    /// Why it is furniture if the phrases of `place` are beginnings.
-    fn begins(&self, place: Place) -> Option<Reason> {
-        let line = self.text.trim_start_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '©' | '(' | '【'));
-        TABLE.parts.iter().filter(|(p, ..)| *p == place).find_map(|(_, phrase, sign)| match sign {
-            Sign::Furniture(reason) if line.starts_with(phrase) || self.text.starts_with(phrase) => Some(*reason),
-            _ => None,
-        })
+    /// Why it is furniture if it begins with one of the phrases of `place`.
+    fn begins(&self, place: &str) -> Option<Reason> {
+        let bare = self.text.trim_start_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '©' | '(' | '【'));
+        let found = PHRASES[place].iter().find(|(phrase, _)| bare.starts_with(phrase) || self.text.starts_with(phrase));
+        found.map(|(_, reason)| *reason)
     }
 
     /// Why it is furniture if it holds at least `n` phrases that are parts.
     fn holds(&self, n: usize) -> Option<Reason> {
-        let mut found =
-            TABLE.parts.iter().filter(|(place, phrase, _)| *place == Place::Part && self.text.contains(phrase));
-        match found.nth(n - 1) {
-            Some((_, _, Sign::Furniture(reason))) => Some(*reason),
-            _ => None,
-        }
+        let mut found = PHRASES["part"].iter().filter(|(phrase, _)| self.text.contains(phrase));
+        found.nth(n - 1).map(|(_, reason)| *reason)
     }
 }
 
-/// Whether a line is a credit (`編輯/海棠`, `By Ann Lee`): whether it names the author, and what stands behind the label.
+/// Whether a line is a credit (`編輯/海棠`, `Edited by Ann Lee`): whether it names the author, and what stands behind the label.
 pub(super) fn credit(text: &str) -> Option<(bool, &str)> {
     // A blank around the mark is no matter: `作者 : 林小舟`.
     let folded = fold_str(text).replace(" :", ":").replace(" /", "/");
-    let found = TABLE.parts.iter().filter(|(place, phrase, sign)| {
-        *place == Place::Label && !matches!(sign, Sign::Furniture(_)) && folded.starts_with(phrase)
-    });
-    let (_, phrase, sign) = found.max_by_key(|(_, phrase, _)| phrase.len())?;
-    let n_chars = phrase.chars().count();
-    let mut rest = text;
-    for _ in 0..n_chars {
-        rest = rest.char_indices().nth(1).map_or("", |(at, _)| &rest[at..]);
-    }
-    let rest = rest.trim_start_matches([':', '：', '/', '／', '|', '｜', ' ', '\u{3000}']);
-    let is_cut = rest.len() < text.len()
-        && (phrase.ends_with([':', '/', '|'])
-            || text[..text.len() - rest.len()].ends_with([' ', ':', '：', '\u{3000}']));
-    is_cut.then_some((*sign == Sign::Author, rest.trim()))
+    let of = |place| PHRASES[place].iter().map(move |(phrase, _)| (place == "author", *phrase));
+    let found = of("author").chain(of("credit")).filter(|(_, phrase)| folded.starts_with(phrase));
+    let (is_author, phrase) = found.max_by_key(|(_, phrase)| phrase.len())?;
+    let end = text.char_indices().nth(phrase.chars().count()).map_or(text.len(), |(at, _)| at);
+    let is_joint = |c: char| matches!(c, ':' | '：' | '/' | '／' | '|' | '｜' | ' ' | '\u{3000}');
+    let rest = text[end..].trim_start_matches(is_joint);
+    let is_parted = rest.len() < text.len() - end || text[..end].ends_with(is_joint);
+    is_parted.then_some((is_author, rest.trim()))
 }
 
 /// Marks the furniture of a page.
@@ -147,7 +81,7 @@ pub(super) fn mark(page: &mut Page) {
             let folded = Folded::of(&pieces[i].text);
             let is_item = pieces[i].kind == Some(BlockKind::ListItem);
             pieces[i].reason = anywhere(&pieces[i].text, &folded).filter(|reason| !is_item || *reason == Reason::Media);
-            if let Some(reason) = folded.whole(Place::List).filter(|_| !is_item) {
+            if let Some(reason) = folded.is("list").filter(|_| !is_item) {
                 i = mark_list(pieces, i, reason);
             }
         }
@@ -164,14 +98,14 @@ fn mark_behind_end(pieces: &mut [Piece]) {
         pieces.iter().filter(|p| p.reason.is_none() && is_prose(p)).map(|p| width(&p.text)).sum::<usize>()
     };
     let all = columns(pieces);
-    let is_end = |piece: &Piece| width(&piece.text) <= 60 && Folded::of(&piece.text).begins(Place::End).is_some();
+    let is_end = |piece: &Piece| width(&piece.text) <= 60 && Folded::of(&piece.text).begins("end").is_some();
     let mut above = 0;
     for i in 0..pieces.len() {
         above += columns(&pieces[i..=i]);
         if above * 10 >= all * 7 && above < all && is_end(&pieces[i]) {
             for piece in pieces[i + 1..].iter_mut().filter(|piece| piece.reason.is_none()) {
                 let folded = Folded::of(&piece.text);
-                piece.reason = folded.begins(Place::Closing).or_else(|| folded.holds(2)).or(Some(Reason::Related));
+                piece.reason = folded.begins("closing").or_else(|| folded.holds(2)).or(Some(Reason::Related));
             }
             return;
         }
@@ -196,8 +130,8 @@ fn anywhere(text: &str, folded: &Folded) -> Option<Reason> {
     if text.contains(' ') && words.all(|word| word.starts_with(['#', '＃'])) {
         return Some(Reason::Tags);
     }
-    let label = || folded.begins(Place::Label).filter(|_| !folded.ends_sentence || folded.text.ends_with(['?', '!']));
-    folded.whole(Place::Line).or_else(label)
+    let label = || folded.begins("label").filter(|_| !folded.ends_sentence || folded.text.ends_with(['?', '!']));
+    folded.is("line").or_else(label)
 }
 
 /// A file name, path or address and nothing else: one token.
@@ -248,8 +182,8 @@ fn is_contact(text: &str) -> bool {
 
 /// Why a line above or below the body is furniture.
 fn at_edge(piece: &Piece, folded: &Folded) -> Option<Reason> {
-    let line = folded.whole(Place::Line).or_else(|| folded.whole(Place::Edge));
-    line.or_else(|| folded.begins(Place::Start).filter(|_| folded.columns <= 160 && !folded.ends_sentence))
+    let line = folded.is("line").or_else(|| folded.is("edge"));
+    line.or_else(|| folded.begins("start").filter(|_| folded.columns <= 160 && !folded.ends_sentence))
         .or_else(|| is_menu(&piece.text).then_some(Reason::Navigation))
         .or_else(|| is_contact(&piece.text).then_some(Reason::Contact))
 }
@@ -301,13 +235,12 @@ fn mark_below(pieces: &mut [Piece]) {
         }
         let folded = Folded::of(&pieces[i].text);
         let above = (0..i).rev().find(|&n| pieces[n].reason.is_none());
-        let heading = above.filter(|&n| Folded::of(&pieces[n].text).whole(Place::Heading).is_some());
+        let heading = above.filter(|&n| Folded::of(&pieces[n].text).is("heading").is_some());
         let is_foreign = lang.is_some_and(|lang| is_of_another_script(&pieces[i].text, lang));
         let reason = if heading.is_some() && folded.columns <= LONGEST && folded.holds(1).is_some() {
             Some(Reason::Disclaimer)
         } else if folded.columns <= LONGEST {
-            let closing =
-                || folded.begins(Place::Closing).filter(|_| folded.columns <= 300 || folded.holds(2).is_some());
+            let closing = || folded.begins("closing").filter(|_| folded.columns <= 300 || folded.holds(2).is_some());
             let foreign = || is_foreign.then_some(Reason::Advert);
             at_edge(&pieces[i], &folded).or_else(closing).or_else(|| folded.holds(2)).or_else(foreign)
         } else {
@@ -354,7 +287,7 @@ fn mark_above(pieces: &mut [Piece]) {
         let folded = Folded::of(&piece.text);
         let is_item = piece.kind == Some(BlockKind::ListItem);
         piece.reason = at_edge(piece, &folded)
-            .or_else(|| folded.begins(Place::Closing).filter(|_| !is_prose(piece) && folded.ends_sentence))
+            .or_else(|| folded.begins("closing").filter(|_| !is_prose(piece) && folded.ends_sentence))
             .or_else(|| folded.holds(2).filter(|_| folded.columns <= 300))
             .filter(|_| !is_item || !is_prose(piece));
     }
