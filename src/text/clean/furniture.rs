@@ -94,14 +94,12 @@ pub(super) fn mark(page: &mut Page) {
 
 /// Marks all that stands below a line which ends articles, if that is little beside what stands above.
 fn mark_behind_end(pieces: &mut [Piece]) {
-    let columns = |pieces: &[Piece]| {
-        pieces.iter().filter(|p| p.reason.is_none() && is_prose(p)).map(|p| width(&p.text)).sum::<usize>()
-    };
-    let all = columns(pieces);
+    let columns = |piece: &Piece| if piece.reason.is_none() { width(&piece.text) } else { 0 };
+    let all: usize = pieces.iter().map(columns).sum();
     let is_end = |piece: &Piece| width(&piece.text) <= 60 && Folded::of(&piece.text).begins("end").is_some();
     let mut above = 0;
     for i in 0..pieces.len() {
-        above += columns(&pieces[i..=i]);
+        above += columns(&pieces[i]);
         if above * 10 >= all * 7 && above < all && is_end(&pieces[i]) {
             for piece in pieces[i + 1..].iter_mut().filter(|piece| piece.reason.is_none()) {
                 let folded = Folded::of(&piece.text);
@@ -130,7 +128,9 @@ fn anywhere(text: &str, folded: &Folded) -> Option<Reason> {
     if text.contains(' ') && words.all(|word| word.starts_with(['#', '＃'])) {
         return Some(Reason::Tags);
     }
-    let label = || folded.begins("label").filter(|_| !folded.ends_sentence || folded.text.ends_with(['?', '!']));
+    // A headline may ask or exclaim.
+    let is_label = !folded.ends_sentence || folded.text.trim_end_matches(')').ends_with(['?', '!']);
+    let label = || folded.begins("label").filter(|_| is_label);
     folded.is("line").or_else(label)
 }
 

@@ -12,7 +12,6 @@ pub(super) fn mark(page: &mut Page) {
     mark_cited(page);
     mark_labelled(&mut page.pieces);
     mark_foreign(&mut page.pieces);
-    mark_pictogram_points(&mut page.pieces);
 }
 
 /// What a label says of an abstract.
@@ -143,23 +142,6 @@ fn mark_foreign(pieces: &mut [Piece]) {
             .iter_mut()
             .filter(|piece| is_open(piece))
             .for_each(|piece| piece.reason = Some(Reason::SecondHand));
-    }
-}
-
-/// Two or more points behind pictograms above the body, as chat models write them, with the paragraph above them.
-fn mark_pictogram_points(pieces: &mut [Piece]) {
-    let open = |piece: &Piece| piece.reason.is_none() && is_prose(piece);
-    let Some(first) = pieces.iter().position(open) else {
-        return;
-    };
-    let start = first + usize::from(!is_pictogram_point(&pieces[first]));
-    let n = pieces[start..].iter().take_while(|piece| piece.reason.is_some() || is_pictogram_point(piece)).count();
-    let end = start + n;
-    let points = pieces[start..end].iter().filter(|piece| piece.reason.is_none()).count();
-    let columns = |pieces: &[Piece]| pieces.iter().filter(|p| open(p)).map(|p| width(&p.text)).sum::<usize>();
-    if points >= 2 && columns(&pieces[end..]) >= 2 * columns(&pieces[first..end]) {
-        let open = pieces[first..end].iter_mut().filter(|piece| piece.reason.is_none());
-        open.for_each(|piece| piece.reason = Some(Reason::SecondHand));
     }
 }
 
