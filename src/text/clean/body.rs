@@ -127,14 +127,11 @@ fn region(
     // Who is inside: the best element, and siblings on the way up that hold running text and little else.
     let mut accepted = vec![false; elements.len()];
     accepted[best] = true;
-    let mut children: Vec<Vec<usize>> = vec![Vec::new(); elements.len()];
-    for n in 1..elements.len() {
-        children[elements[n].parent].push(n);
-    }
     let mut top = best;
     while top != 0 && !holds_headline[top] {
         let parent = elements[top].parent;
-        for &sibling in children[parent].iter().filter(|&&sibling| sibling != top && furniture[sibling].is_none()) {
+        let is_sibling = |&n: &usize| elements[n].parent == parent && n != top && furniture[n].is_none();
+        for sibling in (1..elements.len()).filter(is_sibling) {
             let sum = sums[sibling];
             let is_alike =
                 sum.prose * 10 >= sum.all * 6 && sum.links * 4 <= sum.all && sum.prose * 20 >= sums[best].prose;

@@ -26,6 +26,11 @@ static PHRASES: LazyLock<HashMap<&'static str, Vec<(&'static str, Reason)>>> = L
     places
 });
 
+/// The phrases of a place.
+pub(super) fn phrases(place: &str) -> impl Iterator<Item = &'static str> {
+    PHRASES[place].iter().map(|(phrase, _)| *phrase)
+}
+
 /// A piece's words as the table has them.
 struct Folded {
     text: String,
@@ -62,7 +67,7 @@ impl Folded {
 pub(super) fn credit(text: &str) -> Option<(bool, &str)> {
     // A blank around the mark is no matter: `作者 : 林小舟`.
     let folded = fold_str(text).replace(" :", ":").replace(" /", "/");
-    let of = |place| PHRASES[place].iter().map(move |(phrase, _)| (place == "author", *phrase));
+    let of = |place| phrases(place).map(move |phrase| (place == "author", phrase));
     let found = of("author").chain(of("credit")).filter(|(_, phrase)| folded.starts_with(phrase));
     let (is_author, phrase) = found.max_by_key(|(_, phrase)| phrase.len())?;
     let end = text.char_indices().nth(phrase.chars().count()).map_or(text.len(), |(at, _)| at);

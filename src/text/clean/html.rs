@@ -16,6 +16,8 @@ use crate::text::{BlockKind, Reason};
 
 /// Elements nested deeper than this count as the one at this depth.
 const MAX_DEPTH: usize = 200;
+/// Tags behind so many elements part nothing any more: no article has them, and each costs memory.
+const MAX_ELEMENTS: usize = 200_000;
 
 /// A run of text between two block-level tags.
 #[derive(Debug)]
@@ -180,6 +182,10 @@ impl Walk {
     }
 
     fn open_block(&mut self, tag: &Tag) {
+        if self.elements.len() >= MAX_ELEMENTS {
+            self.words.text.push('\n');
+            return;
+        }
         self.flush();
         let name = tag.name.as_str();
         if is_void(name) {
@@ -252,7 +258,7 @@ impl Walk {
             self.link = None;
         } else if is_mark(name) {
             self.words.close(name);
-        } else if !is_inline(name) {
+        } else if !is_inline(name) && self.elements.len() < MAX_ELEMENTS {
             self.flush();
             if self.too_deep > 0 {
                 self.too_deep -= 1;

@@ -8,11 +8,17 @@ use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 use super::inline::{Inline, is_mark};
 use super::shape::{ends_sentence, is_prose};
-use super::{Page, front_matter, html, table};
+use super::{Page, front_matter, html, plain, table};
 use crate::text::{BlockKind, Reason};
+
+/// Larger texts are read as plain ones: the parser keeps a node for each mark.
+const MAX_BYTES: usize = 4 << 20;
 
 /// Cuts `text` into pieces: headings, list items, paragraphs; marks are dropped, and what is no prose is set aside.
 pub(super) fn read(text: &str) -> Page {
+    if text.len() > MAX_BYTES {
+        return plain::read(text);
+    }
     let mut page = Page::default();
     let body = front_matter::read(text, &mut page);
     let text = without_remarks(text, body, &mut page);

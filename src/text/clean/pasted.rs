@@ -2,6 +2,7 @@
 //! such an abstract, and that nobody else opens an article in another script; a page that is nothing else is kept, and said
 //! to be second-hand.
 
+use super::furniture::phrases;
 use super::shape::{body_lang, ends_sentence, is_of_another_script, is_prose, width};
 use super::{Page, Piece};
 use crate::text::fold::fold_str;
@@ -25,61 +26,21 @@ enum Label {
 
 /// Whether `text` labels a machine's summary: a machine and a summary in few words, `AI Overview`, `本文摘要由AI生成`.
 fn label(text: &str) -> Option<Label> {
-    const MACHINES: &[&str] =
-        &["ai", "ai-generated", "ai-powered", "chatgpt", "gpt", "智能", "机器", "人工智能", "大模型"];
-    const SUMMARIES: &[&str] = &[
-        "summary",
-        "summaries",
-        "summarize",
-        "summarized",
-        "summarise",
-        "summarised",
-        "overview",
-        "takeaways",
-        "digest",
-        "key points",
-        "摘要",
-        "总结",
-        "速览",
-        "速读",
-        "导读",
-        "概要",
-        "概括",
-        "解读",
-        "提炼",
-        "要点",
-    ];
+    const WIDEST: usize = 40;
     let folded = fold_str(&text.chars().take(120).collect::<String>());
     let head = folded.split([':', '|', '】', ']']).next().unwrap_or_default();
-    let is_han = !head.is_ascii();
-    let names = |words: &[&str]| {
-        words.iter().any(|word| {
-            if is_han || !word.is_ascii() {
-                head.contains(word)
-            } else {
-                head.split(|c: char| !c.is_alphanumeric() && c != '-')
-                    .collect::<Vec<_>>()
-                    .join(" ")
-                    .split(' ')
-                    .any(|w| w == *word)
-                    || word.contains(' ') && head.contains(word)
-            }
+    // Latin words are whole words, `ai` is no part of `said`.
+    let spaced = format!(" {} ", head.replace(|c: char| !c.is_alphanumeric() && c != '-', " "));
+    let names = |place| {
+        phrases(place).any(|word| {
+            if word.is_ascii() && head.is_ascii() { spaced.contains(&format!(" {word} ")) } else { head.contains(word) }
         })
     };
-    // A tool that presents itself needs no other label.
-    let presents_itself = folded.starts_with("i can summari") || folded.contains("summarize articles for you");
-    if !(names(MACHINES) && names(SUMMARIES) || presents_itself)
-        || ends_sentence(head)
-        || width(head) > 40 && !presents_itself
-    {
+    if width(head) > WIDEST || ends_sentence(head) || !names("machine") || !names("abstract") {
         return None;
     }
-    let is_alone = width(text) <= 80;
-    match (is_alone, head.len() < folded.len()) {
-        (true, _) => Some(Label::Below),
-        (false, true) => Some(Label::Inside),
-        (false, false) => None,
-    }
+    let is_inside = width(text) > 2 * WIDEST;
+    (!is_inside || head.len() < folded.len()).then_some(if is_inside { Label::Inside } else { Label::Below })
 }
 
 /// An abstract under a label that says so: the paragraph below it, and the points below that.

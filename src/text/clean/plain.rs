@@ -88,8 +88,9 @@ fn lines(text: &str) -> Vec<Line<'_>> {
 fn page_heads(lines: &[Line<'_>]) -> HashSet<usize> {
     const WIDEST: usize = 110;
     const MOST: usize = 5000;
+    const MAX_LINES: usize = 100_000;
     let mut alike: HashMap<String, Vec<usize>> = HashMap::new();
-    for (n, line) in lines.iter().enumerate().filter(|(_, line)| line.text.len() <= 3 * WIDEST) {
+    for (n, line) in lines.iter().enumerate().take(MAX_LINES).filter(|(_, line)| line.text.len() <= 3 * WIDEST) {
         let form: Vec<String> =
             line.text.split_whitespace().map(|word| word.replace(|c: char| c.is_ascii_digit(), "#")).collect();
         alike.entry(form.join(" ")).or_default().push(n);
