@@ -2,6 +2,7 @@
 
 mod answer;
 mod check;
+mod clean;
 mod cli;
 mod compose;
 mod corpus;

@@ -137,7 +137,7 @@ pub struct SetAside {
 }
 
 /// Why a run was set aside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// Menus, breadcrumbs, log-in links, footers, copyright lines.
@@ -166,8 +166,14 @@ pub enum Reason {
     CitationMark,
     /// What readers wrote below the article.
     Comments,
-    /// Pictures, code of the page and other parts without words of the article.
+    /// Pictures, rules and other parts without words of the article.
     Media,
+    /// Code, which is no prose.
+    Code,
+    /// Footnotes, readings above characters, and remarks of whoever kept the page.
+    Note,
+    /// Struck out by the author.
+    StruckOut,
 }
 
 /// A language that Precis reads and writes; Chinese is told apart by script.

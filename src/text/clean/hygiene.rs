@@ -15,22 +15,26 @@ pub fn is_unprintable(c: char) -> bool {
         || (c as u32 & 0xfffe) == 0xfffe
 }
 
-/// `text` in NFC, its blanks (line breaks included) single and none at its ends, without unprintable characters and
-/// without terminal escape sequences.
+/// `text` in NFC, its blanks single and none at its ends, without unprintable characters and without terminal escape
+/// sequences. A line break is a blank, but between two Chinese characters it is nothing.
 pub fn tidy(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
-    let mut blank = false;
+    let (mut blank, mut broken) = (false, false);
     while let Some(c) = chars.next() {
         match c {
             '\u{1b}' | '\u{9b}' => skip_escape(c, &mut chars),
-            _ if c.is_whitespace() => blank = true,
+            _ if c.is_whitespace() => {
+                blank = true;
+                broken |= matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+            }
             _ if is_unprintable(c) => {}
             _ => {
-                if blank && !out.is_empty() {
+                let last = out.chars().next_back();
+                if blank && last.is_some_and(|last| !(broken && is_unspaced(last, c))) {
                     out.push(' ');
                 }
-                blank = false;
+                (blank, broken) = (false, false);
                 out.push(c);
             }
         }
@@ -39,6 +43,14 @@ pub fn tidy(text: &str) -> String {
         IsNormalized::Yes => out,
         _ => out.nfc().collect(),
     }
+}
+
+/// Whether two characters stand side by side in a script that is written without blanks. Curly quotation marks and dashes
+/// belong to either kind of writing, so the other character decides.
+pub(super) fn is_unspaced(before: char, after: char) -> bool {
+    let is_wide = |c: char| matches!(c, '\u{2e80}'..='\u{a4cf}' | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe4f}' | '\u{ff00}'..='\u{ff9f}' | '\u{20000}'..='\u{3ffff}');
+    let is_either = |c: char| matches!(c, '“' | '”' | '‘' | '’' | '—' | '…' | '·');
+    is_wide(before) && (is_wide(after) || is_either(after)) || is_either(before) && is_wide(after)
 }
 
 /// Passes over the rest of an escape sequence, so that `ESC [31m` does not leave `[31m` behind. Bounded: a lone
@@ -76,6 +88,7 @@ mod tests {
         check("\u{1b}[31mred\u{1b}[0m and \u{1b}]0;title\u{7} plain", "red and 0;title plain");
         check("\u{9b}2Jx \u{85}y\u{7f}", "x y");
         check("台\u{e001}灣", "台灣");
+        check("第一\n批学生，\r\n“学\n员”\n毕业 后 2\n人，\n한국\n어", "第一批学生，“学员”毕业 后 2 人， 한국 어");
         check("👍\u{fe0f} fine", "👍 fine");
         check("\u{1b}", "");
         check("\u{1b}[;;;;;;;;;;", "");

@@ -1,284 +1,305 @@
-//! A Markdown text in, a page of pieces out. Knows the marks that people write by hand; it is no renderer, and what it
-//! does not know stays as it was written.
+//! A Markdown text in, a page of pieces out. Knows CommonMark, its tables and footnotes, and the marks of note keepers
+//! (Obsidian, Logseq); it is no renderer, and what it does not know stays as it was written.
 
-use super::Page;
-use super::plain::{Line, bullet_len, lines, numbered};
-use super::tags::decode_entities;
+use std::borrow::Cow;
+use std::ops::Range;
+
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+
+use super::inline::{Inline, is_mark};
+use super::shape::{ends_sentence, is_prose};
+use super::{Page, front_matter, html, plain, table};
 use crate::text::{BlockKind, Reason};
 
-/// Cuts `text` into pieces: headings, list items, paragraphs with their wrapped lines joined; marks are dropped, and
-/// what is no prose (front matter, rules, link definitions) is set aside.
+/// Larger texts are read as plain ones: the parser keeps a node for each mark.
+const MAX_BYTES: usize = 4 << 20;
+
+/// Cuts `text` into pieces: headings, list items, paragraphs; marks are dropped, and what is no prose is set aside.
 pub(super) fn read(text: &str) -> Page {
+    if text.len() > MAX_BYTES {
+        return plain::read(text);
+    }
     let mut page = Page::default();
-    let lines: Vec<Line<'_>> = lines(text).collect();
-    let mut i = front_matter(text, &lines, &mut page);
-    let mut run: Option<(usize, usize, Option<BlockKind>)> = None; // bytes and kind of the paragraph being gathered
-    let mut fence: Option<&str> = None;
-    while let Some(line) = lines.get(i) {
-        i += 1;
-        let content = line.text.trim();
-        let start = line.start + (line.text.len() - line.text.trim_start().len());
-        if let Some(mark) = fence_mark(content) {
-            flush(text, &mut run, &mut page);
-            fence = if fence.is_some() { None } else { Some(mark) };
-            continue;
-        }
-        if fence.is_some() {
-            page.push(line.text, line.start, None, false, None);
-            continue;
-        }
-        let (quote_len, content) = unquoted(content);
-        let start = start + quote_len;
-        let whole = |reason| (start, content, reason);
-        let is_underline = |mark: char| content.len() >= 2 && content.chars().all(|c| c == mark);
-        let aside = match () {
-            () if content.is_empty() => {
-                flush(text, &mut run, &mut page);
-                continue;
-            }
-            // Setext headings.
-            () if run.is_some_and(|(_, _, kind)| kind.is_none()) && (is_underline('=') || is_underline('-')) => {
-                run = run.map(|(from, to, _)| (from, to, Some(BlockKind::Heading)));
-                flush(text, &mut run, &mut page);
-                continue;
-            }
-            () if is_rule(content) => whole(Reason::Media),
-            () if content.starts_with("<!--") && content.ends_with("-->") => whole(Reason::Media),
-            () if is_link_definition(content) => whole(Reason::Metadata),
-            () if content.starts_with('|') && content.chars().all(|c| matches!(c, '|' | '-' | ':' | ' ')) => {
-                whole(Reason::Media)
-            }
-            () => (start, "", Reason::Media),
+    let body = front_matter::read(text, &mut page);
+    let text = without_remarks(text, body, &mut page);
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_WIKILINKS;
+    let mut reader = Reader { text: &text, page, ..Reader::default() };
+    for (event, range) in Parser::new_ext(&text[body..], options).into_offset_iter() {
+        reader.event(event, range.start + body..range.end + body);
+    }
+    reader.flush(text.len());
+    reader.page
+}
+
+/// `text` with blanks for a note keeper's own remarks (`%%…%%`), which are noted as taken out; offsets stay.
+fn without_remarks<'a>(text: &'a str, from: usize, page: &mut Page) -> Cow<'a, str> {
+    let mut out = Cow::Borrowed(text);
+    let mut at = from;
+    while let Some(open) = text[at..].find("%%").map(|n| at + n) {
+        let Some(close) = text[open + 2..].find("%%").map(|n| open + 2 + n + 2) else {
+            break;
         };
-        if !aside.1.is_empty() {
-            flush(text, &mut run, &mut page);
-            page.push(aside.1, aside.0, None, true, Some(aside.2));
-            continue;
+        page.take_out(Reason::Note, open..close, &text[open + 2..close - 2]);
+        let blank = |c: char| if c == '\n' { "\n".to_owned() } else { " ".repeat(c.len_utf8()) };
+        out.to_mut().replace_range(open..close, &text[open..close].chars().map(blank).collect::<String>());
+        at = close;
+    }
+    out
+}
+
+/// The state of one pass over a Markdown text.
+#[derive(Default)]
+struct Reader<'a> {
+    text: &'a str,
+    page: Page,
+    words: Inline,
+    /// First byte of the block being gathered.
+    start: Option<usize>,
+    kind: Option<BlockKind>,
+    /// Nested lists that are open.
+    lists: usize,
+    /// Why all that is read now is set aside.
+    aside: Option<Reason>,
+    /// Whether the block is a task of a list.
+    is_task: bool,
+    /// Pictures that are open, and what their descriptions say, which is no sentence of the article.
+    pictures: usize,
+    description: String,
+    /// Emphasis that is open: whether its marks are literal asterisks.
+    literal: Vec<bool>,
+    /// The rows of the open table.
+    rows: Vec<Vec<String>>,
+    /// Whether the next words open a block quotation, where a callout names itself.
+    opens_quote: bool,
+    /// HTML being gathered.
+    html: String,
+}
+
+impl Reader<'_> {
+    fn event(&mut self, event: Event<'_>, range: Range<usize>) {
+        match event {
+            Event::Start(tag) => self.open(&tag, range),
+            Event::End(tag) => self.close(tag, range),
+            Event::Text(words) if self.aside == Some(Reason::Code) => self.push(&words, range),
+            Event::Text(words) => self.push(&words, range),
+            // An index in code is no citation mark; the joiner parts bracket and number, and is tidied away.
+            Event::Code(words) => self.push(&words.replace('[', "[\u{2060}"), range),
+            Event::InlineMath(words) | Event::DisplayMath(words) => self.push(&words, range),
+            Event::InlineHtml(tag) => self.inline_html(&tag, range),
+            Event::Html(html) => self.html.push_str(&html),
+            Event::FootnoteReference(name) => self.page.take_out(Reason::CitationMark, range, &format!("[^{name}]")),
+            Event::SoftBreak => self.push("\n", range),
+            Event::HardBreak => self.flush(range.start),
+            Event::Rule => {
+                self.flush(range.start);
+                self.page.push(&self.text[range.clone()], range, None, true, Some(Reason::Media));
+            }
+            Event::TaskListMarker(_) => self.is_task = true,
         }
-        let hashes = content.bytes().take_while(|&b| b == b'#').count();
-        if (1..=6).contains(&hashes) && content[hashes..].starts_with(' ') {
-            flush(text, &mut run, &mut page);
-            let end = start + content.trim_end_matches('#').trim_end().len();
-            run = Some((start + hashes, end.max(start + hashes), Some(BlockKind::Heading)));
-            flush(text, &mut run, &mut page);
-            continue;
-        }
-        let end = start + content.len();
-        if let Some(len) = bullet_len(content) {
-            flush(text, &mut run, &mut page);
-            run = Some((start + len, end, Some(BlockKind::ListItem)));
-        } else if numbered(content).is_some() || content.starts_with('|') {
-            flush(text, &mut run, &mut page);
-            run = Some((start, end, Some(BlockKind::ListItem)));
+    }
+
+    fn push(&mut self, words: &str, range: Range<usize>) {
+        if self.pictures > 0 {
+            self.description.push_str(words);
         } else {
-            // A wrapped line goes on with its paragraph or item; two blanks at the end break it.
-            let (from, kind) = run.map_or((start, None), |(from, _, kind)| (from, kind));
-            run = Some((from, end, kind));
-            if line.text.ends_with("  ") {
-                flush(text, &mut run, &mut page);
-            }
+            self.start.get_or_insert(range.start);
+            self.words.text.push_str(words);
         }
     }
-    flush(text, &mut run, &mut page);
-    page
-}
 
-/// Adds the paragraph that was gathered.
-fn flush(text: &str, run: &mut Option<(usize, usize, Option<BlockKind>)>, page: &mut Page) {
-    let Some((from, to, kind)) = run.take() else {
-        return;
-    };
-    let raw = &text[from..to];
-    let words = match raw.strip_prefix('|') {
-        Some(row) => inline(&row.trim_end_matches('|').split('|').map(str::trim).collect::<Vec<_>>().join("; ")),
-        None => inline(raw),
-    };
-    let first = page.pieces.len();
-    page.push(&words, from, kind, true, None);
-    // Without its marks the text is shorter than its source; the whole run is what it stands for.
-    if let [piece] = &mut page.pieces[first..] {
-        piece.source = from..to;
-    }
-    if words.trim().is_empty() && !raw.trim().is_empty() {
-        page.push(raw, from, None, true, Some(Reason::Media));
-    }
-}
-
-/// Reads `title`, `date` and `author` between two lines of `---` at the very beginning; returns the first line after.
-fn front_matter(text: &str, lines: &[Line<'_>], page: &mut Page) -> usize {
-    const LONGEST: usize = 200;
-    if lines.first().is_none_or(|line| line.text.trim_end() != "---") {
-        return 0;
-    }
-    let Some(end) = lines.iter().take(LONGEST).skip(1).position(|line| matches!(line.text.trim_end(), "---" | "..."))
-    else {
-        return 0;
-    };
-    let end = end + 1;
-    for line in &lines[1..end] {
-        let Some((key, value)) = line.text.split_once(':') else {
-            continue;
-        };
-        let value = super::tidy(value.trim().trim_matches(['"', '\'']));
-        let field = match key.trim().to_ascii_lowercase().as_str() {
-            "title" => &mut page.title,
-            "date" | "published" => &mut page.date,
-            "author" | "byline" => &mut page.byline,
-            _ => continue,
-        };
-        *field = Some(value).filter(|value| !value.is_empty());
-    }
-    let to = lines[end].start + lines[end].text.len();
-    page.push(&text[..to], 0, None, false, Some(Reason::Metadata));
-    end + 1
-}
-
-fn fence_mark(content: &str) -> Option<&'static str> {
-    ["```", "~~~"].into_iter().find(|mark| content.starts_with(mark))
-}
-
-/// A line without the marks of a block quotation, and their length.
-fn unquoted(content: &str) -> (usize, &str) {
-    let rest = content.trim_start_matches(['>', ' ']);
-    if content.starts_with('>') { (content.len() - rest.len(), rest) } else { (0, content) }
-}
-
-fn is_rule(content: &str) -> bool {
-    ['-', '*', '_']
-        .iter()
-        .any(|&mark| content.matches(mark).count() >= 3 && content.chars().all(|c| c == mark || c == ' '))
-}
-
-fn is_link_definition(content: &str) -> bool {
-    content.starts_with('[')
-        && content
-            .find("]: ")
-            .is_some_and(|at| content[at + 3..].split_whitespace().count() <= 2 && content[at..].contains(['/', '.']))
-}
-
-/// A run without its inline marks: emphasis, code ticks, links and images (their words stay), tags, escapes.
-fn inline(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some(c) = rest.chars().next() {
-        let len = c.len_utf8();
-        let before = out.chars().next_back();
-        match c {
-            '\\' if rest[1..].starts_with(|c: char| c.is_ascii_punctuation()) => {
-                out.push_str(&rest[1..2]);
-                rest = &rest[2..];
-                continue;
+    fn open(&mut self, tag: &Tag<'_>, range: Range<usize>) {
+        match tag {
+            Tag::Emphasis => self.emphasis(range, 1),
+            Tag::Strong => self.emphasis(range, 2),
+            Tag::Strikethrough if self.text[range.clone()].starts_with("~~") => {
+                self.start.get_or_insert(range.start);
+                self.words.open("del");
             }
-            '`' => {}
-            '\n' => {
-                // The next line of a block quotation carries its mark again.
-                out.push(' ');
-                rest = rest[1..].trim_start_matches(|c: char| c.is_whitespace() || c == '>');
-                continue;
-            }
-            '*' if rest[1..].starts_with(|c: char| c == '*' || !c.is_whitespace())
-                || before.is_some_and(|c| !c.is_whitespace()) => {}
-            // Inside a word an underscore is part of it.
-            '_' if !(before.is_some_and(char::is_alphanumeric) && rest[1..].starts_with(char::is_alphanumeric)) => {}
-            '~' if rest.starts_with("~~") => {
-                rest = &rest[2..];
-                continue;
-            }
-            '!' | '[' => {
-                if let Some((words, end)) = link(rest) {
-                    // A picture's description is no sentence of the article.
-                    if c == '[' {
-                        out.push_str(&inline_words(words));
+            Tag::Strikethrough => self.push("~", range),
+            Tag::Image { .. } => self.pictures += 1,
+            Tag::Link { .. } => {}
+            Tag::TableHead | Tag::TableRow => self.rows.push(Vec::new()),
+            Tag::TableCell => {}
+            _ => {
+                self.flush(range.start);
+                match tag {
+                    Tag::Heading { .. } => self.kind = Some(BlockKind::Heading),
+                    Tag::List(_) => self.lists += 1,
+                    Tag::BlockQuote(_) => self.opens_quote = true,
+                    Tag::FootnoteDefinition(_) => self.aside = Some(Reason::Note),
+                    Tag::CodeBlock(CodeBlockKind::Fenced(_)) => self.aside = Some(Reason::Code),
+                    // Indented paragraphs are code to Markdown; people indent prose as well.
+                    Tag::CodeBlock(CodeBlockKind::Indented) => {
+                        let block = &self.text[range];
+                        let is_prose = ends_sentence(block)
+                            && !block.contains(['{', '}', '=', ';', '<', '>', '_'])
+                            && !block.contains("(\"");
+                        self.aside = (!is_prose).then_some(Reason::Code);
                     }
-                    rest = &rest[end..];
-                    continue;
+                    _ => {}
                 }
-                out.push(c);
             }
-            '<' => {
-                if let Some(end) = tag(rest) {
-                    let inner = &rest[1..end - 1];
-                    if inner.starts_with("http") || inner.contains('@') {
-                        out.push_str(inner);
-                    }
-                    rest = &rest[end..];
-                    continue;
-                }
-                out.push(c);
-            }
-            _ => out.push(c),
-        }
-        rest = &rest[len..];
-    }
-    decode_entities(&out).into_owned()
-}
-
-/// The words of a link, which may be emphasized.
-fn inline_words(words: &str) -> String {
-    words.chars().filter(|c| !matches!(c, '*' | '`')).collect()
-}
-
-/// The words and the length of the link or picture that `rest` begins with: `[words](address)`, `[words][label]`.
-fn link(rest: &str) -> Option<(&str, usize)> {
-    // Longer ones are no links; looking farther at every bracket would be quadratic.
-    const LONGEST: usize = 2000;
-    let rest = &rest[..rest.floor_char_boundary(LONGEST)];
-    let open = rest.find('[').filter(|&at| at <= 1 && rest[..at].chars().all(|c| c == '!'))?;
-    let close = open + rest[open..].find(']')?;
-    let words = &rest[open + 1..close];
-    let after = &rest[close + 1..];
-    let end = match after.chars().next()? {
-        '(' => after.find(')')?,
-        '[' if !words.bytes().all(|b| b.is_ascii_digit()) => after.find(']')?,
-        _ => return None,
-    };
-    Some((words, close + 1 + end + 1))
-}
-
-/// The length of the HTML tag or address in angle brackets that `rest` begins with.
-fn tag(rest: &str) -> Option<usize> {
-    const LONGEST: usize = 500;
-    let rest = &rest[..rest.floor_char_boundary(LONGEST)];
-    let second = rest[1..].chars().next()?;
-    let end = rest.find('>')?;
-    // `<|im_start|>` and `a < b` are words.
-    (second.is_ascii_alphabetic() || second == '/' || second == '!').then_some(end + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::text::Format;
-    use crate::text::clean::{Hints, clean};
-
-    #[test]
-    fn marks_are_dropped_and_words_kept() {
-        for (raw, expected) in [
-            ("A **bold** and *soft* `word`", "A bold and soft word"),
-            ("see [the *map*](https://example.org/a_b) now", "see the map now"),
-            ("![A bridge](b.png) stands", " stands"),
-            ("snake_case and _soft_ 2 * 3 \\*", "snake_case and soft 2 * 3 *"),
-            ("a <br> b <b>c</b> <|im_start|> 1 < 2 &amp; 3", "a  b c <|im_start|> 1 < 2 & 3"),
-            ("[ref][1] and [3]", "ref and [3]"),
-            ("~~old~~ new", "old new"),
-            ("[not closed", "[not closed"),
-        ] {
-            assert_eq!(inline(raw), expected);
         }
     }
 
-    #[test]
-    fn blocks_are_told_apart() {
-        let text = "---\ntitle: \"The Locks\"\ndate: 2025-03-01\nauthor: Ann Lee\n---\n\n# The Locks\n\nA paragraph that\nwas wrapped.\n\nSecond\n------\n\n- one item\n  goes on\n- two\n\n> A quotation.\n\n***\n\n[map]: https://example.org/map\n";
-        let prose = clean(text, Format::Markdown, Hints::default());
-        assert_eq!(prose.text, "A paragraph that was wrapped.\n\nSecond\n\none item goes on\n\ntwo\n\nA quotation.");
-        let kinds: Vec<_> = prose.blocks.iter().map(|block| block.kind).collect();
-        use BlockKind::*;
-        assert_eq!(kinds, [Paragraph, Heading, ListItem, ListItem, Paragraph]);
-        assert_eq!(
-            (prose.title.as_deref(), prose.date.as_deref(), prose.byline.as_deref()),
-            (Some("The Locks"), Some("2025-03-01"), Some("Ann Lee"))
-        );
-        assert_eq!(prose.set_aside.iter().filter(|run| run.reason == Reason::Metadata).count(), 3);
+    fn close(&mut self, tag: TagEnd, range: Range<usize>) {
+        match tag {
+            TagEnd::Emphasis | TagEnd::Strong => {
+                if self.literal.pop() == Some(true) {
+                    self.push(if tag == TagEnd::Strong { "**" } else { "*" }, range);
+                }
+            }
+            TagEnd::Strikethrough if self.text[range.clone()].starts_with("~~") => self.words.close("del"),
+            TagEnd::Strikethrough => self.push("~", range),
+            TagEnd::Image => {
+                self.pictures -= 1;
+                let description = std::mem::take(&mut self.description);
+                self.page.take_out(Reason::Media, range, &description);
+            }
+            TagEnd::Link | TagEnd::TableHead | TagEnd::TableRow => {}
+            TagEnd::TableCell => {
+                let words = self.words.end();
+                self.note(&words, range);
+                self.rows.last_mut().into_iter().for_each(|row| row.push(super::tidy(&words.text)));
+                self.start = None;
+            }
+            TagEnd::Table => {
+                for row in table::rows(&std::mem::take(&mut self.rows), true) {
+                    self.page.push(&row, range.clone(), Some(BlockKind::ListItem), true, None);
+                }
+            }
+            TagEnd::HtmlBlock => {
+                let html = std::mem::take(&mut self.html);
+                let words = html::words_of(&html);
+                let (words, reason) =
+                    if words.is_empty() { (html.as_str(), Some(Reason::Media)) } else { (words.as_str(), None) };
+                self.page.push(words, range, None, true, reason);
+            }
+            _ => {
+                self.flush(range.end);
+                match tag {
+                    TagEnd::List(_) => self.lists -= 1,
+                    TagEnd::BlockQuote(_) => self.opens_quote = false,
+                    TagEnd::FootnoteDefinition | TagEnd::CodeBlock => self.aside = None,
+                    _ => {}
+                }
+            }
+        }
     }
+
+    /// Opens emphasis, unless an asterisk that makes it stands between two figures: `4*100` is a product.
+    fn emphasis(&mut self, range: Range<usize>, n_marks: usize) {
+        let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+        let between = |at: usize, len: usize| {
+            is_digit(self.text[..at].chars().next_back()) && is_digit(self.text[at + len..].chars().next())
+        };
+        let (first, last) = (range.start, range.end.saturating_sub(n_marks));
+        let is_literal = self.text[first..].starts_with('*') && (between(first, n_marks) || between(last, n_marks));
+        self.literal.push(is_literal);
+        if is_literal {
+            self.push(&"*".repeat(n_marks), range);
+        }
+    }
+
+    fn inline_html(&mut self, tag: &str, range: Range<usize>) {
+        let name: String = tag.trim_start_matches(['<', '/']).chars().take_while(char::is_ascii_alphanumeric).collect();
+        match name.to_ascii_lowercase().as_str() {
+            "br" => self.flush(range.start),
+            "" => self.page.take_out(Reason::Media, range, tag.trim_matches(['<', '!', '-', '>'])),
+            name if !is_mark(name) => {}
+            name if tag.starts_with("</") => self.words.close(name),
+            name => {
+                self.start.get_or_insert(range.start);
+                self.words.open(name);
+            }
+        }
+    }
+
+    /// Notes what was taken out of a block.
+    fn note(&mut self, words: &Inline, range: Range<usize>) {
+        for (_, reason, run) in &words.taken_out {
+            self.page.take_out(*reason, range.clone(), run);
+        }
+    }
+
+    /// Ends the block being gathered, which reaches to byte `end`.
+    fn flush(&mut self, end: usize) {
+        let words = self.words.end();
+        let in_list = if self.lists > 0 { BlockKind::ListItem } else { BlockKind::Paragraph };
+        let kind = Some(self.kind.take().unwrap_or(in_list));
+        let is_task = std::mem::take(&mut self.is_task);
+        let Some(start) = self.start.take() else {
+            return;
+        };
+        let range = start..start + self.text[start..end.max(start)].trim_end().len();
+        self.note(&words, range.clone());
+        let reason = self.aside.or(is_task.then_some(Reason::Note));
+        if reason.is_some() {
+            self.page.push(&words.text, range, kind, true, reason);
+            return;
+        }
+        let mut text = words.text.as_str();
+        // `[!quote] Title`: the marker goes, the title is a heading above the callout.
+        if std::mem::take(&mut self.opens_quote)
+            && let Some((marker, rest)) = text.strip_prefix("[!").and_then(|rest| rest.split_once(']'))
+        {
+            self.page.take_out(Reason::Metadata, range.clone(), marker);
+            let (title, rest) = rest
+                .trim_start_matches(['-', '+'])
+                .split_once('\n')
+                .unwrap_or((rest.trim_start_matches(['-', '+']), ""));
+            self.page.push(title, range.clone(), Some(BlockKind::Heading), true, None);
+            text = rest;
+        }
+        let mut kept = Vec::new();
+        for line in text.split('\n') {
+            // `status:: reading` is a property, `^first` the name of a block.
+            let is_property = line.split_once("::").is_some_and(|(key, value)| {
+                value.starts_with([' ', '\t'])
+                    && !key.trim().is_empty()
+                    && key.trim().chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
+            });
+            let (line, name) = match line.rsplit_once(" ^") {
+                Some((line, name))
+                    if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') =>
+                {
+                    (line, name)
+                }
+                _ => (line, ""),
+            };
+            self.page.take_out(Reason::Metadata, range.clone(), if is_property { line } else { name });
+            if !is_property {
+                kept.push(without_highlight(line));
+            }
+        }
+        let text = kept.join("\n");
+        // The first heading, where no text stands above it, is the title; what does stand there was put there by a clipper.
+        if kind == Some(BlockKind::Heading) && self.page.title.is_none() && !self.page.pieces.iter().any(is_prose) {
+            self.page.title = Some(super::tidy(&text)).filter(|title| !title.is_empty());
+            let above = self.page.pieces.iter_mut().filter(|piece| piece.reason.is_none());
+            above.for_each(|piece| piece.reason = Some(Reason::Metadata));
+        }
+        self.page.push(&text, range, kind, true, None);
+    }
+}
+
+/// `line` without the marks of a highlight, `==…==`.
+fn without_highlight(line: &str) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some((before, inner, after)) = rest
+        .split_once("==")
+        .and_then(|(before, rest)| rest.split_once("==").map(|(inner, after)| (before, inner, after)))
+    {
+        out.push_str(before);
+        // A comparison has blanks around its mark.
+        let is_highlight = !inner.starts_with([' ', '=']) && !inner.ends_with(' ') && !inner.is_empty();
+        out.push_str(&if is_highlight { inner.to_owned() } else { format!("=={inner}==") });
+        rest = after;
+    }
+    out + rest
 }

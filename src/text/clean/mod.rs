@@ -1,25 +1,29 @@
 //! Text in, prose out: the article's own words kept, everything else set aside with its reason and its place. Knows
 //! layouts and the habits of web pages; knows no model and judges no content.
 //!
-//! `plain`, `markdown` and `html` turn a source into a [`Page`] of pieces; `furniture`, `second_hand`, `repeats` and `edges`
-//! give a reason to those that are not the article; what has none becomes the clean text.
+//! `plain`, `markdown` and `html` turn a source into a [`Page`] of pieces; `furniture`, `pasted`, `repeats` and `place` give a
+//! reason to those that are not the article; what has none becomes the clean text.
 
 use std::ops::Range;
 
 use super::{Block, BlockKind, Format, Prose, Reason, SetAside};
 
-mod edges;
+mod body;
 mod elements;
+mod front_matter;
 mod furniture;
 mod html;
 mod hygiene;
+mod inline;
 mod markdown;
-mod patterns;
+mod meta;
+mod pasted;
+mod place;
 mod plain;
 mod repeats;
-mod second_hand;
 mod shape;
-mod tags;
+mod table;
+mod turns;
 
 pub use hygiene::{is_unprintable, tidy};
 
@@ -40,19 +44,17 @@ pub fn clean(text: &str, format: Format, hints: Hints<'_>) -> Prose {
         Format::Markdown => markdown::read(text),
         Format::Html => html::read(text),
     };
-    if let Some(title) = hints.title.map(tidy).filter(|title| !title.is_empty()) {
-        page.title = Some(title);
-    }
-    if let Some(date) = hints.date.map(tidy).filter(|date| !date.is_empty()) {
-        page.date = Some(date);
-    }
+    let given = |hint: Option<&str>| hint.map(tidy).filter(|hint| !hint.is_empty());
+    page.title = given(hints.title).or(page.title);
+    page.date = given(hints.date).or(page.date);
+    turns::part(&mut page);
     furniture::mark(&mut page);
-    second_hand::mark(&mut page);
+    pasted::mark(&mut page);
     repeats::mark(&mut page);
     // Before the edges are looked at, so that they are the edges of what is kept; and after, when furniture is gone.
-    let early = second_hand::promote(&mut page);
-    edges::mark(&mut page);
-    let second_hand = early || second_hand::promote(&mut page);
+    let early = pasted::promote(&mut page);
+    place::mark(&mut page);
+    let second_hand = early || pasted::promote(&mut page);
     assemble(page, second_hand)
 }
 
@@ -65,8 +67,6 @@ struct Page {
     date: Option<String>,
     /// Runs taken out of the midst of pieces.
     taken_out: Vec<SetAside>,
-    /// Whether the lines being read belong to another tool's outline.
-    in_outline: bool,
 }
 
 /// A line, paragraph, heading or list item.
@@ -82,10 +82,6 @@ struct Piece {
     after_gap: bool,
     /// Why it is set aside; none while it is kept.
     reason: Option<Reason>,
-    /// Whether it has the layout of another tool's outline.
-    is_outline: bool,
-    /// Whether it is a label without content, never worth keeping.
-    is_label: bool,
 }
 
 /// Blocks longer than this, in bytes, are cut, so that every later step works on bounded pieces.
@@ -95,68 +91,42 @@ const MAX_PIECE_BYTES: usize = 64 << 10;
 const MAX_PIECES: usize = 100_000;
 
 impl Page {
-    /// Adds the run `raw`, found at byte `offset` of the source; empty runs vanish.
-    fn push(&mut self, raw: &str, offset: usize, kind: Option<BlockKind>, after_gap: bool, reason: Option<Reason>) {
+    /// Adds the run `raw`, which stands for the bytes `source`; empty runs vanish.
+    fn push(
+        &mut self,
+        raw: &str,
+        source: Range<usize>,
+        kind: Option<BlockKind>,
+        after_gap: bool,
+        reason: Option<Reason>,
+    ) {
+        let is_exact = raw.len() == source.len();
         let mut from = 0;
-        while raw.len() - from > MAX_PIECE_BYTES {
-            let limit = raw.floor_char_boundary(from + MAX_PIECE_BYTES);
-            let window = &raw[from..limit];
+        while from < raw.len() {
+            let window = &raw[from..raw.floor_char_boundary(from + MAX_PIECE_BYTES)];
+            let is_last = from + window.len() == raw.len();
             let end_mark =
-                window.rfind(['。', '！', '？', '\n']).or_else(|| window.rfind(". ")).or_else(|| window.rfind(' '));
-            let cut = end_mark.map_or(limit, |at| from + at + window[at..].chars().next().map_or(1, char::len_utf8));
-            self.push_bounded(&raw[from..cut], offset + from, kind, after_gap, reason);
-            from = cut;
+                || window.rfind(['。', '！', '？', '\n']).or_else(|| window.rfind(". ")).or_else(|| window.rfind(' '));
+            let cut = if is_last { None } else { end_mark() };
+            let len = cut.map_or(window.len(), |at| at + window[at..].chars().next().map_or(1, char::len_utf8));
+            let part = if is_exact { source.start + from..source.start + from + len } else { source.clone() };
+            self.push_bounded(&window[..len], part, kind, after_gap, reason);
+            from += len;
         }
-        self.push_bounded(&raw[from..], offset + from, kind, after_gap, reason);
     }
 
     fn push_bounded(
         &mut self,
         raw: &str,
-        offset: usize,
+        source: Range<usize>,
         kind: Option<BlockKind>,
         after_gap: bool,
         reason: Option<Reason>,
     ) {
-        let lead = raw.len() - raw.trim_start().len();
-        let raw = raw.trim();
-        if raw.is_empty() {
-            return;
-        }
-        let offset = offset + lead;
-        if reason.is_none()
-            && let Some(parts) = second_hand::outline(raw, self.in_outline)
-        {
-            self.in_outline = true;
-            for part in parts {
-                let reason = part.is_label.then_some(Reason::SecondHand);
-                let start = offset + part.range.start;
-                self.push_piece(&raw[part.range], start, Some(part.kind), after_gap, reason, true, part.is_label);
-            }
-            return;
-        }
-        // Points in lines of their own belong to the outline that they stand in.
-        self.in_outline &= reason.is_some() || kind == Some(BlockKind::ListItem);
-        let is_outline = self.in_outline && reason.is_none();
-        self.push_piece(raw, offset, kind, after_gap, reason, is_outline, false);
-    }
-
-    #[allow(clippy::too_many_arguments)] // A constructor of seven fields, called twice, just above.
-    fn push_piece(
-        &mut self,
-        raw: &str,
-        offset: usize,
-        kind: Option<BlockKind>,
-        after_gap: bool,
-        reason: Option<Reason>,
-        is_outline: bool,
-        is_label: bool,
-    ) {
-        let text = tidy(&self.without_marks(raw, offset));
+        let text = if reason.is_none() { tidy(&self.without_marks(raw, &source)) } else { tidy(raw) };
         if text.is_empty() {
             return;
         }
-        let source = offset..offset + raw.len();
         if self.pieces.len() >= MAX_PIECES
             && let Some(last) = self.pieces.last_mut()
             && last.text.len() + text.len() < MAX_PIECE_BYTES
@@ -167,19 +137,30 @@ impl Page {
             last.source.end = source.end;
             return;
         }
-        self.pieces.push(Piece { text, kind, source, after_gap, reason, is_outline, is_label });
+        self.pieces.push(Piece { text, kind, source, after_gap, reason });
     }
 
-    /// `raw` without the source's own citation marks (`[12]`, `[2][3, 5]`), which are noted as taken out: left in, they
-    /// could be taken for ours.
-    fn without_marks(&mut self, raw: &str, offset: usize) -> String {
+    /// Notes that `run` was taken out of a piece, and why.
+    fn take_out(&mut self, reason: Reason, source: Range<usize>, run: &str) {
+        let text = tidy(run);
+        if !text.is_empty() {
+            self.taken_out.push(SetAside { reason, start: source.start, end: source.end, text });
+        }
+    }
+
+    /// `raw` without the source's own citation marks (`[12]`, `[2][3, 5]`, `[^note]`), which are noted as taken out: left in,
+    /// they could be taken for ours.
+    fn without_marks(&mut self, raw: &str, source: &Range<usize>) -> String {
+        // Code counts from nought, notes do not.
+        let has_indices = ["[0]", "[i]", "[n]"].iter().any(|index| raw.contains(index));
         let mut out = String::with_capacity(raw.len());
         let mut from = 0;
         let mut search = 0;
         while let Some(at) = raw[search..].find('[').map(|n| search + n) {
             let len = marks_len(&raw[at..]);
-            if len == 0 {
-                search = at + 1;
+            let is_glued = raw[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+            if len == 0 || is_glued && has_indices || raw[at..].starts_with("[0]") {
+                search = at + len.max(1);
                 continue;
             }
             let before = &raw[from..at];
@@ -187,12 +168,9 @@ impl Page {
             // "word [3]." loses the blank as well; "word [3] and" keeps one of its two.
             let drop_blank = next.is_none_or(|c| !c.is_alphanumeric());
             out.push_str(if drop_blank { before.trim_end_matches(' ') } else { before });
-            self.taken_out.push(SetAside {
-                reason: Reason::CitationMark,
-                start: offset + at,
-                end: offset + at + len,
-                text: raw[at..at + len].to_owned(),
-            });
+            let place =
+                if raw.len() == source.len() { source.start + at..source.start + at + len } else { source.clone() };
+            self.take_out(Reason::CitationMark, place, &raw[at..at + len]);
             from = at + len;
             search = from;
         }
@@ -201,36 +179,27 @@ impl Page {
     }
 }
 
-/// The length in bytes of the run of numeric citation marks that `text` begins with; 0 when there is none.
+/// The length in bytes of the run of citation marks that `text` begins with; 0 when there is none.
 fn marks_len(text: &str) -> usize {
-    let bytes = text.as_bytes();
+    const LONGEST: usize = 40;
     let mut end = 0;
-    while bytes.get(end) == Some(&b'[') {
-        let mut i = end + 1;
-        if bytes.get(i) == Some(&b'^') {
-            i += 1; // Markdown's footnotes.
+    while let Some(inner) = text[end..].strip_prefix('[') {
+        let inner = &inner[..inner.floor_char_boundary(LONGEST)];
+        let Some(close) = inner.find(']') else {
+            break;
+        };
+        let mark = &inner[..close];
+        let is_note =
+            mark.strip_prefix('^').is_some_and(|name| !name.is_empty() && !name.contains(char::is_whitespace));
+        // A year in brackets is no citation.
+        let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        if !is_note && !mark.split([',', '-', '–']).all(|part| is_number(part.trim())) {
+            break;
         }
-        let first = i;
-        let mut digits = 0;
-        while let Some(&b) = bytes.get(i).filter(|_| i - first < 40) {
-            match b {
-                b'0'..=b'9' => digits += 1,
-                b',' | b'-' if digits > 0 => digits = 0,
-                b' ' if bytes[i - 1] == b',' => {}
-                _ => break,
-            }
-            if digits > 3 {
-                return end; // A year in brackets is no citation.
-            }
-            i += 1;
-        }
-        if digits == 0 || bytes.get(i) != Some(&b']') {
-            return end;
-        }
-        end = i + 1;
+        end += close + 2;
     }
     // A Markdown link `[12](…)` is text.
-    if bytes.get(end) == Some(&b'(') { 0 } else { end }
+    if text[end..].starts_with('(') { 0 } else { end }
 }
 
 fn assemble(page: Page, second_hand: bool) -> Prose {
@@ -243,26 +212,18 @@ fn assemble(page: Page, second_hand: bool) -> Prose {
         second_hand,
         ..Prose::default()
     };
-    for (piece, kind) in page.pieces.into_iter().zip(kinds) {
-        if let Some(reason) = piece.reason {
-            prose.set_aside.push(SetAside {
-                reason,
-                start: piece.source.start,
-                end: piece.source.end,
-                text: piece.text,
-            });
+    for (Piece { text, source, reason, .. }, kind) in page.pieces.into_iter().zip(kinds) {
+        if let Some(reason) = reason {
+            prose.set_aside.push(SetAside { reason, start: source.start, end: source.end, text });
             continue;
         }
         if !prose.text.is_empty() {
             prose.text.push_str("\n\n");
         }
         let start = prose.text.len();
-        prose.text.push_str(&piece.text);
+        prose.text.push_str(&text);
         prose.blocks.push(Block { kind, range: start..prose.text.len() });
     }
     prose.set_aside.sort_by_key(|run| (run.start, run.end));
     prose
 }
-
-#[cfg(test)]
-mod tests;

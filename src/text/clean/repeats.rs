@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use super::shape::{is_prose, width};
 use super::{Page, Piece};
-use crate::text::Reason;
 use crate::text::fold::fold_str;
 use crate::text::script::is_han;
+use crate::text::{BlockKind, Reason};
 
 /// How many pieces at the top may be a lede.
 const LEDES: usize = 8;
@@ -30,7 +30,8 @@ pub(super) fn mark(page: &mut Page) {
 }
 
 fn is_candidate(piece: &Piece) -> bool {
-    piece.reason.is_none() && width(&piece.text) >= LEAST_COLUMNS
+    // Lists and tables repeat themselves.
+    piece.reason.is_none() && piece.kind != Some(BlockKind::ListItem) && width(&piece.text) >= LEAST_COLUMNS
 }
 
 fn letters(text: &str) -> String {
@@ -42,7 +43,9 @@ fn letters(text: &str) -> String {
 /// The second of two equal paragraphs.
 fn mark_doubles(pieces: &mut [Piece], letters: &[Option<String>]) {
     let mut seen = HashSet::new();
-    for (piece, letters) in pieces.iter_mut().zip(letters) {
+    // A question put to several people stands above each answer.
+    let is_question = |piece: &Piece| piece.text.ends_with(['?', '？']);
+    for (piece, letters) in pieces.iter_mut().zip(letters).filter(|(piece, _)| !is_question(piece)) {
         if letters.as_ref().is_some_and(|letters| !seen.insert(letters)) {
             piece.reason = Some(Reason::Repeated);
         }
