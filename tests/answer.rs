@@ -13,13 +13,7 @@ const QUAY: &str = "Ostrel will spend 4.2 million euros on a new ferry quay. Wor
     rye bread.";
 
 fn hit(path: &str, text: &str) -> Hit {
-    let raw = RawArticle {
-        path: path.into(),
-        bytes: text.as_bytes().to_vec(),
-        format: Format::Plain,
-        title: Some("Town news".into()),
-        date: None,
-    };
+    let raw = RawArticle { title: Some("Town news".into()), ..RawArticle::new(path, text, Format::Plain) };
     let article = Article::read(&raw).unwrap();
     let passage: Passage = passages(&article).remove(0);
     Hit { passage, score: 0.15, also: Vec::new() }

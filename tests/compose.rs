@@ -5,14 +5,7 @@ use precis::model::{Prompt, Sampling, Scripted};
 use precis::text::{Article, Format, Lang, RawArticle};
 
 fn article(text: &str) -> Article {
-    Article::read(&RawArticle {
-        path: "quay.txt".into(),
-        bytes: text.as_bytes().to_vec(),
-        format: Format::Plain,
-        title: None,
-        date: None,
-    })
-    .unwrap()
+    Article::read(&RawArticle::new("quay.txt", text, Format::Plain)).unwrap()
 }
 
 /// Every sentence is too long to be told as it is, and has no clause that could simply go.

@@ -103,13 +103,7 @@ const TOWNS: [Town; 3] = [
 
 /// What a search of a folder with this one article finds; the score is that of a good match.
 fn hits(title: &str, text: &str) -> Vec<Hit> {
-    let raw = RawArticle {
-        path: "town.txt".into(),
-        bytes: text.as_bytes().to_vec(),
-        format: Format::Plain,
-        title: Some(title.into()),
-        date: None,
-    };
+    let raw = RawArticle { title: Some(title.into()), ..RawArticle::new("town.txt", text, Format::Plain) };
     let article = Article::read(&raw).unwrap();
     let hit = |passage| Hit { passage, score: 0.15, also: Vec::new() };
     passages(&article).into_iter().map(hit).collect()

@@ -1,5 +1,6 @@
 //! One item in, its passages in an index out: read, analysed on as many threads as are free, all of it or nothing.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +13,7 @@ use super::filter::facts;
 use super::index::{Fields, Stored};
 use super::parallel::in_parallel;
 use super::passage::passages;
-use super::records::Articles;
+use super::articles::Articles;
 use super::source::{Item, SourceError};
 use super::table::FileRecord;
 use super::terms::Terms;
@@ -35,6 +36,9 @@ pub(super) enum Outcome {
     Stopped,
     Failed(SourceError),
 }
+
+/// How many passages an article has, and the language it is in when that is neither English nor Chinese.
+type Added = (usize, Option<&'static str>);
 
 /// Where the articles of a chunk go.
 pub(super) struct Sink<'a> {
@@ -71,6 +75,7 @@ impl Sink<'_> {
             sha256: String::new(),
             n_articles: 0,
             n_passages: 0,
+            foreign: BTreeMap::new(),
             refused: Vec::new(),
         };
         let mut n_refused = 0;
@@ -84,13 +89,14 @@ impl Sink<'_> {
                 return Ok(Outcome::Stopped);
             }
             let added = in_parallel(&batch, self.n_threads, |raw| {
-                raw.as_ref().map_or(Ok(Ok(0)), |raw| self.add_article(raw, item))
+                raw.as_ref().map_or(Ok(Ok((0, None))), |raw| self.add_article(raw, item))
             });
             for (raw, added) in batch.into_iter().zip(added) {
                 let (path, why) = match (raw, added?) {
-                    (Ok(_), Ok(n_passages)) => {
+                    (Ok(_), Ok((n_passages, foreign))) => {
                         record.n_articles += 1;
                         record.n_passages += n_passages;
+                        foreign.into_iter().for_each(|it| *record.foreign.entry(it.to_owned()).or_default() += 1);
                         continue;
                     }
                     (Ok(raw), Err(why)) => (raw.path, why),
@@ -123,8 +129,8 @@ impl Sink<'_> {
         self.writer.delete_term(key);
     }
 
-    /// Adds the passages of one article and counts them; the inner error says why there is none.
-    fn add_article(&self, raw: &RawArticle, item: &Item) -> Result<std::result::Result<usize, String>> {
+    /// Adds the passages of one article, counts them and names a foreign language; the inner error says why there is none.
+    fn add_article(&self, raw: &RawArticle, item: &Item) -> Result<std::result::Result<Added, String>> {
         let article = match Article::read(raw) {
             Ok(article) => article,
             Err(refusal) => return Ok(Err(refusal.to_string())),
@@ -154,7 +160,7 @@ impl Sink<'_> {
             document.add_text(fields.stored, stored);
             self.writer.add_document(document)?;
         }
-        Ok(Ok(n_passages))
+        Ok(Ok((n_passages, article.foreign)))
     }
 }
 

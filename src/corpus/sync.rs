@@ -1,6 +1,6 @@
 //! Items in, an index that is up to date with them out. Reads only what changed; knows nothing of questions.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -38,6 +38,8 @@ pub struct SyncReport {
     pub read: usize,
     /// Articles now in the index.
     pub articles: usize,
+    /// How many articles are in each language outside English and Chinese.
+    pub foreign: BTreeMap<String, usize>,
     /// What gave no article: its name, and why.
     pub failed: Vec<(String, String)>,
     /// Set when the old index could not be used.
@@ -77,6 +79,7 @@ impl Index {
         }
         for record in self.table.values() {
             report.articles += record.n_articles;
+            record.foreign.iter().for_each(|(name, n)| *report.foreign.entry(name.clone()).or_default() += n);
             let named = |(suffix, why): &(String, String)| (format!("{}{suffix}", record.shown), why.clone());
             report.failed.extend(record.refused.iter().map(named));
         }

@@ -3,10 +3,12 @@
 //! The order of trust: a byte order mark, valid UTF-8, the charset that a web page declares, then a detector made for
 //! the web, whose answer is weighed against plain Chinese when Chinese bytes are short or ambiguous.
 
+use std::borrow::Cow;
+
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{BIG5, Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use super::script::is_han;
+use super::script::{is_han, plain_form};
 use super::{Decoded, Format, Refusal};
 
 /// The largest source that is read, in bytes. Beyond it an article is surely something else.
@@ -20,13 +22,19 @@ pub fn decode(bytes: &[u8], format: Format) -> Result<Decoded, Refusal> {
     if bytes.len() > MAX_BYTES {
         return Err(Refusal::TooLarge { bytes: bytes.len(), limit: MAX_BYTES });
     }
+    decode_large(bytes, format)
+}
+
+/// The same for what holds more than one article, and may be larger.
+pub fn decode_large(bytes: &[u8], format: Format) -> Result<Decoded, Refusal> {
     if let Some(what) = signature(bytes) {
         return Err(Refusal::Binary { what });
     }
-    let encoding = charset(bytes, format).ok_or(Refusal::Binary { what: "data with NUL bytes" })?;
-    let (text, _) = encoding.decode_with_bom_removal(bytes);
+    let (bytes, n_nuls) = without_nuls(bytes).ok_or(Refusal::Binary { what: "data with NUL bytes" })?;
+    let encoding = charset(&bytes, format).ok_or(Refusal::Binary { what: "data with NUL bytes" })?;
+    let text = levelled(encoding.decode_with_bom_removal(&bytes).0);
     // The author's own U+FFFD counts too: either way a reader meets a hole.
-    let replaced = text.matches('\u{fffd}').count();
+    let replaced = text.matches('\u{fffd}').count() + n_nuls;
     let chars = text.chars().count();
     let controls =
         text.chars().filter(|&c| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}' | '\u{1b}')).count();
@@ -36,7 +44,48 @@ pub fn decode(bytes: &[u8], format: Format) -> Result<Decoded, Refusal> {
     if text.trim().is_empty() {
         return Err(Refusal::Empty);
     }
-    Ok(Decoded { text: text.into_owned(), encoding: encoding.name(), replaced })
+    Ok(Decoded { text, encoding: encoding.name(), replaced })
+}
+
+/// The bytes of a text without the few NULs that a broken disk or program left in it, and how many runs of them there
+/// were; none when there are so many that it is no text. Those of UTF-16 belong to it.
+fn without_nuls(bytes: &[u8]) -> Option<(Cow<'_, [u8]>, usize)> {
+    if !bytes.contains(&0) || Encoding::for_bom(bytes).is_some() || utf16_without_mark(bytes).is_some() {
+        return Some((Cow::Borrowed(bytes), 0));
+    }
+    let mut runs: Vec<&[u8]> = bytes.split(|&byte| byte == 0).collect();
+    let padding = runs.len() - runs.iter().rposition(|run| !run.is_empty()).map_or(0, |last| last + 1);
+    runs.truncate(runs.len() - padding);
+    runs.retain(|run| !run.is_empty());
+    let kept: usize = runs.iter().map(|run| run.len()).sum();
+    if runs.len() * 100 > kept + 200 {
+        return None;
+    }
+    // Between letters a NUL most often stands for a blank.
+    let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let mut out = Vec::with_capacity(kept + runs.len());
+    for run in &runs {
+        if is_letter(out.last()) && is_letter(run.first()) {
+            out.push(b' ');
+        }
+        out.extend_from_slice(run);
+    }
+    Some((Cow::Owned(out), runs.len() - 1 + usize::from(padding > 0)))
+}
+
+/// Text with the characters in it that only look like others as those others.
+fn levelled(text: Cow<'_, str>) -> String {
+    if !text.contains(|c| matches!(c, '\u{2e80}'..='\u{2fd5}' | '\u{fb00}'..='\u{fb06}')) {
+        return text.into_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match plain_form(c) {
+            Some(plain) => out.push_str(&plain),
+            None => out.push(c),
+        }
+    }
+    out
 }
 
 /// What kind of binary file begins with these bytes.
@@ -112,7 +161,13 @@ fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     } else {
         return None;
     };
-    (errors(encoding, sample) * 50 <= sample.len()).then_some(encoding)
+    let (text, _) = encoding.decode_without_bom_handling(sample);
+    let (chars, han) = (text.chars().count(), text.chars().filter(|&c| is_han(c)).count());
+    // A few NULs make no UTF-16: what they then would say is Chinese at random, of which little is common.
+    let n_nuls = even + odd;
+    let is_latin = n_nuls * 4 > sample.len();
+    let is_chinese = han * 2 > chars && chinese_score(encoding, sample) > 0.08;
+    ((is_latin || is_chinese) && errors(encoding, sample) * 50 <= sample.len()).then_some(encoding)
 }
 
 /// The charset that a page declares in its first 4 KiB: `<meta charset=…>`, its older form, or an XML declaration.

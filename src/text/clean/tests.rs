@@ -213,7 +213,7 @@ fn the_visible_text_of_small_pages_is_found() {
 }
 
 fn sample(bytes: &[u8], format: Format) -> Article {
-    let raw = RawArticle { path: "sample".into(), bytes: bytes.to_vec(), format, title: None, date: None };
+    let raw = RawArticle::new("sample", bytes, format);
     Article::read(&raw).unwrap()
 }
 
@@ -458,8 +458,7 @@ fn the_long_sample_loses_nothing() {
 #[test]
 fn files_of_furniture_only_are_refused() {
     let read = |text: &str| {
-        let raw =
-            RawArticle { path: "page".into(), bytes: text.into(), format: Format::Plain, title: None, date: None };
+        let raw = RawArticle::new("page", text, Format::Plain);
         Article::read(&raw)
     };
     assert_eq!(read("Home\n\nShare\n\nhttps://example.org/\n").unwrap_err(), Refusal::OnlyFurniture { blocks: 3 });
