@@ -12,9 +12,9 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use precis::corpus::articles::{Articles, MAX_ARTICLE_BYTES};
 use precis::corpus::filter::{Filter, PathPattern};
 use precis::corpus::index::{Index, Rebuilt, folder_of};
-use precis::corpus::articles::{Articles, MAX_ARTICLE_BYTES};
 use precis::corpus::source::{Found, Problem, Skipped, find};
 use precis::corpus::sync::SyncReport;
 use precis::corpus::{Encoder, Hit};

@@ -1,19 +1,19 @@
-//! One item in, its passages in an index out: read, analysed on as many threads as are free, all of it or nothing.
+//! One item in, its passages in an index out: read, analysed on the threads that are free, all of it or nothing.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+use rayon::prelude::*;
 use tantivy::{IndexWriter, TantivyDocument, Term};
 
+use super::articles::Articles;
 use super::bytes::Stamp;
 use super::dense::key_of;
 use super::filter::facts;
 use super::index::{Fields, Stored};
-use super::parallel::in_parallel;
 use super::passage::passages;
-use super::articles::Articles;
 use super::source::{Item, SourceError};
 use super::table::FileRecord;
 use super::terms::Terms;
@@ -40,12 +40,13 @@ pub(super) enum Outcome {
 /// How many passages an article has, and the language it is in when that is neither English nor Chinese.
 type Added = (usize, Option<&'static str>);
 
+/// An article as its file gave it, or what is wrong with it.
+type Read = std::result::Result<RawArticle, SourceError>;
+
 /// Where the articles of a chunk go.
 pub(super) struct Sink<'a> {
     pub(super) writer: &'a IndexWriter,
     pub(super) fields: Fields,
-    /// Threads for the articles of one file.
-    pub(super) n_threads: usize,
     pub(super) stopped: &'a AtomicBool,
 }
 
@@ -88,9 +89,8 @@ impl Sink<'_> {
                 self.delete(item);
                 return Ok(Outcome::Stopped);
             }
-            let added = in_parallel(&batch, self.n_threads, |raw| {
-                raw.as_ref().map_or(Ok(Ok((0, None))), |raw| self.add_article(raw, item))
-            });
+            let add = |raw: &Read| raw.as_ref().map_or(Ok(Ok((0, None))), |raw| self.add_article(raw, item));
+            let added: Vec<_> = batch.par_iter().map(add).collect();
             for (raw, added) in batch.into_iter().zip(added) {
                 let (path, why) = match (raw, added?) {
                     (Ok(_), Ok((n_passages, foreign))) => {
@@ -165,7 +165,7 @@ impl Sink<'_> {
 }
 
 /// The articles that are analysed next, with what is wrong between them; none at the end.
-fn next_batch(articles: &mut Articles) -> Vec<std::result::Result<RawArticle, SourceError>> {
+fn next_batch(articles: &mut Articles) -> Vec<Read> {
     let (mut batch, mut n_bytes) = (Vec::new(), 0);
     while batch.len() < ARTICLES_AT_ONCE && n_bytes < BYTES_AT_ONCE {
         let Some(raw) = articles.next() else { break };

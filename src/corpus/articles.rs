@@ -102,7 +102,8 @@ impl Articles {
         if is_wide && matches!(shape, Shape::Lines | Shape::Json) {
             let bytes = self.rest(Vec::new(), MAX_DOCUMENT_BYTES)?;
             // The halves of a line feed are no line's end in UTF-16.
-            let decoded = decode::decode_large(&bytes, Format::Plain).map_err(|refusal| self.error(Problem::Record(refusal.to_string())))?;
+            let decoded = decode::decode_large(&bytes, Format::Plain)
+                .map_err(|refusal| self.error(Problem::Record(refusal.to_string())))?;
             self.decoded = Some(Cursor::new(decoded.text.into_bytes()));
         }
         match shape {
@@ -132,7 +133,7 @@ impl Articles {
     fn add(&mut self, name: String, article: Result<RawArticle, String>) {
         let mut is_new = |name: &str| self.names.insert(BuildHasherDefault::<DefaultHasher>::default().hash_one(name));
         let twins = (2..).map(|n| format!("{name}~{n}"));
-        let name = std::iter::once(name.clone()).chain(twins).find(|name| is_new(name)).unwrap_or(name);
+        let name = std::iter::once(name.clone()).chain(twins).find(|name| is_new(name)).unwrap_or_default();
         let path = if name.is_empty() { self.shown.clone() } else { format!("{}#{name}", self.shown) };
         self.ready.push_back(match article {
             Ok(article) => Ok(RawArticle { path, ..article }),

@@ -13,7 +13,6 @@ pub mod filter;
 mod formats;
 mod fuse;
 pub mod index;
-mod parallel;
 pub mod passage;
 mod search;
 pub mod source;

@@ -33,9 +33,9 @@ pub(super) fn abbreviation(word: &str, before: &str) -> Abbreviation {
     ];
     /// States, many of which are words too: abbreviations where a place stands before them (Boston, Mass.).
     const STATES: &[&str] = &[
-        "calif", "fla", "tex", "wash", "mass", "conn", "penn", "pa", "va", "md", "ky", "tenn", "ala",
-        "ariz", "ark", "colo", "ill", "ind", "kan", "la", "mich", "minn", "miss", "mo", "mont", "neb", "nev", "okla",
-        "ore", "wis", "wyo", "ga", "del",
+        "calif", "fla", "tex", "wash", "mass", "conn", "penn", "pa", "va", "md", "ky", "tenn", "ala", "ariz", "ark",
+        "colo", "ill", "ind", "kan", "la", "mich", "minn", "miss", "mo", "mont", "neb", "nev", "okla", "ore", "wis",
+        "wyo", "ga", "del",
     ];
     let lower = word.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     let is_capital = word.starts_with(char::is_uppercase);
@@ -48,7 +48,8 @@ pub(super) fn abbreviation(word: &str, before: &str) -> Abbreviation {
         return Abbreviation::BeforeName;
     }
     // "The answer was no. 42 people left."
-    const SAYING: &[&str] = &["was", "is", "be", "said", "say", "says", "answered", "voted", "vote", "a", "just", "simply"];
+    const SAYING: &[&str] =
+        &["was", "is", "be", "said", "say", "says", "answered", "voted", "vote", "a", "just", "simply"];
     if BEFORE_NUMBER.contains(&lower.as_str()) && !(word == "no" && SAYING.contains(&before)) {
         return Abbreviation::BeforeNumber;
     }
@@ -79,9 +80,40 @@ pub(super) fn abbreviation(word: &str, before: &str) -> Abbreviation {
 /// Whether a class of things that letters tell apart is named by `word`: Group B, hepatitis B, Series A.
 pub(super) fn names_by_letter(word: &str) -> bool {
     const CLASSES: &[&str] = &[
-        "group", "series", "type", "class", "grade", "plan", "team", "section", "appendix", "vitamin", "hepatitis",
-        "influenza", "category", "part", "phase", "tier", "level", "unit", "zone", "block", "gate", "hall", "building",
-        "room", "line", "option", "schedule", "exhibit", "figure", "table", "round", "point", "terminal", "platform",
+        "group",
+        "series",
+        "type",
+        "class",
+        "grade",
+        "plan",
+        "team",
+        "section",
+        "appendix",
+        "vitamin",
+        "hepatitis",
+        "influenza",
+        "category",
+        "part",
+        "phase",
+        "tier",
+        "level",
+        "unit",
+        "zone",
+        "block",
+        "gate",
+        "hall",
+        "building",
+        "room",
+        "line",
+        "option",
+        "schedule",
+        "exhibit",
+        "figure",
+        "table",
+        "round",
+        "point",
+        "terminal",
+        "platform",
     ];
     CLASSES.contains(&word.to_lowercase().as_str())
 }
@@ -92,7 +124,10 @@ pub(super) fn is_zone_or_day(word: &str) -> bool {
     let is_zone = (2..=4).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_uppercase());
     let is_region = matches!(word, "Eastern" | "Central" | "Pacific" | "Mountain" | "Greenwich");
     let is_month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    is_zone || is_region || DAYS.iter().any(|day| word.strip_suffix("day") == Some(day)) || is_month.iter().any(|it| word.starts_with(it))
+    is_zone
+        || is_region
+        || DAYS.iter().any(|day| word.strip_suffix("day") == Some(day))
+        || is_month.iter().any(|it| word.starts_with(it))
 }
 
 /// Words that open sentences much more often than they continue a name after an abbreviation.

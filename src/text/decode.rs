@@ -58,7 +58,7 @@ fn without_nuls(bytes: &[u8]) -> Option<(Cow<'_, [u8]>, usize)> {
     runs.truncate(runs.len() - padding);
     runs.retain(|run| !run.is_empty());
     let kept: usize = runs.iter().map(|run| run.len()).sum();
-    if runs.len() * 100 > kept + 200 {
+    if kept == 0 || runs.len() * 100 > kept + 200 {
         return None;
     }
     // Between letters a NUL most often stands for a blank.

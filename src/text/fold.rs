@@ -58,7 +58,9 @@ fn fold_char(c: char, out: &mut String) {
         '‘' | '’' | '′' => out.push('\''),
         '“' | '”' | '″' => out.push('"'),
         '‐'..='―' | '−' => out.push('-'),
-        '\u{2e80}'..='\u{2ef3}' => plain_form(c).unwrap_or(c.into()).chars().for_each(|c| out.push(variant(simplified(c)))),
+        '\u{2e80}'..='\u{2ef3}' => {
+            plain_form(c).unwrap_or(c.into()).chars().for_each(|c| out.push(variant(simplified(c))))
+        }
         '\u{3400}'..='\u{9fff}' => out.push(variant(simplified(c))),
         _ => {
             for n in std::iter::once(c).nfkc() {

@@ -143,8 +143,14 @@ mod tests {
         check("港の新しい桟橋は来年の春に完成する予定で、漁師たちは魚が戻ることを期待している。", Some("Japanese"));
         check("항구의 새 부두는 내년 봄에 완공될 예정이며 어부들은 물고기가 돌아오기를 바라고 있다.", Some("Korean"));
         check("Новый причал в порту будет готов весной, и рыбаки надеются, что рыба вернётся.", Some("Russian"));
-        check("Die neue Anlegestelle im Hafen wird im Frühjahr fertig, und die Fischer hoffen auf mehr Fische.", Some("German"));
-        check("Le nouveau quai du port sera prêt au printemps et les pêcheurs espèrent que le poisson reviendra.", Some("French"));
+        check(
+            "Die neue Anlegestelle im Hafen wird im Frühjahr fertig, und die Fischer hoffen auf mehr Fische.",
+            Some("German"),
+        );
+        check(
+            "Le nouveau quai du port sera prêt au printemps et les pêcheurs espèrent que le poisson reviendra.",
+            Some("French"),
+        );
         check("The new quay of the harbour will be ready in spring, and the fishermen hope for more fish.", None);
         check("港口的新码头将于明年春天完工，渔民希望鱼群能够回来。港口的新码头将于明年春天完工。", None);
         check("漁港「さくら」的新碼頭將於明年春天完工，漁民希望魚群能夠回來，鎮長說費用不高。", None);

@@ -40,7 +40,15 @@ pub struct RawArticle {
 impl RawArticle {
     /// An article of which nothing is known but its bytes.
     pub fn new(path: impl Into<String>, bytes: impl Into<Vec<u8>>, format: Format) -> RawArticle {
-        RawArticle { path: path.into(), bytes: bytes.into(), format, title: None, byline: None, date: None, set_aside: Vec::new() }
+        RawArticle {
+            path: path.into(),
+            bytes: bytes.into(),
+            format,
+            title: None,
+            byline: None,
+            date: None,
+            set_aside: Vec::new(),
+        }
     }
 }
 

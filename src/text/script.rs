@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn radicals_and_ligatures_are_read_as_what_they_look_like() {
-        for (c, expected) in [('⽔', "水"), ('⻓', "长"), ('⻑', "長"), ('ﬁ', "fi"), ('ﬄ', "ffl"), ('⼈', "人")] {
+        for (c, expected) in [('⽔', "水"), ('⻓', "长"), ('⻑', "長"), ('ﬁ', "fi"), ('ﬄ', "ffl"), ('⼈', "人")]
+        {
             assert_eq!(plain_form(c).as_deref(), Some(expected));
         }
         assert_eq!(plain_form('水'), None);

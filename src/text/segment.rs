@@ -143,7 +143,8 @@ fn is_closer(c: char) -> bool {
 /// The mark that closes the quotation, bracket or title which the character at `i` opens, if it opens one.
 fn closing_quote(chars: &[(usize, char)], i: usize) -> Option<char> {
     let before = i.checked_sub(1).map(|i| chars[i].1);
-    let begins = before.is_none_or(|c| c.is_whitespace() || matches!(c, '(' | '[' | '—' | '–' | '，' | '：' | ',' | ':'))
+    let begins = before
+        .is_none_or(|c| c.is_whitespace() || matches!(c, '(' | '[' | '—' | '–' | '，' | '：' | ',' | ':'))
         && chars.get(i + 1).is_some_and(|&(_, c)| !c.is_whitespace());
     match chars[i].1 {
         '「' => Some('」'),
@@ -194,8 +195,15 @@ fn pauses(text: &str, chars: &[(usize, char)]) -> Vec<usize> {
     }
     const GOING_ON: [&str; 10] = ["so", "but", "now", "then", "because", "well", "okay", "also", "finally", "next"];
     const AND: [&str; 9] = ["the", "it", "we", "they", "he", "she", "you", "i", "then"];
-    let words: Vec<(usize, &str)> =
-        text.split_whitespace().map(|word| (word.as_ptr() as usize - text.as_ptr() as usize, word)).collect();
+    let mut at = 0;
+    let words: Vec<(usize, &str)> = text
+        .split_whitespace()
+        .map(|word| {
+            let start = at + text[at..].find(word).unwrap_or(0);
+            at = start + word.len();
+            (start, word)
+        })
+        .collect();
     let mut since = 0;
     for (n, (at, word)) in words.iter().enumerate() {
         let is = |list: &[&str], word: &str| list.iter().any(|it| word.eq_ignore_ascii_case(it));
@@ -282,23 +290,26 @@ fn ascii_mark_ends(text: &str, chars: &[(usize, char)], i: usize) -> bool {
     };
     // Yahoo! Finance, Jeopardy! host: a mark that belongs to a name does not end the sentence before another.
     let word = word_before(text, chars[i].0, 0);
-    let is_name = next == i + 1 && word.starts_with(char::is_uppercase) && is_marked_name(text, word, chars[i].1);
+    let (at, mark) = chars[i];
+    let is_name =
+        next == i + 1 && word.starts_with(char::is_uppercase) && is_marked_name(text, at, &format!("{word}{mark}"));
     starts_sentence(chars, next) && (!is_name || is_starter(&word_at(chars, next)))
 }
 
 /// How far around a word the text is asked how else it writes it, in bytes.
 const NEARBY: usize = 8 << 10;
 
-fn nearby(text: &str, word: &str) -> std::ops::Range<usize> {
-    let at = word.as_ptr() as usize - text.as_ptr() as usize;
-    text.floor_char_boundary(at.saturating_sub(NEARBY))..text.floor_char_boundary(at + NEARBY)
+fn nearby(text: &str, at: usize) -> &str {
+    &text[text.floor_char_boundary(at.saturating_sub(NEARBY))..text.floor_char_boundary(at + NEARBY)]
 }
 
-/// Whether a mark belongs to the name before it: the text goes on behind both elsewhere, as in `Yahoo! said`.
-fn is_marked_name(text: &str, word: &str, mark: char) -> bool {
-    let name = format!("{word}{mark}");
-    let mut found = text[nearby(text, word)].match_indices(&name).map(|(at, _)| &text[nearby(text, word)][at + name.len()..]);
-    matches!(&*name, "Yahoo!" | "Jeopardy!" | "Yum!") || found.any(|rest| rest.trim_start().starts_with(char::is_lowercase) || rest.starts_with(['’', '\'', ',']))
+/// Whether the mark at byte `at` belongs to the name before it: the text goes on behind both elsewhere, as in `Yahoo! said`.
+fn is_marked_name(text: &str, at: usize, name: &str) -> bool {
+    let nearby = nearby(text, at);
+    let goes_on =
+        |behind: &str| behind.trim_start().starts_with(char::is_lowercase) || behind.starts_with(['’', '\'', ',']);
+    matches!(name, "Yahoo!" | "Jeopardy!" | "Yum!")
+        || nearby.match_indices(name).any(|(at, _)| goes_on(&nearby[at + name.len()..]))
 }
 
 /// The word that ends at byte `at`, no longer than any abbreviation.
@@ -314,7 +325,8 @@ fn word_before(text: &str, at: usize, start: usize) -> &str {
 /// The word that stands at character `next`, marks before it passed over.
 fn word_at(chars: &[(usize, char)], next: usize) -> String {
     let chars = chars[next..].iter().take(64).map(|&(_, c)| c);
-    let word = chars.skip_while(|c| !c.is_alphanumeric()).take_while(|c| c.is_alphanumeric() || matches!(c, '\'' | '’'));
+    let word =
+        chars.skip_while(|c| !c.is_alphanumeric()).take_while(|c| c.is_alphanumeric() || matches!(c, '\'' | '’'));
     word.collect()
 }
 
@@ -355,7 +367,7 @@ fn full_stop_ends(text: &str, chars: &[(usize, char)], i: usize, start: usize) -
         Abbreviation::BeforeName => false,
         Abbreviation::BeforeNumber => !following.starts_with(|c: char| c.is_ascii_digit()),
         Abbreviation::Time => !is_zone_or_day(&following),
-        Abbreviation::Anywhere => is_starter(&following) || is_written_small(text, word, &following),
+        Abbreviation::Anywhere => is_starter(&following) || is_written_small(text, at, &following),
     }
 }
 
@@ -367,9 +379,9 @@ fn is_initial(chars: &[(usize, char)], next: usize) -> bool {
 
 /// Whether the text writes a word with a small letter elsewhere: then a capital begins a sentence (the U.S. Officials), and
 /// no name (the U.S. Navy).
-fn is_written_small(text: &str, near: &str, word: &str) -> bool {
+fn is_written_small(text: &str, at: usize, word: &str) -> bool {
     let lower = word.to_lowercase();
-    let nearby = &text[nearby(text, near)];
+    let nearby = nearby(text, at);
     let is_whole = |at: usize| {
         let is_edge = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
         is_edge(nearby[..at].chars().next_back()) && is_edge(nearby[at + lower.len()..].chars().next())

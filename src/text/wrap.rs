@@ -44,7 +44,9 @@ impl Words {
     fn division(&self, text: &str, line: &str) -> Option<char> {
         let hyphen = text.chars().next_back().filter(|c| matches!(c, '-' | '‐' | '\u{ad}'))?;
         let head = &text[..text.len() - hyphen.len_utf8()];
-        let start = head.rfind(|c: char| !c.is_alphabetic()).map_or(0, |at| at + head[at..].chars().next().map_or(1, char::len_utf8));
+        let start = head
+            .rfind(|c: char| !c.is_alphabetic())
+            .map_or(0, |at| at + head[at..].chars().next().map_or(1, char::len_utf8));
         let head = &head[start..];
         let rest = &line[..line.find(|c: char| !c.is_alphabetic()).unwrap_or(line.len())];
         if head.is_empty() || !rest.starts_with(char::is_lowercase) {
@@ -53,13 +55,34 @@ impl Words {
         let (head, rest) = (head.to_lowercase(), rest.to_lowercase());
         let has = |word: String| self.0.contains(&word);
         // The document itself shows how the word is written; where it does not, most hyphens at line ends divide.
-        let is_compound = has(format!("{head}-{rest}")) || !has(format!("{head}{rest}")) && has(head.clone()) && has(rest.clone());
+        let is_compound =
+            has(format!("{head}-{rest}")) || !has(format!("{head}{rest}")) && has(head.clone()) && has(rest.clone());
         (hyphen == '\u{ad}' || !is_compound).then_some(hyphen)
     }
 }
 
 fn is_unspaced(c: char) -> bool {
-    is_han(c) || matches!(c, '、' | '。' | '，' | '；' | '：' | '！' | '？' | '「' | '」' | '『' | '』' | '（' | '）' | '《' | '》' | '“' | '”' | 'ぁ'..='ヿ')
+    is_han(c)
+        || matches!(
+            c,
+            '、' | '。'
+                | '，'
+                | '；'
+                | '：'
+                | '！'
+                | '？'
+                | '「'
+                | '」'
+                | '『'
+                | '』'
+                | '（'
+                | '）'
+                | '《'
+                | '》'
+                | '“'
+                | '”'
+                | 'ぁ'..='ヿ'
+        )
 }
 
 /// A text with the words whole that line ends divide (`re-` / `construction`): the rest of the word moves up to its
@@ -85,7 +108,8 @@ pub fn undivided(text: &mut String) {
                 rest = &follows[n_moved..];
                 let ending = next.len() - rest.len() - n_moved + end + 1 - line.len();
                 // A line that held nothing else is not left empty: it would end the paragraph.
-                let is_over = rest.trim_start_matches([' ', '\t', '\r']).bytes().next().is_none_or(|next| next == b'\n');
+                let is_over =
+                    rest.trim_start_matches([' ', '\t', '\r']).bytes().next().is_none_or(|next| next == b'\n');
                 out.push_str(if is_over { "" } else { "\n" });
                 out.extend(std::iter::repeat_n(' ', ending + 1 - usize::from(!is_over)));
             }

@@ -184,8 +184,12 @@ mod tests {
     }
 
     fn an_answer(claims: Vec<Claim>) -> Answer {
-        let sentences =
-            [(0, 10), (11, 21)].map(|(start, end)| PassageSentence { start, end, text: TEXT[start..end].to_owned(), is_piece: false });
+        let sentences = [(0, 10), (11, 21)].map(|(start, end)| PassageSentence {
+            start,
+            end,
+            text: TEXT[start..end].to_owned(),
+            is_piece: false,
+        });
         let passage = |path: &str| Passage {
             path: path.into(),
             sha256: "3".repeat(64),

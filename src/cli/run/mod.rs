@@ -75,7 +75,8 @@ fn tell_skipped(skipped: &Skipped, console: Console) {
     for (why, passed) in reasons(skipped) {
         let named: Vec<String> = passed.names.iter().take(MAX_NAMED).map(|name| format!("`{name}`")).collect();
         let more = if passed.count > named.len() { ", …" } else { "" };
-        let line = format!("passed over {} {why}: {}{more}", passed.count, named.join(", "));
+        let files = if passed.count == 1 { "file" } else { "files" };
+        let line = format!("passed over {} {files} {why}: {}{more}", passed.count, named.join(", "));
         console.note(&super::render::sanitize::line(&line));
     }
 }

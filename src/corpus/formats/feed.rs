@@ -16,7 +16,8 @@ pub(super) fn articles(xml: &str) -> Result<Vec<Result<RawArticle, String>>, Pro
                 return Err(format!("entry {} has no text, only a link", idx + 1));
             }
             let (text, format) = markup::body(text);
-            let names: Vec<String> = entry.authors.into_iter().filter_map(|person| person.name.or(person.email)).collect();
+            let names: Vec<String> =
+                entry.authors.into_iter().filter_map(|person| person.name.or(person.email)).collect();
             Ok(RawArticle {
                 title: entry.title.map(|title| markup::line(&title.content)).filter(|title| !title.is_empty()),
                 byline: Some(names.join(", ")).filter(|names| !names.is_empty()),

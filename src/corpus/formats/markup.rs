@@ -6,8 +6,27 @@ use crate::text::Format;
 
 /// Elements that end a line of text.
 const BLOCKS: &[&str] = &[
-    "p", "div", "br", "li", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "table", "tr", "td",
-    "section", "article", "figure", "pre", "hr",
+    "p",
+    "div",
+    "br",
+    "li",
+    "ul",
+    "ol",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "blockquote",
+    "table",
+    "tr",
+    "td",
+    "section",
+    "article",
+    "figure",
+    "pre",
+    "hr",
 ];
 /// Elements inside a line of text, and what has no text.
 const INLINES: &[&str] =
@@ -29,9 +48,16 @@ pub(super) fn body(value: String) -> (String, Format) {
 pub(super) fn line(value: &str) -> String {
     let decoded = decode_html_entities(value);
     let mut decoded = if decoded.contains('&') { decode_html_entities(&*decoded).into_owned() } else { decoded.into() };
-    while is_html(&decoded) {
-        let tag = tags(&decoded).next().map_or(0..0, |tag| tag.range);
-        decoded.replace_range(tag, "");
+    if is_html(&decoded) {
+        let (mut bare, mut end) = (String::new(), 0);
+        for tag in tags(&decoded) {
+            if tag.range.start >= end {
+                bare.push_str(&decoded[end..tag.range.start]);
+                end = tag.range.end;
+            }
+        }
+        bare.push_str(&decoded[end..]);
+        decoded = bare;
     }
     decoded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -40,6 +66,9 @@ pub(super) fn line(value: &str) -> String {
 pub(super) fn escaped(text: &str) -> String {
     html_escape::encode_text(text).into_owned()
 }
+
+/// A longer one is text.
+const MAX_TAG_BYTES: usize = 4 << 10;
 
 struct Tag<'a> {
     name: &'a str,
@@ -54,8 +83,9 @@ fn tags(text: &str) -> impl Iterator<Item = Tag<'_>> {
         let is_closing = inner.starts_with('/');
         let inner = inner.trim_start_matches('/');
         let name = &inner[..inner.find(|c: char| !c.is_ascii_alphanumeric())?];
-        let end = start + text[start..].find('>')? + 1;
-        let is_known = [BLOCKS, INLINES, &["img"]].iter().any(|list| list.iter().any(|it| name.eq_ignore_ascii_case(it)));
+        let end = start + text[start..text.floor_char_boundary(start + MAX_TAG_BYTES)].find('>')? + 1;
+        let is_known =
+            [BLOCKS, INLINES, &["img"]].iter().any(|list| list.iter().any(|it| name.eq_ignore_ascii_case(it)));
         is_known.then_some(Tag { name, is_closing, range: start..end })
     })
 }

@@ -138,8 +138,20 @@ fn is_feed(head: &[u8]) -> bool {
 
 fn is_markup(head: &[u8]) -> bool {
     const OPENINGS: [&str; 14] = [
-        "<!doctype", "<html", "<head", "<body", "<?xml", "<!--", "<article", "<div", "<p>", "<p ", "<h1", "<section",
-        "<main", "<meta",
+        "<!doctype",
+        "<html",
+        "<head",
+        "<body",
+        "<?xml",
+        "<!--",
+        "<article",
+        "<div",
+        "<p>",
+        "<p ",
+        "<h1",
+        "<section",
+        "<main",
+        "<meta",
     ];
     let starts_with =
         |opening: &str| head.get(..opening.len()).is_some_and(|start| start.eq_ignore_ascii_case(opening.as_bytes()));

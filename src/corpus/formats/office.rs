@@ -163,10 +163,15 @@ fn epub(parts: &mut Parts<'_>) -> Result<Vec<Result<RawArticle, String>>, Proble
     for id in order {
         let Some(href) = files.get(&id) else { continue };
         let html = parts.part(&format!("{folder}{}", percent_decoded(href)))?;
-        let n_letters = html.split(['<', '>']).skip(2).step_by(2).map(|text| text.trim().chars().count()).sum::<usize>();
+        let n_letters =
+            html.split(['<', '>']).skip(2).step_by(2).map(|text| text.trim().chars().count()).sum::<usize>();
         if n_letters >= LEAST_CHAPTER {
             let name = (chapters.len() + 1).to_string();
-            chapters.push(Ok(RawArticle { byline: fact("creator"), date: fact("date"), ..RawArticle::new(name, html, Format::Html) }));
+            chapters.push(Ok(RawArticle {
+                byline: fact("creator"),
+                date: fact("date"),
+                ..RawArticle::new(name, html, Format::Html)
+            }));
         }
     }
     if chapters.is_empty() {
@@ -180,10 +185,9 @@ fn percent_decoded(href: &str) -> String {
     let mut rest = href.split('#').next().unwrap_or_default().as_bytes();
     while let [first, after @ ..] = rest {
         let code = (*first == b'%').then(|| std::str::from_utf8(after.get(..2)?).ok()).flatten();
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) => (bytes.push(byte), rest = &after[2..]),
-            None => (bytes.push(*first), rest = after),
-        };
+        let code = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &after[2..] } else { after };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -205,14 +209,22 @@ fn page(xml: &str, mark: &dyn Fn(&str) -> Mark, styles: &HashMap<String, String>
             }
             match what {
                 Mark::Paragraph | Mark::Heading => {
-                    let tag = if matches!(what, Mark::Heading) { "h2" } else if in_item > 0 { "li" } else { "p" };
+                    let tag = if matches!(what, Mark::Heading) {
+                        "h2"
+                    } else if in_item > 0 {
+                        "li"
+                    } else {
+                        "p"
+                    };
                     open.push((tag, String::new()));
                     is_text = !has_texts;
                 }
                 Mark::Item => in_item += 1,
                 Mark::Kept(name) => html.push_str(&format!("<{name}>")),
                 Mark::Text => is_text = true,
-                Mark::Sign(text) => open.iter_mut().last().into_iter().for_each(|(_, paragraph)| paragraph.push_str(text)),
+                Mark::Sign(text) => {
+                    open.iter_mut().last().into_iter().for_each(|(_, paragraph)| paragraph.push_str(text))
+                }
                 Mark::Style => {
                     let Some((tag, _)) = open.last_mut() else { return };
                     let value = attribute(element, "val").unwrap_or_default();
@@ -261,7 +273,7 @@ fn texts(xml: &str, names: &[&str]) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     let mut is_open = false;
     each_event(xml, |event| match event {
-        XmlEvent::Start(name, _) if names.contains(&name) => {
+        XmlEvent::Start(name, _) if names.iter().any(|it| *it == name) => {
             is_open = true;
             found.push((name.to_owned(), String::new()));
         }

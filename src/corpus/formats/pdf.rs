@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use encoding_rs::{BIG5, Encoding, EUC_KR, GB18030, SHIFT_JIS, UTF_16BE};
+use encoding_rs::{BIG5, EUC_KR, Encoding, GB18030, SHIFT_JIS, UTF_16BE};
 use hayro_interpret::font::{Glyph as Drawn, GlyphRun};
 use hayro_interpret::hayro_cmap::{BfString, WritingMode};
 use hayro_interpret::kurbo::{Affine, BezPath, Rect};
@@ -150,8 +150,13 @@ fn pdf_text(bytes: &[u8]) -> String {
 /// Whether what a document says of itself was written by a person, and not left there by a program.
 fn is_fact(text: &str) -> bool {
     let lower = text.to_lowercase();
-    let is_file = [".doc", ".docx", ".indd", ".qxd", ".tex", ".dvi", ".pdf", ".wps", ".odt"].iter().any(|end| lower.ends_with(end));
-    !text.is_empty() && !is_file && !lower.starts_with("microsoft word") && !matches!(&*lower, "untitled" | "anonymous" | "user" | "admin")
+    let is_file = [".doc", ".docx", ".indd", ".qxd", ".tex", ".dvi", ".pdf", ".wps", ".odt"]
+        .iter()
+        .any(|end| lower.ends_with(end));
+    !text.is_empty()
+        && !is_file
+        && !lower.starts_with("microsoft word")
+        && !matches!(&*lower, "untitled" | "anonymous" | "user" | "admin")
 }
 
 /// The lines of the first page in its largest letters, if they are larger than those of most of the text.
@@ -177,12 +182,19 @@ fn usual(pages: &[Vec<Line>], value: impl Fn(&Line) -> f64) -> f64 {
 fn take_heads(pages: &mut [Vec<Line>]) -> Vec<SetAside> {
     const N_EDGE: usize = 3;
     // Numbers differ from page to page.
-    let print = |line: &Line| line.text.split_whitespace().map(|word| word.replace(|c: char| c.is_ascii_digit(), "#")).collect::<String>();
+    let print = |line: &Line| {
+        line.text.split_whitespace().map(|word| word.replace(|c: char| c.is_ascii_digit(), "#")).collect::<String>()
+    };
     let at_edge = |page: &[Line]| -> Vec<usize> {
         let mut by_height: Vec<usize> = (0..page.len()).collect();
         by_height.sort_by(|&a, &b| page[a].y.total_cmp(&page[b].y));
         let n = page.len();
-        by_height.iter().enumerate().filter(|(rank, _)| *rank < N_EDGE || rank + N_EDGE >= n).map(|(_, &idx)| idx).collect()
+        by_height
+            .iter()
+            .enumerate()
+            .filter(|(rank, _)| *rank < N_EDGE || rank + N_EDGE >= n)
+            .map(|(_, &idx)| idx)
+            .collect()
     };
     let mut counts: HashMap<String, usize> = HashMap::new();
     for page in pages.iter() {
@@ -202,7 +214,8 @@ fn take_heads(pages: &mut [Vec<Line>]) -> Vec<SetAside> {
             let print = print(line);
             // Heads of left and right pages differ, and a chapter has its own.
             let is_repeated = n_pages > 1 && counts.get(&print).is_some_and(|&n| n >= 2 && n * 5 >= n_pages);
-            let is_number = print.contains('#') && print.chars().all(|c| matches!(c, '#' | '-' | '–' | '—' | '/' | '第' | '页' | '頁' | '共' | '|'));
+            let is_number = print.contains('#')
+                && print.chars().all(|c| matches!(c, '#' | '-' | '–' | '—' | '/' | '第' | '页' | '頁' | '共' | '|'));
             let reason = if is_number { Reason::Metadata } else { Reason::Repeated };
             let is_taken = is_edge && (is_repeated || is_number);
             if is_taken {

@@ -116,7 +116,8 @@ fn gutter(parts: &[Line]) -> Option<f64> {
 /// The middle of the widest horizontal white, when it is wider than that between lines.
 fn widest_white(parts: &mut [Line]) -> Option<f64> {
     parts.sort_by(|a, b| a.y.total_cmp(&b.y));
-    let mut gaps: Vec<(f64, f64)> = parts.windows(2).map(|pair| (pair[1].y - pair[0].y, (pair[0].y + pair[1].y) / 2.0)).collect();
+    let mut gaps: Vec<(f64, f64)> =
+        parts.windows(2).map(|pair| (pair[1].y - pair[0].y, (pair[0].y + pair[1].y) / 2.0)).collect();
     gaps.retain(|(gap, _)| *gap > 0.3);
     let widest = gaps.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0))?;
     gaps.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -10,8 +10,20 @@ use crate::text::{Format, RawArticle};
 
 /// Names of fields, in lower case and without `_` and `-`; the first that has a text wins.
 const TEXTS: &[&str] = &[
-    "text", "content", "body", "article", "contenthtml", "htmlcontent", "bodyhtml", "html", "contenttext",
-    "articlebody", "fulltext", "highlight", "selection", "description",
+    "text",
+    "content",
+    "body",
+    "article",
+    "contenthtml",
+    "htmlcontent",
+    "bodyhtml",
+    "html",
+    "contenttext",
+    "articlebody",
+    "fulltext",
+    "highlight",
+    "selection",
+    "description",
 ];
 const TITLES: &[&str] = &["title", "headline", "booktitle", "name"];
 const AUTHORS: &[&str] = &["author", "authors", "byline", "bookauthor", "creator"];
@@ -70,7 +82,7 @@ fn mended(json: &str) -> String {
 pub(in crate::corpus) fn articles(value: Value, number: Option<usize>) -> Vec<(String, Result<RawArticle, String>)> {
     let number_name = || number.map(|number| number.to_string()).unwrap_or_default();
     match value {
-        Value::Array(elements) => {
+        Value::Array(elements) if elements.iter().any(Value::is_object) => {
             let numbered = elements.into_iter().enumerate();
             numbered.flat_map(|(idx, element)| articles(element, Some(idx + 1))).collect()
         }
@@ -85,7 +97,9 @@ pub(in crate::corpus) fn articles(value: Value, number: Option<usize>) -> Vec<(S
             if let Some(article) = article(&mut fields, title) {
                 return vec![(name, Ok(article))];
             }
-            let list = fields.values_mut().find(|value| value.as_array().is_some_and(|list| list.iter().any(Value::is_object)));
+            let list = fields
+                .values_mut()
+                .find(|value| value.as_array().is_some_and(|list| list.iter().any(Value::is_object)));
             match list.map(Value::take) {
                 Some(list) => articles(list, number),
                 None => vec![(name, Err(format!("none of its fields is a text named {}", TEXTS[..4].join(", "))))],
@@ -129,10 +143,12 @@ fn first_text(fields: &mut Map<String, Value>, names: &[&str]) -> Option<String>
 fn text_of(value: &mut Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        Value::Object(fields) => ["rendered", "value", "text", "name", "html"].iter().find_map(|name| match fields.get(*name) {
-            Some(Value::String(text)) => Some(text.clone()),
-            _ => None,
-        }),
+        Value::Object(fields) => {
+            ["rendered", "value", "text", "name", "html"].iter().find_map(|name| match fields.get(*name) {
+                Some(Value::String(text)) => Some(text.clone()),
+                _ => None,
+            })
+        }
         Value::Array(values) => {
             let texts: Vec<String> = values.iter_mut().filter_map(text_of).collect();
             (!texts.is_empty()).then(|| texts.join(", "))

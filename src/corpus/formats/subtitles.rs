@@ -15,7 +15,9 @@ pub(super) fn is_head(head: &[u8]) -> bool {
     let mut lines = head.lines().map(str::trim);
     let first = lines.next().unwrap_or_default();
     first.split(' ').next() == Some("WEBVTT")
-        || !first.is_empty() && first.bytes().all(|b| b.is_ascii_digit()) && lines.next().is_some_and(|it| times(it).is_some())
+        || !first.is_empty()
+            && first.bytes().all(|b| b.is_ascii_digit())
+            && lines.next().is_some_and(|it| times(it).is_some())
 }
 
 pub(super) fn article(text: &str) -> Result<RawArticle, Problem> {
@@ -28,7 +30,9 @@ pub(super) fn article(text: &str) -> Result<RawArticle, Problem> {
             said.begin(start, end);
         } else if line.is_empty() {
             is_cue = false;
-        } else if is_cue && !(line.bytes().all(|b| b.is_ascii_digit()) && lines.peek().is_some_and(|it| times(it).is_some())) {
+        } else if is_cue
+            && !(line.bytes().all(|b| b.is_ascii_digit()) && lines.peek().is_some_and(|it| times(it).is_some()))
+        {
             said.line(line);
         }
     }
@@ -101,7 +105,8 @@ impl Said {
             self.set_aside.push(SetAside { reason: Reason::Media, start: 0, end: 0, text: line.clone() });
         } else if !is_again {
             // A line may grow word by word: then the longer one takes its place.
-            let grown = self.shown.iter().flatten().find(|before| !before.is_empty() && line.starts_with(before.as_str()));
+            let grown =
+                self.shown.iter().flatten().find(|before| !before.is_empty() && line.starts_with(before.as_str()));
             let new = grown.map_or(line.as_str(), |before| &line[before.len()..]).trim();
             let glue = match (self.paragraph.chars().next_back(), new.chars().next()) {
                 (None | Some(' '), _) | (_, None) => "",

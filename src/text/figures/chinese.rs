@@ -63,7 +63,8 @@ impl Scanner {
 
     /// Whether a single numeral counts something: a measure word follows, and it is not the 一 of 一個.
     fn is_counted(&self, i: usize, end: usize) -> bool {
-        const MEASURES: &str = "成年月日号倍元个名家位次天岁周座条项种人间艘辆米吨里亩届轮期层台部份件口户万亿千百点时廿顷";
+        const MEASURES: &str =
+            "成年月日号倍元个名家位次天岁周座条项种人间艘辆米吨里亩届轮期层台部份件口户万亿千百点时廿顷";
         const MEASURES_OF_ONE: &str = "成倍元";
         let measures = if self.at(i) == '一' { MEASURES_OF_ONE } else { MEASURES };
         // 十分鐘情 is "very fond".
@@ -183,7 +184,8 @@ impl Scanner {
     pub(super) fn tenth_after(&self, end: usize) -> Option<u64> {
         let tenth = digit(self.at(end)).filter(|tenth| (1..10).contains(tenth))?;
         let next = self.at(end + 1);
-        (digit(next).is_none() && power(next).is_none() && !"个名家位次天岁周座条项种人间艘".contains(next)).then_some(tenth)
+        (digit(next).is_none() && power(next).is_none() && !"个名家位次天岁周座条项种人间艘".contains(next))
+            .then_some(tenth)
     }
 
     fn month_and_day(&self, i: usize) -> Option<(usize, u32, Option<u32>)> {
@@ -214,7 +216,8 @@ impl Scanner {
     }
 
     fn chinese_time(&mut self, start: usize, end: usize, hour: u32) -> Option<usize> {
-        let is_afternoon = start >= 2 && (["下午", "晚上", "傍晚", "今晚", "昨晚", "当晚"].iter().any(|word| self.is(start - 2, word)));
+        let is_afternoon = start >= 2
+            && (["下午", "晚上", "傍晚", "今晚", "昨晚", "当晚"].iter().any(|word| self.is(start - 2, word)));
         let hour = if is_afternoon && hour < 12 { hour + 12 } else { hour };
         let after = end + 1 + usize::from(self.at(end) == '点' && self.at(end + 1) == '钟');
         let minutes = self

@@ -58,7 +58,8 @@ impl Scanner {
         let at = if self.is(i, "a ") { i + 2 } else { i };
         let (end, place) = self.word_of(at, PART)?;
         let is_half = place == 0;
-        let says_so = self.is(end, " of ") || is_half && [" the ", " its ", " their ", " all "].iter().any(|it| self.is(end, it));
+        let says_so =
+            self.is(end, " of ") || is_half && [" the ", " its ", " their ", " all "].iter().any(|it| self.is(end, it));
         if says_so && (is_half || at > i) { self.found(i, end, reduced(1, place + 2), Decimal::ZERO) } else { None }
     }
 

@@ -118,7 +118,8 @@ impl Figure {
         match (self.kind, evidence.kind) {
             (Number | Ordinal, Number | Ordinal) => match (self.unit, evidence.unit) {
                 (Some(own), Some(other)) => {
-                    own.measures == other.measures && self.value.shifted(own.power) == evidence.value.shifted(other.power)
+                    own.measures == other.measures
+                        && self.value.shifted(own.power) == evidence.value.shifted(other.power)
                 }
                 _ => self.value == evidence.value,
             },
@@ -183,7 +184,9 @@ pub fn figures(text: &str) -> Vec<Figure> {
 /// Whether the `I` at byte `at` of `text` is a numeral: it stands right behind a name (World War I, Phase I, Elizabeth I).
 pub fn is_numeral_i(text: &str, at: usize) -> bool {
     let before = text[..at].strip_suffix(' ').unwrap_or("");
-    let word = &before[before.rfind(|c: char| !c.is_alphabetic()).map_or(0, |n| n + before[n..].chars().next().map_or(1, char::len_utf8))..];
+    let word = &before[before
+        .rfind(|c: char| !c.is_alphabetic())
+        .map_or(0, |n| n + before[n..].chars().next().map_or(1, char::len_utf8))..];
     let is_alone = !text[at + 1..].starts_with(|c: char| c.is_alphanumeric() || matches!(c, '\'' | '’'));
     is_alone && word.len() > 1 && word.starts_with(char::is_uppercase) && !super::abbreviations::is_starter(word)
 }

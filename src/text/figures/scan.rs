@@ -1,8 +1,8 @@
 //! The walk over a text: numerals in digits, with their separators, units, currencies, dates and times.
 
+use super::chinese::reduced;
 use super::decimal::Decimal;
 use super::units::{CODES, CURRENCY_WORDS, ENGLISH_SCALES, HAN_SCALES, PERCENTS, SIGNS, UNITS};
-use super::chinese::reduced;
 use super::{Currency, Figure, Kind};
 use crate::text::script::{is_han, simplified};
 

@@ -154,10 +154,13 @@ const MEASURES: &[(&str, i16, &[&str])] = &[
 pub(super) fn unit_at(behind: &str) -> Option<Unit> {
     let behind = behind.trim_start_matches([' ', '\u{a0}', '-', '多', '餘', '余']);
     let fits = |name: &&&str| {
-        let Some(start) = behind.get(..name.len()).filter(|start| start.eq_ignore_ascii_case(name)) else { return false };
+        let Some(start) = behind.get(..name.len()).filter(|start| start.eq_ignore_ascii_case(name)) else {
+            return false;
+        };
         let rest = &behind[start.len()..];
         let rest = rest.strip_prefix('s').filter(|_| name.len() > 2).unwrap_or(rest);
-        !name.ends_with(|c: char| c.is_ascii_alphabetic()) || !rest.starts_with(|c: char| c.is_alphanumeric() || c == '²' || c == '³')
+        !name.ends_with(|c: char| c.is_ascii_alphabetic())
+            || !rest.starts_with(|c: char| c.is_alphanumeric() || c == '²' || c == '³')
     };
     let longest = |names: &[&str]| names.iter().filter(fits).map(|name| name.len()).max();
     let found = MEASURES.iter().filter_map(|(measures, power, names)| Some((longest(names)?, measures, *power)));
