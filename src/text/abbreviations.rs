@@ -19,9 +19,9 @@ pub(super) enum Abbreviation {
 /// How `word` before a full stop stands to the end of a sentence; `before` is the word before it.
 pub(super) fn abbreviation(word: &str, before: &str) -> Abbreviation {
     const BEFORE_NAME: &[&str] = &[
-        "mr", "mrs", "ms", "dr", "prof", "st", "mt", "ft", "gen", "sen", "rep", "gov", "lt", "col", "capt", "cmdr",
-        "sgt", "maj", "adm", "pres", "rev", "hon", "messrs", "mme", "mlle", "vs", "v", "cf", "ca", "approx", "viz",
-        "dept", "supt", "insp", "atty",
+        "mr", "mrs", "ms", "dr", "prof", "st", "ste", "mt", "ft", "gen", "sen", "rep", "gov", "lt", "col", "capt",
+        "cmdr", "sgt", "maj", "adm", "pres", "rev", "hon", "messrs", "mme", "mlle", "vs", "v", "cf", "ca", "approx",
+        "viz", "dept", "supt", "insp", "atty",
     ];
     const BEFORE_NUMBER: &[&str] = &[
         "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "no", "nos", "vol", "fig",

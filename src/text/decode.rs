@@ -149,25 +149,17 @@ fn nearly_utf8(bytes: &[u8]) -> bool {
     bad == 0 || bad * 20 <= good
 }
 
-/// Which UTF-16 it is when every other byte of the ASCII characters is NUL; none when NULs stand elsewhere.
+/// Which UTF-16 it is: of text in Latin letters every other byte is NUL, of Chinese read rightly many characters are common.
+/// None when the NULs have another cause.
 fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(SAMPLE) & !1];
     let nuls_at = |parity: usize| sample.iter().skip(parity).step_by(2).filter(|&&b| b == 0).count();
-    let (even, odd) = (nuls_at(0), nuls_at(1));
-    let encoding = if odd > even * 20 {
-        UTF_16LE
-    } else if even > odd * 20 {
-        UTF_16BE
-    } else {
-        return None;
+    let nuls = [(UTF_16LE, nuls_at(1), nuls_at(0)), (UTF_16BE, nuls_at(0), nuls_at(1))];
+    let is_utf16 = |&(encoding, high, low): &(&'static Encoding, usize, usize)| {
+        let is_latin = high > low * 20 && high * 4 > sample.len();
+        (is_latin || chinese_score(encoding, sample) > 0.1) && errors(encoding, sample) * 50 <= sample.len()
     };
-    let (text, _) = encoding.decode_without_bom_handling(sample);
-    let (chars, han) = (text.chars().count(), text.chars().filter(|&c| is_han(c)).count());
-    // A few NULs make no UTF-16: what they then would say is Chinese at random, of which little is common.
-    let n_nuls = even + odd;
-    let is_latin = n_nuls * 4 > sample.len();
-    let is_chinese = han * 2 > chars && chinese_score(encoding, sample) > 0.08;
-    ((is_latin || is_chinese) && errors(encoding, sample) * 50 <= sample.len()).then_some(encoding)
+    nuls.iter().find(|it| is_utf16(it)).map(|it| it.0)
 }
 
 /// The charset that a page declares in its first 4 KiB: `<meta charset=…>`, its older form, or an XML declaration.

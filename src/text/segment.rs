@@ -226,7 +226,9 @@ fn short_quote_end(chars: &[(usize, char)], i: usize, closer: char) -> Option<us
         if at - chars[i].0 > MAX_WHOLE_QUOTE_BYTES {
             return None;
         }
-        if c == opener {
+        if n > 0 && c == closer && opener == closer {
+            return Some(i + n);
+        } else if c == opener {
             depth += 1;
         } else if c == closer {
             depth -= 1;
@@ -358,7 +360,7 @@ fn full_stop_ends(text: &str, chars: &[(usize, char)], i: usize, start: usize) -
     let before = word_before(before, before.len(), 0);
     match abbreviation(word, before) {
         // "3." or "B." at a sentence's very beginning is a list mark.
-        _ if word_start == start && is_list_mark(word) => false,
+        _ if text[start..word_start].trim().is_empty() && is_list_mark(word) => false,
         Abbreviation::No => true,
         // Brackets and quotes close with the sentence: "(the bank is based in the U.S.) The …"
         _ if is_quoted => true,

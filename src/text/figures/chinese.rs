@@ -209,7 +209,9 @@ impl Scanner {
         const BEFORE: &str = "午晚早晨夜在于至到约近日天从自";
         const BEHIND: &str = "钟半整许前后左起开至到前正一二三四五六七八九零两";
         let after = self.at(end + 1);
-        BEFORE.contains(self.before(start))
+        let is_part_of_day = start >= 2 && ["晚上", "早上"].iter().any(|word| self.is(start - 2, word));
+        is_part_of_day
+            || BEFORE.contains(self.before(start))
             || BEHIND.contains(after)
             || after.is_ascii_digit()
             || self.at(end) == '时' && !matches!(after, '代' | '间' | '候' | '期' | '光' | '段' | '辰')

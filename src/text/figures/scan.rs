@@ -274,7 +274,8 @@ impl Scanner {
     /// The number with the units behind it multiplied in: `million`, 万, 亿5000万. A range shares its unit: 3-5 million.
     fn multiplied(&self, end: usize, value: Decimal) -> Option<(usize, Decimal)> {
         let unit = |at: usize| {
-            self.entry(at, HAN_SCALES).or_else(|| {
+            let more = at + usize::from(matches!(self.at(at), '余' | '多')); // 190多万
+            self.entry(more, HAN_SCALES).or_else(|| {
                 let word = self.skip_blanks(at);
                 let word = if self.at(word) == '-' { word + 1 } else { word };
                 self.entry(word, ENGLISH_SCALES)
