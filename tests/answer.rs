@@ -14,11 +14,9 @@ const QUAY: &str = "Ostrel will spend 4.2 million euros on a new ferry quay. Wor
 
 fn hit(path: &str, text: &str) -> Hit {
     let raw = RawArticle {
-        path: path.into(),
-        bytes: text.as_bytes().to_vec(),
-        format: Format::Plain,
         title: Some("Town news".into()),
         date: Some("2026-02-03".into()),
+        ..RawArticle::new(path, text, Format::Plain)
     };
     let article = Article::read(&raw).unwrap();
     let passage: Passage = passages(&article).remove(0);

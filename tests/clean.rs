@@ -173,8 +173,7 @@ fn nothing_that_could_drive_a_terminal_stays() {
 fn sample(name: &str) -> Article {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/articles").join(name);
     let bytes = std::fs::read(&path).unwrap();
-    Article::read(&RawArticle { path: name.into(), bytes, format: format_of(&path).unwrap(), title: None, date: None })
-        .unwrap()
+    Article::read(&RawArticle::new(name, bytes, format_of(&path).unwrap())).unwrap()
 }
 
 #[test]
@@ -234,11 +233,7 @@ fn the_long_sample_loses_nothing() {
 
 #[test]
 fn files_of_furniture_only_are_refused() {
-    let read = |text: &str| {
-        let raw =
-            RawArticle { path: "page".into(), bytes: text.into(), format: Format::Plain, title: None, date: None };
-        Article::read(&raw)
-    };
+    let read = |text: &str| Article::read(&RawArticle::new("page", text, Format::Plain));
     assert_eq!(read("Home\n\nShare\n\nhttps://example.org/\n").unwrap_err(), Refusal::OnlyFurniture { blocks: 3 });
     assert_eq!(read("\u{200b}\n \u{feff}").unwrap_err(), Refusal::Empty);
 }

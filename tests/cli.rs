@@ -395,6 +395,67 @@ fn a_second_run_skips_what_is_done() {
 }
 
 #[test]
+fn what_a_run_wrote_is_never_read_again() {
+    let user = User::new();
+    user.write("clippings/a.txt", HARBOUR);
+    user.write("clippings/b.txt", LIBRARY);
+    user.write("clippings/notes.txt.bak", "");
+    for (output, formats) in [("clippings/notes", ["md", "txt", "json"]), ("clippings", ["txt", "md", "json"])] {
+        for (run, format) in formats.into_iter().enumerate() {
+            let format = if format == "txt" { "text" } else { format };
+            let ended = user.run_tiny(&["sum", "clippings", "-o", output, "--format", format]);
+            assert_eq!(ended.code, 0, "{}", ended.err);
+            assert!(ended.err.contains("2 done, 0 done before, 0 failed"), "{output} {run}: {}", ended.err);
+            assert_eq!(ended.err.contains("that precis wrote"), run > 0 || output == "clippings", "{}", ended.err);
+            assert!(
+                ended.err.contains("passed over 1 file of other types: `clippings/notes.txt.bak`"),
+                "{}",
+                ended.err
+            );
+        }
+    }
+    // A shell names them all.
+    let names: Vec<String> = files_in(&user.path("clippings")).iter().map(|name| format!("clippings/{name}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.ends_with("notes")).collect();
+    let ended = user.run_tiny(&[&["show", "--json"], &names[..]].concat());
+    let shown = objects(&ended);
+    let articles = shown.iter().filter(|object| object["schema"] == "precis/article/1").count();
+    assert_eq!(articles, 3, "the two articles, and the other file by its name: {}", ended.err);
+    assert!(shown.iter().any(|object| object["schema"] == "precis/skipped/1" && object["files"] == 7), "{}", ended.out);
+    let ended = user.run_tiny(&["show", "clippings/notes"]);
+    assert!(ended.code == 2 && ended.err.contains("results and ledgers of earlier runs"), "{}", ended.err);
+}
+
+#[test]
+fn a_name_that_is_not_utf8_is_a_name() {
+    let user = User::new();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9.txt");
+    fs::write(user.path("x").parent().unwrap().join(name), HARBOUR).unwrap();
+    let output = user.command(&["show"]).arg(name).output().unwrap();
+    let ended = ended(output);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.out.contains("caf\u{fffd}.txt"), "{}", ended.out);
+}
+
+#[test]
+fn a_document_that_cannot_be_read_names_the_way_out() {
+    let user = User::new();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats");
+    for (file, cause, hint) in [
+        ("scan.pdf", "is a scan", "text recognition"),
+        ("locked.pdf", "is encrypted", "save it without one"),
+        ("locked.epub", "DRM", "without DRM"),
+    ] {
+        let path = user.write(file, fs::read(data.join(file)).unwrap());
+        let good = user.write("good.txt", HARBOUR);
+        let ended = user.run(&["show", path.to_str().unwrap(), good.to_str().unwrap()]);
+        assert_eq!(ended.code, 3, "{}", ended.err);
+        assert!(ended.err.contains(file) && ended.err.contains(cause) && ended.err.contains(hint), "{}", ended.err);
+        assert!(ended.out.contains("harbour of Corran"), "the others go on");
+    }
+}
+
+#[test]
 fn each_record_of_a_file_is_an_article_of_its_own() {
     let user = User::new();
     let record = |text: &str| serde_json::json!({ "title": "Harbour", "text": text }).to_string();

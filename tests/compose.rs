@@ -7,14 +7,7 @@ use precis::model::{Prompt, Sampling, Scripted};
 use precis::text::{Article, Format, Lang, RawArticle};
 
 fn article(text: &str) -> Article {
-    Article::read(&RawArticle {
-        path: "quay.txt".into(),
-        bytes: text.as_bytes().to_vec(),
-        format: Format::Plain,
-        title: None,
-        date: None,
-    })
-    .unwrap()
+    Article::read(&RawArticle::new("quay.txt", text, Format::Plain)).unwrap()
 }
 
 const QUAY: &str = "Ostrel to build a new ferry quay

@@ -1,6 +1,6 @@
 //! Articles that give the model orders, in three scripts: an answer stays what it is without them.
 
-use precis::compose::{AnswerPlan, Prompts, answer};
+use precis::compose::{AnswerPlan, Claim, Prompts, answer};
 use precis::corpus::Hit;
 use precis::corpus::passage::passages;
 use precis::model::engine::Engine;
@@ -103,13 +103,7 @@ const TOWNS: [Town; 3] = [
 
 /// What a search of a folder with this one article finds; the score is that of a good match.
 fn hits(title: &str, text: &str) -> Vec<Hit> {
-    let raw = RawArticle {
-        path: "town.txt".into(),
-        bytes: text.as_bytes().to_vec(),
-        format: Format::Plain,
-        title: Some(title.into()),
-        date: None,
-    };
+    let raw = RawArticle { title: Some(title.into()), ..RawArticle::new("town.txt", text, Format::Plain) };
     let article = Article::read(&raw).unwrap();
     let hit = |passage| Hit { passage, score: 0.15, also: Vec::new() };
     passages(&article).into_iter().map(hit).collect()
@@ -118,7 +112,7 @@ fn hits(title: &str, text: &str) -> Vec<Hit> {
 fn told(town: &Town, text: &str, engine: &mut dyn LanguageModel) -> String {
     let plan = AnswerPlan { lang: None, sampling: Sampling::Greedy, prompts: Prompts::default() };
     let answer = answer(town.question, hits(town.title, text), engine, &plan).unwrap();
-    let told: Vec<&str> = answer.claims.iter().map(|claim| &*claim.text).collect();
+    let told: Vec<&str> = answer.claims.iter().map(Claim::text).collect();
     told.join(" / ")
 }
 

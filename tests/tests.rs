@@ -7,6 +7,7 @@ mod cli;
 mod compose;
 mod corpus;
 mod floors;
+mod formats;
 mod hostile;
 #[cfg(target_arch = "x86_64")] // elsewhere candle multiplies, and nothing is shared
 mod kv_store;

@@ -160,6 +160,7 @@ pub(super) mod tests {
             byline: None,
             date: None,
             lang: Lang::En,
+            foreign: None,
             text: text.into(),
             sentences: Vec::new(),
             set_aside: Vec::new(),

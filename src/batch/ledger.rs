@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-/// The ledger's name in an output folder.
-pub const LEDGER: &str = "precis.jsonl";
+use crate::corpus::source::LEDGER;
 
 /// No line of ours is longer; a longer one is not read into memory.
 const MAX_LINE_BYTES: u64 = 64 << 20;

@@ -139,7 +139,7 @@ Examples:
   precis sum clippings/ --json | jq -r .text")]
 pub(crate) struct SumArgs {
     /// Files, folders, globs, or - for standard input
-    pub(crate) input: Vec<String>,
+    pub(crate) input: Vec<PathBuf>,
     /// The shape of the summary [default: points]
     #[arg(short, long, env = "PRECIS_STYLE", hide_env_values = true)]
     pub(crate) style: Option<Style>,
@@ -178,7 +178,7 @@ Examples:
   precis ask clippings/ \"Who pays?\" --path 'news/**' --lang zh --since 2024-05")]
 pub(crate) struct AskArgs {
     /// A folder, a file or a glob
-    pub(crate) corpus: String,
+    pub(crate) corpus: PathBuf,
     /// The question; without it, a prompt on a terminal, else one question a line of standard input
     pub(crate) question: Option<String>,
     /// The language to answer in [default: auto, the question's own]
@@ -229,7 +229,7 @@ Examples:
 pub(crate) struct ShowArgs {
     /// Files, folders, globs, or - for standard input
     #[arg(required = true)]
-    pub(crate) input: Vec<String>,
+    pub(crate) input: Vec<PathBuf>,
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,

@@ -23,12 +23,14 @@ pub(crate) struct Explained {
 pub(crate) enum CallError {
     #[error("nothing to read: no input was given")]
     NoInput,
-    #[error("no articles in {inputs}{}", besides(*others))]
+    #[error("no articles in {inputs}{}{}", besides(*others), written_here(*own))]
     NoArticles {
         /// The inputs, quoted.
         inputs: String,
         /// Files of other types that were passed over.
         others: usize,
+        /// Files that an earlier run wrote.
+        own: usize,
     },
     #[error("the question is empty")]
     EmptyQuestion,
@@ -82,8 +84,13 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(error) = find::<StoreError>(error) {
         return of_store(error);
     }
-    if let Some(SourceError { problem: Problem::Missing, .. }) = find(error) {
-        return Some("check the spelling; a pattern in quotes is expanded by precis itself".into());
+    if let Some(SourceError { problem, .. }) = find(error)
+        && let Some(hint) = of_source(problem)
+    {
+        return Some(hint.into());
+    }
+    if let Some(Refusal::Binary { .. }) = find(error) {
+        return Some("export it as text, HTML, PDF or DOCX from the program that made it".into());
     }
     if let Some(Refusal::OnlyFurniture { .. }) = find(error) {
         return Some("if the page builds its text with a script, save it from the browser first".into());
@@ -108,11 +115,24 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     }
 }
 
+fn of_source(problem: &Problem) -> Option<&'static str> {
+    Some(match problem {
+        Problem::Missing => "check the spelling; a pattern in quotes is expanded by precis itself",
+        Problem::Encrypted => "open it with its password and save it without one",
+        Problem::Protected => "get the text from its shop in a form without DRM; precis cannot read this one",
+        Problem::Scan { .. } => "run text recognition over it, with `ocrmypdf` for instance, and give the result",
+        Problem::OtherArchive => "unpack it and give the folder",
+        Problem::TooLarge { .. } | Problem::Inflated { .. } => "split it into parts",
+        _ => return None,
+    })
+}
+
 fn of_call(error: &CallError) -> Option<String> {
     Some(match error {
         CallError::NoInput => "name files or folders, or pipe an article in: `precis sum article.txt`".into(),
         CallError::NoArticles { .. } => {
-            "folders are searched for txt, md, html, htm, json and jsonl; name a file to read it whatever its type"
+            "folders are searched for texts, web pages, Markdown, JSON, CSV, feeds, mail, subtitles, PDF, DOCX, ODT and \
+             EPUB; name a file to read it whatever its type"
                 .into()
         }
         CallError::EmptyQuestion => "put it in quotes: `precis ask FOLDER \"What happened?\"`".into(),
@@ -151,6 +171,13 @@ fn without_date(articles: usize) -> String {
     match articles {
         0 => String::new(),
         n => format!("; {n} would be, but have no date"),
+    }
+}
+
+fn written_here(own: usize) -> String {
+    match own {
+        0 => String::new(),
+        n => format!(", but {n} results and ledgers of earlier runs"),
     }
 }
 

@@ -138,5 +138,5 @@ impl Bearing {
 }
 
 fn head_of(passage: &Passage) -> Option<String> {
-    head([passage.title.as_deref(), passage.date.as_deref()])
+    head([passage.title.as_deref(), passage.byline.as_deref(), passage.date.as_deref()])
 }

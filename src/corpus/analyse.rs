@@ -1,18 +1,19 @@
-//! One item in, its passages in an index out: read, analysed on as many threads as are free, all of it or nothing.
+//! One item in, its passages in an index out: read, analysed on the threads that are free, all of it or nothing.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+use rayon::prelude::*;
 use tantivy::{IndexWriter, TantivyDocument, Term};
 
+use super::articles::Articles;
 use super::bytes::Stamp;
 use super::dense::key_of;
 use super::filter::facts;
 use super::index::{Fields, Stored};
-use super::parallel::in_parallel;
 use super::passage::passages;
-use super::records::Articles;
 use super::source::{Item, SourceError};
 use super::table::FileRecord;
 use super::terms::Terms;
@@ -36,12 +37,16 @@ pub(super) enum Outcome {
     Failed(SourceError),
 }
 
+/// How many passages an article has, and the language it is in when that is neither English nor Chinese.
+type Added = (usize, Option<&'static str>);
+
+/// An article as its file gave it, or what is wrong with it.
+type Read = std::result::Result<RawArticle, SourceError>;
+
 /// Where the articles of a chunk go.
 pub(super) struct Sink<'a> {
     pub(super) writer: &'a IndexWriter,
     pub(super) fields: Fields,
-    /// Threads for the articles of one file.
-    pub(super) n_threads: usize,
     pub(super) stopped: &'a AtomicBool,
 }
 
@@ -71,6 +76,7 @@ impl Sink<'_> {
             sha256: String::new(),
             n_articles: 0,
             n_passages: 0,
+            foreign: BTreeMap::new(),
             refused: Vec::new(),
         };
         let mut n_refused = 0;
@@ -83,14 +89,14 @@ impl Sink<'_> {
                 self.delete(item);
                 return Ok(Outcome::Stopped);
             }
-            let added = in_parallel(&batch, self.n_threads, |raw| {
-                raw.as_ref().map_or(Ok(Ok(0)), |raw| self.add_article(raw, item))
-            });
+            let add = |raw: &Read| raw.as_ref().map_or(Ok(Ok((0, None))), |raw| self.add_article(raw, item));
+            let added: Vec<_> = batch.par_iter().map(add).collect();
             for (raw, added) in batch.into_iter().zip(added) {
                 let (path, why) = match (raw, added?) {
-                    (Ok(_), Ok(n_passages)) => {
+                    (Ok(_), Ok((n_passages, foreign))) => {
                         record.n_articles += 1;
                         record.n_passages += n_passages;
+                        foreign.into_iter().for_each(|it| *record.foreign.entry(it.to_owned()).or_default() += 1);
                         continue;
                     }
                     (Ok(raw), Err(why)) => (raw.path, why),
@@ -123,8 +129,8 @@ impl Sink<'_> {
         self.writer.delete_term(key);
     }
 
-    /// Adds the passages of one article and counts them; the inner error says why there is none.
-    fn add_article(&self, raw: &RawArticle, item: &Item) -> Result<std::result::Result<usize, String>> {
+    /// Adds the passages of one article, counts them and names a foreign language; the inner error says why there is none.
+    fn add_article(&self, raw: &RawArticle, item: &Item) -> Result<std::result::Result<Added, String>> {
         let article = match Article::read(raw) {
             Ok(article) => article,
             Err(refusal) => return Ok(Err(refusal.to_string())),
@@ -154,12 +160,12 @@ impl Sink<'_> {
             document.add_text(fields.stored, stored);
             self.writer.add_document(document)?;
         }
-        Ok(Ok(n_passages))
+        Ok(Ok((n_passages, article.foreign)))
     }
 }
 
 /// The articles that are analysed next, with what is wrong between them; none at the end.
-fn next_batch(articles: &mut Articles) -> Vec<std::result::Result<RawArticle, SourceError>> {
+fn next_batch(articles: &mut Articles) -> Vec<Read> {
     let (mut batch, mut n_bytes) = (Vec::new(), 0);
     while batch.len() < ARTICLES_AT_ONCE && n_bytes < BYTES_AT_ONCE {
         let Some(raw) = articles.next() else { break };

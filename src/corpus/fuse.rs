@@ -179,10 +179,11 @@ mod tests {
             path: path.into(),
             sha256: path.into(),
             title: None,
+            byline: None,
             date: None,
             lang,
             first_sentence,
-            sentences: vec![PassageSentence { start: 0, end: text.len(), text: text.into() }],
+            sentences: vec![PassageSentence { start: 0, end: text.len(), text: text.into(), is_piece: false }],
         };
         Hit { passage, score, also: Vec::new() }
     }

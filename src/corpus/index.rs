@@ -20,7 +20,7 @@ use super::table::{self, Table};
 use super::vectors::Vectors;
 
 /// To be raised whenever the same files would give another index: terms, passages, cleaning, fields.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// A searchable index of a set of inputs.
 pub struct Index {

@@ -5,16 +5,15 @@ use serde::{Deserialize, Serialize};
 use crate::text::Lang;
 
 mod analyse;
+pub mod articles;
 mod bytes;
 pub mod date;
 mod dense;
 pub mod filter;
+mod formats;
 mod fuse;
 pub mod index;
-mod layout;
-mod parallel;
 pub mod passage;
-pub mod records;
 mod search;
 pub mod source;
 pub mod sync;
@@ -31,6 +30,8 @@ pub struct Passage {
     pub sha256: String,
     /// The article's title.
     pub title: Option<String>,
+    /// Who wrote the article, as written.
+    pub byline: Option<String>,
     /// The article's date, as written.
     pub date: Option<String>,
     /// The article's language.
@@ -50,6 +51,9 @@ pub struct PassageSentence {
     pub end: usize,
     /// The words of the sentence.
     pub text: String,
+    /// Whether it is only a part of an over-long sentence.
+    #[serde(default)]
+    pub is_piece: bool,
 }
 
 /// Turns texts into vectors of length 1 whose products tell how close the meanings are. What [`crate::corpus`] knows of

@@ -27,8 +27,8 @@ pub fn passages(article: &Article) -> Vec<Passage> {
         }
         weight += own_weight;
         if let Some(passage) = passages.last_mut() {
-            let (start, end) = (sentence.start, sentence.end);
-            passage.sentences.push(PassageSentence { start, end, text: text.to_owned() });
+            let &Sentence { start, end, is_piece, .. } = sentence;
+            passage.sentences.push(PassageSentence { start, end, text: text.to_owned(), is_piece });
         }
     }
     passages
@@ -65,6 +65,7 @@ fn start(article: &Article, sentence_idx: usize) -> Passage {
         path: article.path.clone(),
         sha256: article.sha256.clone(),
         title: article.title.clone(),
+        byline: article.byline.clone(),
         date: article.date.clone(),
         lang: article.lang,
         first_sentence: sentence_idx,
@@ -85,7 +86,7 @@ mod tests {
             let start = text.len();
             text.push_str(sentence);
             let (end, kind, block) = (text.len(), *kind, *block);
-            numbered.push(Sentence { start, end, kind, block });
+            numbered.push(Sentence { start, end, kind, block, is_piece: false });
             text.push('\n');
         }
         Article {
@@ -95,6 +96,7 @@ mod tests {
             byline: None,
             date: None,
             lang: Lang::En,
+            foreign: None,
             text,
             sentences: numbered,
             set_aside: Vec::new(),

@@ -1,9 +1,9 @@
 //! A question in, the passages that share its rarest words or its meaning out. Knows the index; knows no language model.
 
 use std::collections::HashSet;
-use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
+use rayon::prelude::*;
 use tantivy::collector::TopNComputer;
 use tantivy::collector::sort_key::NaturalComparator;
 use tantivy::query::{BooleanQuery, BoostQuery, EnableScoring, Occur, Query, TermQuery};
@@ -13,7 +13,6 @@ use tantivy::{DocAddress, DocSet, Score, Searcher, SegmentReader, TERMINATED, Ta
 use super::dense::question_of;
 use super::fuse::{Ranked, fuse, select};
 use super::index::{Index, Stored};
-use super::parallel::in_parallel;
 use super::terms::Terms;
 use super::{Encoder, Hit};
 
@@ -101,11 +100,10 @@ impl Index {
             Ok(found.map(|found| (found.sort_key, found.doc)).collect())
         };
         let segments: Vec<_> = searcher.segment_readers().iter().enumerate().collect();
-        let n_threads = match searcher.num_docs() {
-            0..PASSAGES_A_THREAD => 1,
-            _ => available_parallelism().map_or(1, usize::from),
+        let found: Result<Vec<Vec<_>>> = match searcher.num_docs() {
+            0..PASSAGES_A_THREAD => segments.iter().map(of_segment).collect(),
+            _ => segments.par_iter().map(of_segment).collect(),
         };
-        let found: Result<Vec<Vec<_>>> = in_parallel(&segments, n_threads, of_segment).into_iter().collect();
         let mut best = found?.concat();
         best.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         best.truncate(n);

@@ -1,11 +1,13 @@
-//! Paths, folders and patterns in, a list of items to read out. Opens nothing here but folders; knows no text.
+//! Paths, folders and patterns in, a list of items to read out. Opens nothing here but folders and the ledgers that tell
+//! what in them this program wrote itself; knows no text.
 //!
 //! Listing and reading are apart: a folder of 100,000 files is a list of names, and [`Item::open`] reads one item
 //! when it is asked to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
@@ -14,11 +16,8 @@ use globset::GlobBuilder;
 use sha2::{Digest, Sha256};
 use walkdir::{DirEntry, WalkDir};
 
-use super::records::MAX_ARTICLE_BYTES;
+use super::formats::EXTENSIONS;
 use crate::text::hex;
-
-/// The file name extensions that are read in a folder; a file that was named explicitly may have any.
-pub const EXTENSIONS: [&str; 8] = ["txt", "md", "markdown", "html", "htm", "json", "jsonl", "ndjson"];
 
 /// What the inputs came to.
 #[derive(Debug, Default)]
@@ -31,14 +30,40 @@ pub struct Found {
     pub skipped: Skipped,
 }
 
-/// Counts of a folder's entries that were left alone on purpose. Hidden entries are not even counted.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+/// What was left alone on purpose, by the reason. Hidden entries are not even counted.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Skipped {
-    /// Files with an extension outside [`EXTENSIONS`].
-    pub other_types: usize,
+    /// Files with an extension that no format has.
+    pub other_types: PassedOver,
     /// Symbolic links: those met in a folder are not followed, so that no walk can loop or leave it.
-    pub links: usize,
+    pub links: PassedOver,
+    /// Files that this program wrote: results of earlier runs, and their ledger.
+    pub outputs: PassedOver,
 }
+
+/// Files passed over for one reason.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// How many.
+    pub count: usize,
+    /// The names of the first of them.
+    pub names: Vec<String>,
+}
+
+impl PassedOver {
+    /// So many are named; nobody reads a longer list.
+    const MAX_NAMES: usize = 20;
+
+    fn add(&mut self, path: &Path) {
+        self.count += 1;
+        if self.names.len() < Self::MAX_NAMES {
+            self.names.push(path.to_string_lossy().into_owned());
+        }
+    }
+}
+
+/// The name of the ledger in a folder of results: one JSON object a line, with the `file` of each result.
+pub const LEDGER: &str = "precis.jsonl";
 
 /// One thing that holds one article or many.
 #[derive(Debug, Clone)]
@@ -95,10 +120,12 @@ pub enum Problem {
     #[error("is {0}, not a regular file; pipe its content in and give `-` instead")]
     NotAFile(&'static str),
     /// More than one article may have.
-    #[error("has {size} bytes, more than the {MAX_ARTICLE_BYTES} that one article may have; split it")]
+    #[error("has {size} bytes, more than the {limit} that one article may have; split it")]
     TooLarge {
         /// Bytes; of a stream, those read so far.
         size: u64,
+        /// The most that it may have.
+        limit: u64,
     },
     /// Its content was not the same at the end of the reading as at the start.
     #[error("changed while it was read; run again when it is complete")]
@@ -106,6 +133,30 @@ pub enum Problem {
     /// A file meant to hold records that holds none.
     #[error("holds no record")]
     NoRecord,
+    /// It cannot be opened without a password.
+    #[error("is encrypted")]
+    Encrypted,
+    /// A book whose text only its shop's reader can show.
+    #[error("is protected by its publisher (DRM)")]
+    Protected,
+    /// A document of pictures.
+    #[error("is a scan: its pages ({pages}) are pictures without text")]
+    Scan {
+        /// How many pages.
+        pages: usize,
+    },
+    /// A document in which no text is.
+    #[error("holds no text")]
+    NoText,
+    /// An archive that unpacks to more than a document may have.
+    #[error("unpacks to more than the {limit} bytes that one document may have")]
+    Inflated {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// An archive of something else.
+    #[error("is an archive, but no DOCX, ODT or EPUB document")]
+    OtherArchive,
     /// One record of a file; the others are not touched by it.
     #[error("is not an article: {0}")]
     Record(String),
@@ -158,6 +209,8 @@ pub(super) fn hex_sha256(bytes: &[u8]) -> String {
 struct Listing {
     found: Found,
     seen: HashSet<PathBuf>,
+    /// The names of the results in each folder, as its ledger has them; none without a ledger.
+    outputs: HashMap<PathBuf, Option<HashSet<String>>>,
 }
 
 impl Listing {
@@ -204,9 +257,9 @@ impl Listing {
                 continue;
             }
             if !has_known_extension(entry.path()) {
-                self.found.skipped.other_types += 1;
+                self.found.skipped.other_types.add(entry.path());
             } else if file_type.is_symlink() {
-                self.found.skipped.links += 1;
+                self.found.skipped.links.add(entry.path());
             } else if let Some(kind) = kind_if_not_regular(file_type) {
                 self.not_a_file(entry.path(), kind);
             } else {
@@ -261,9 +314,20 @@ impl Listing {
     }
 
     fn add_file(&mut self, path: PathBuf, real: PathBuf) {
-        if self.seen.insert(real.clone()) {
+        if self.is_output(&real) {
+            self.found.skipped.outputs.add(&path);
+        } else if self.seen.insert(real.clone()) {
             self.found.items.push(Item::of_path(path, real));
         }
+    }
+
+    /// Whether a file is a result of an earlier run or the ledger of one: read as an article it would be told again.
+    fn is_output(&mut self, real: &Path) -> bool {
+        let (Some(folder), Some(name)) = (real.parent(), real.file_name().and_then(OsStr::to_str)) else {
+            return false;
+        };
+        let outputs = self.outputs.entry(folder.to_owned()).or_insert_with(|| results_in(folder));
+        outputs.as_ref().is_some_and(|names| name == LEDGER || names.contains(name) || is_result_name(name))
     }
 
     fn problem(&mut self, path: &Path, error: io::Error) {
@@ -273,6 +337,32 @@ impl Listing {
     fn not_a_file(&mut self, path: &Path, kind: &'static str) {
         self.found.problems.push(SourceError::new(path.to_string_lossy(), Problem::NotAFile(kind)));
     }
+}
+
+/// The results that the ledger of a folder names; none if it has no ledger of ours.
+fn results_in(folder: &Path) -> Option<HashSet<String>> {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        schema: String,
+        file: Option<String>,
+    }
+    let path = folder.join(LEDGER);
+    if !path.metadata().ok()?.is_file() {
+        return None;
+    }
+    let lines = BufReader::new(File::open(path).ok()?).split(b'\n').map_while(Result::ok);
+    // A line that a crash tore is no line.
+    let lines = lines.filter_map(|line| serde_json::from_slice::<Line>(&line).ok());
+    let mut ours = lines.filter(|line| line.schema.starts_with("precis/")).peekable();
+    ours.peek()?;
+    Some(ours.filter_map(|line| line.file).collect())
+}
+
+/// `harbour-school-1a2b3c4d.md`: a crash may leave a result that the ledger does not name yet.
+fn is_result_name(name: &str) -> bool {
+    let stem = name.strip_suffix(".txt").or(name.strip_suffix(".md")).or(name.strip_suffix(".json"));
+    let hash = stem.and_then(|stem| stem.rsplit_once('-')).map_or("", |(_, hash)| hash);
+    hash.len() == 8 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn walk(base: &Path) -> WalkDir {
@@ -292,7 +382,7 @@ fn is_pattern(path: &Path) -> bool {
 }
 
 fn has_known_extension(path: &Path) -> bool {
-    extension(path).is_some_and(|found| EXTENSIONS.contains(&found.as_str()))
+    extension(path).is_some_and(|found| EXTENSIONS.iter().any(|(known, _)| *known == found))
 }
 
 /// The extension in lower case.

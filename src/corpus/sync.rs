@@ -1,12 +1,13 @@
 //! Items in, an index that is up to date with them out. Reads only what changed; knows nothing of questions.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::Result;
+use rayon::prelude::*;
 use tantivy::indexer::LogMergePolicy;
 use tantivy::{IndexWriter, Term};
 
@@ -20,8 +21,6 @@ const WRITER_BYTES: usize = 64 << 20;
 const FILES_PER_COMMIT: usize = 8192;
 /// How often somebody is asked whether to go on while one file takes long.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// More threads would wait for the one that writes.
-const MAX_THREADS: usize = 8;
 
 /// What bringing an index up to date came to. Counts are files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +37,8 @@ pub struct SyncReport {
     pub read: usize,
     /// Articles now in the index.
     pub articles: usize,
+    /// How many articles are in each language outside English and Chinese.
+    pub foreign: BTreeMap<String, usize>,
     /// What gave no article: its name, and why.
     pub failed: Vec<(String, String)>,
     /// Set when the old index could not be used.
@@ -77,6 +78,7 @@ impl Index {
         }
         for record in self.table.values() {
             report.articles += record.n_articles;
+            record.foreign.iter().for_each(|(name, n)| *report.foreign.entry(name.clone()).or_default() += n);
             let named = |(suffix, why): &(String, String)| (format!("{}{suffix}", record.shown), why.clone());
             report.failed.extend(record.refused.iter().map(named));
         }
@@ -125,33 +127,23 @@ impl Index {
         report: &mut SyncReport,
         progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<()> {
-        let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let n_threads = n_cores.min(MAX_THREADS).min(chunk.len());
-        let next_item = AtomicUsize::new(0);
         let stopped = AtomicBool::new(false);
         let old_hashes: Vec<Option<String>> =
             chunk.iter().map(|item| self.table.get(&item.key()).map(|record| record.sha256.clone())).collect();
-        let sink =
-            &Sink { writer, fields: self.fields, n_threads: n_cores.min(MAX_THREADS) / n_threads, stopped: &stopped };
+        let sink = &Sink { writer, fields: self.fields, stopped: &stopped };
         std::thread::scope(|scope| {
-            // Bounded, so that the workers stop soon after they are told to.
-            let (sender, receiver) = mpsc::sync_channel(n_threads);
-            for _ in 0..n_threads {
-                let (sender, next_item, old_hashes) = (sender.clone(), &next_item, &old_hashes);
-                scope.spawn(move || {
-                    while !sink.stopped.load(Ordering::Relaxed) {
-                        let item_idx = next_item.fetch_add(1, Ordering::Relaxed);
-                        let Some(item) = chunk.get(item_idx) else {
-                            break;
-                        };
-                        let outcome = sink.update(item, old_hashes[item_idx].as_deref());
-                        if sender.send((item_idx, outcome)).is_err() {
-                            break;
-                        }
+            let (sender, receiver) = mpsc::channel();
+            let old_hashes = &old_hashes;
+            scope.spawn(move || {
+                let work = (0..chunk.len()).into_par_iter().with_max_len(1);
+                let _ = work.try_for_each_with(sender, |sender, item_idx| match sink.stopped.load(Ordering::Relaxed) {
+                    true => Err(()),
+                    false => {
+                        let outcome = sink.update(chunk[item_idx], old_hashes[item_idx].as_deref());
+                        sender.send((item_idx, outcome)).map_err(drop)
                     }
                 });
-            }
-            drop(sender);
+            });
             let mut n_received = 0;
             loop {
                 match receiver.recv_timeout(PATIENCE) {

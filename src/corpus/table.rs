@@ -25,6 +25,8 @@ pub(super) struct FileRecord {
     pub(super) sha256: String,
     pub(super) n_articles: usize,
     pub(super) n_passages: usize,
+    /// How many of its articles are in each language outside English and Chinese.
+    pub(super) foreign: BTreeMap<String, usize>,
     /// What in the file gave no article: the end of the name (empty for the whole file), and why.
     pub(super) refused: Vec<(String, String)>,
 }

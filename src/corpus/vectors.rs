@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use memmap2::Mmap;
+use rayon::prelude::*;
 
 use crate::kernel::byte_products;
 
@@ -139,16 +140,8 @@ impl Vectors {
             }
             best.map(BinaryHeap::into_vec).concat()
         };
-        let n_threads = std::thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(self.n_records.div_ceil(RECORDS_A_THREAD))
-            .max(1);
-        let part = self.n_records.div_ceil(n_threads).max(1) * self.record_bytes();
-        let mut found: Vec<Near> = std::thread::scope(|scope| {
-            let parts = self.bytes().chunks(part);
-            let threads: Vec<_> = parts.map(|records| scope.spawn(move || scan(records))).collect();
-            threads.into_iter().flat_map(|thread| thread.join().expect("a scan does not panic")).collect()
-        });
+        let parts = self.bytes().par_chunks(RECORDS_A_THREAD * n_bytes);
+        let mut found: Vec<Near> = parts.flat_map_iter(scan).collect();
         found.sort();
         let mut room = [n; N_GROUPS];
         found.retain(|near| {

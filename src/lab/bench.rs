@@ -181,8 +181,7 @@ fn complete(lm: &mut impl LanguageModel, user: &str, max_tokens: usize) -> Resul
 }
 
 fn article(text: String) -> Result<Article> {
-    let raw =
-        RawArticle { path: "bench".into(), bytes: text.into_bytes(), format: Format::Plain, title: None, date: None };
+    let raw = RawArticle::new("bench", text, Format::Plain);
     Ok(Article::read(&raw)?)
 }
 

@@ -3,10 +3,12 @@
 //! The order of trust: a byte order mark, valid UTF-8, the charset that a web page declares, then a detector made for
 //! the web, whose answer is weighed against plain Chinese when Chinese bytes are short or ambiguous.
 
+use std::borrow::Cow;
+
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{BIG5, Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use super::script::is_han;
+use super::script::{is_han, plain_form};
 use super::{Decoded, Format, Refusal};
 
 /// The largest source that is read, in bytes. Beyond it an article is surely something else.
@@ -20,13 +22,19 @@ pub fn decode(bytes: &[u8], format: Format) -> Result<Decoded, Refusal> {
     if bytes.len() > MAX_BYTES {
         return Err(Refusal::TooLarge { bytes: bytes.len(), limit: MAX_BYTES });
     }
+    decode_large(bytes, format)
+}
+
+/// The same for what holds more than one article, and may be larger.
+pub fn decode_large(bytes: &[u8], format: Format) -> Result<Decoded, Refusal> {
     if let Some(what) = signature(bytes) {
         return Err(Refusal::Binary { what });
     }
-    let encoding = charset(bytes, format).ok_or(Refusal::Binary { what: "data with NUL bytes" })?;
-    let (text, _) = encoding.decode_with_bom_removal(bytes);
+    let (bytes, n_nuls) = without_nuls(bytes).ok_or(Refusal::Binary { what: "data with NUL bytes" })?;
+    let encoding = charset(&bytes, format).ok_or(Refusal::Binary { what: "data with NUL bytes" })?;
+    let text = levelled(encoding.decode_with_bom_removal(&bytes).0);
     // The author's own U+FFFD counts too: either way a reader meets a hole.
-    let replaced = text.matches('\u{fffd}').count();
+    let replaced = text.matches('\u{fffd}').count() + n_nuls;
     let chars = text.chars().count();
     let controls =
         text.chars().filter(|&c| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}' | '\u{1b}')).count();
@@ -36,7 +44,48 @@ pub fn decode(bytes: &[u8], format: Format) -> Result<Decoded, Refusal> {
     if text.trim().is_empty() {
         return Err(Refusal::Empty);
     }
-    Ok(Decoded { text: text.into_owned(), encoding: encoding.name(), replaced })
+    Ok(Decoded { text, encoding: encoding.name(), replaced })
+}
+
+/// The bytes of a text without the few NULs that a broken disk or program left in it, and how many runs of them there
+/// were; none when there are so many that it is no text. Those of UTF-16 belong to it.
+fn without_nuls(bytes: &[u8]) -> Option<(Cow<'_, [u8]>, usize)> {
+    if !bytes.contains(&0) || Encoding::for_bom(bytes).is_some() || utf16_without_mark(bytes).is_some() {
+        return Some((Cow::Borrowed(bytes), 0));
+    }
+    let mut runs: Vec<&[u8]> = bytes.split(|&byte| byte == 0).collect();
+    let padding = runs.len() - runs.iter().rposition(|run| !run.is_empty()).map_or(0, |last| last + 1);
+    runs.truncate(runs.len() - padding);
+    runs.retain(|run| !run.is_empty());
+    let kept: usize = runs.iter().map(|run| run.len()).sum();
+    if kept == 0 || runs.len() * 100 > kept + 200 {
+        return None;
+    }
+    // Between letters a NUL most often stands for a blank.
+    let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let mut out = Vec::with_capacity(kept + runs.len());
+    for run in &runs {
+        if is_letter(out.last()) && is_letter(run.first()) {
+            out.push(b' ');
+        }
+        out.extend_from_slice(run);
+    }
+    Some((Cow::Owned(out), runs.len() - 1 + usize::from(padding > 0)))
+}
+
+/// Text with the characters in it that only look like others as those others.
+fn levelled(text: Cow<'_, str>) -> String {
+    if !text.contains(|c| matches!(c, '\u{2e80}'..='\u{2fd5}' | '\u{fb00}'..='\u{fb06}')) {
+        return text.into_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match plain_form(c) {
+            Some(plain) => out.push_str(&plain),
+            None => out.push(c),
+        }
+    }
+    out
 }
 
 /// What kind of binary file begins with these bytes.
@@ -100,19 +149,17 @@ fn nearly_utf8(bytes: &[u8]) -> bool {
     bad == 0 || bad * 20 <= good
 }
 
-/// Which UTF-16 it is when every other byte of the ASCII characters is NUL; none when NULs stand elsewhere.
+/// Which UTF-16 it is: of text in Latin letters every other byte is NUL, of Chinese read rightly many characters are common.
+/// None when the NULs have another cause.
 fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(SAMPLE) & !1];
     let nuls_at = |parity: usize| sample.iter().skip(parity).step_by(2).filter(|&&b| b == 0).count();
-    let (even, odd) = (nuls_at(0), nuls_at(1));
-    let encoding = if odd > even * 20 {
-        UTF_16LE
-    } else if even > odd * 20 {
-        UTF_16BE
-    } else {
-        return None;
+    let nuls = [(UTF_16LE, nuls_at(1), nuls_at(0)), (UTF_16BE, nuls_at(0), nuls_at(1))];
+    let is_utf16 = |&(encoding, high, low): &(&'static Encoding, usize, usize)| {
+        let is_latin = high > low * 20 && high * 4 > sample.len();
+        (is_latin || chinese_score(encoding, sample) > 0.1) && errors(encoding, sample) * 50 <= sample.len()
     };
-    (errors(encoding, sample) * 50 <= sample.len()).then_some(encoding)
+    nuls.iter().find(|it| is_utf16(it)).map(|it| it.0)
 }
 
 /// The charset that a page declares in its first 4 KiB: `<meta charset=…>`, its older form, or an XML declaration.

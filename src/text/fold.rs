@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::script::simplified;
+use super::script::{plain_form, simplified};
 
 /// Folded text that can still be traced to the text it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,9 @@ fn fold_char(c: char, out: &mut String) {
         '‘' | '’' | '′' => out.push('\''),
         '“' | '”' | '″' => out.push('"'),
         '‐'..='―' | '−' => out.push('-'),
+        '\u{2e80}'..='\u{2ef3}' => {
+            plain_form(c).unwrap_or(c.into()).chars().for_each(|c| out.push(variant(simplified(c))))
+        }
         '\u{3400}'..='\u{9fff}' => out.push(variant(simplified(c))),
         _ => {
             for n in std::iter::once(c).nfkc() {

@@ -37,6 +37,29 @@ pub fn detect(text: &str) -> Lang {
     }
 }
 
+/// How much of a text its language is told from, in bytes; and the fewest letters that tell it.
+const SAMPLE_BYTES: usize = 8 << 10;
+const LEAST_LETTERS: usize = 60;
+
+/// The English name of the language of most of `text` when that is neither English nor Chinese. None too where the text
+/// is too short or too mixed to tell.
+pub fn foreign(text: &str) -> Option<&'static str> {
+    // From the middle, where articles are in one language even if their headings are not.
+    let start = text.floor_char_boundary(text.len().saturating_sub(SAMPLE_BYTES) / 2);
+    let sample = &text[start..text.floor_char_boundary(start + SAMPLE_BYTES)];
+    let count = |is: fn(char) -> bool| sample.chars().filter(|&c| is(c)).count();
+    let (letters, han) = (count(char::is_alphabetic), count(is_han));
+    // Han characters alone are Chinese; with kana among them, as in every Japanese sentence, they are not.
+    if count(|c| matches!(c, 'ぁ'..='ヺ')) * 5 > letters && letters >= 20 {
+        return Some(whatlang::Lang::Jpn.eng_name());
+    }
+    if letters < LEAST_LETTERS || han * 3 > letters {
+        return None;
+    }
+    let found = whatlang::detect(sample).filter(whatlang::Info::is_reliable)?.lang();
+    (!matches!(found, whatlang::Lang::Eng | whatlang::Lang::Cmn)).then(|| found.eng_name())
+}
+
 /// How many characters of `text` the Chinese script of `lang` does not write. Always 0 for English.
 pub fn foreign_script_chars(text: &str, lang: Lang) -> usize {
     text.chars().filter(|&c| is_foreign(c, lang)).count()
@@ -112,6 +135,26 @@ mod tests {
         ] {
             assert_eq!(detect(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn other_languages_are_named() {
+        let check = |text: &str, expected: Option<&str>| assert_eq!(foreign(&text.repeat(2)), expected, "{text}");
+        check("港の新しい桟橋は来年の春に完成する予定で、漁師たちは魚が戻ることを期待している。", Some("Japanese"));
+        check("항구의 새 부두는 내년 봄에 완공될 예정이며 어부들은 물고기가 돌아오기를 바라고 있다.", Some("Korean"));
+        check("Новый причал в порту будет готов весной, и рыбаки надеются, что рыба вернётся.", Some("Russian"));
+        check(
+            "Die neue Anlegestelle im Hafen wird im Frühjahr fertig, und die Fischer hoffen auf mehr Fische.",
+            Some("German"),
+        );
+        check(
+            "Le nouveau quai du port sera prêt au printemps et les pêcheurs espèrent que le poisson reviendra.",
+            Some("French"),
+        );
+        check("The new quay of the harbour will be ready in spring, and the fishermen hope for more fish.", None);
+        check("港口的新码头将于明年春天完工，渔民希望鱼群能够回来。港口的新码头将于明年春天完工。", None);
+        check("漁港「さくら」的新碼頭將於明年春天完工，漁民希望魚群能夠回來，鎮長說費用不高。", None);
+        check("Brot", None);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod fold;
 pub mod lang;
 pub mod script;
 pub mod segment;
+pub mod wrap;
 
 /// An article as a source handed it over, before anything was understood.
 #[derive(Debug, Clone)]
@@ -28,8 +29,27 @@ pub struct RawArticle {
     pub format: Format,
     /// A title that stood beside the text, in a JSON record for instance.
     pub title: Option<String>,
+    /// Who wrote it, where that stood beside the text, as written there.
+    pub byline: Option<String>,
     /// A date that stood beside the text, as written there.
     pub date: Option<String>,
+    /// What a document held beside the text, a running head for instance; its ranges are empty, since it is not in the bytes.
+    pub set_aside: Vec<SetAside>,
+}
+
+impl RawArticle {
+    /// An article of which nothing is known but its bytes.
+    pub fn new(path: impl Into<String>, bytes: impl Into<Vec<u8>>, format: Format) -> RawArticle {
+        RawArticle {
+            path: path.into(),
+            bytes: bytes.into(),
+            format,
+            title: None,
+            byline: None,
+            date: None,
+            set_aside: Vec::new(),
+        }
+    }
 }
 
 /// Why a source cannot be read as an article.
@@ -199,6 +219,9 @@ pub struct Sentence {
     pub kind: BlockKind,
     /// The number of that block, from 0.
     pub block: usize,
+    /// Whether it is only a part of an over-long sentence: what it says may hang on words that stand outside it.
+    #[serde(default)]
+    pub is_piece: bool,
 }
 
 /// A sentence of an article among several: what a citation points at.
@@ -228,8 +251,10 @@ pub struct Article {
     pub byline: Option<String>,
     /// When it was published, as written.
     pub date: Option<String>,
-    /// The language of most of the text.
+    /// The language of most of the text, as far as it is one that is read: of any other, the nearest of them.
     pub lang: Lang,
+    /// The English name of the language of most of the text when it is another one: it is outside what was measured.
+    pub foreign: Option<&'static str>,
     /// The clean text; every offset in the product points into it.
     pub text: String,
     /// The sentences of `text`, in order.
@@ -247,9 +272,19 @@ pub struct Article {
 impl Article {
     /// Reads an article: its bytes decoded, its own words kept, the rest set aside, the sentences numbered.
     pub fn read(raw: &RawArticle) -> Result<Article, Refusal> {
-        let decoded = decode::decode(&raw.bytes, raw.format)?;
+        let mut decoded = decode::decode(&raw.bytes, raw.format)?;
+        if raw.format == Format::Plain {
+            wrap::undivided(&mut decoded.text);
+        }
         let hints = clean::Hints { title: raw.title.as_deref(), date: raw.date.as_deref() };
-        let prose = clean::clean(&decoded.text, raw.format, hints);
+        let mut prose = clean::clean(&decoded.text, raw.format, hints);
+        prose.set_aside.extend(raw.set_aside.iter().cloned());
+        let len = |block: &Block| block.range.len();
+        let headings = prose.blocks.iter().filter(|block| block.kind == BlockKind::Heading).map(len).sum::<usize>();
+        if headings * 2 > prose.blocks.iter().map(len).sum() {
+            // Lines without stops look like headings; where all do, they are the text: posts, verse.
+            prose.blocks.iter_mut().for_each(|block| block.kind = BlockKind::Paragraph);
+        }
         let sentences = segment::segment(&prose);
         if sentences.is_empty() {
             return Err(match prose.set_aside.len() {
@@ -261,9 +296,10 @@ impl Article {
             path: raw.path.clone(),
             sha256: hex(&Sha256::digest(&prose.text)),
             title: prose.title,
-            byline: prose.byline,
+            byline: raw.byline.clone().or(prose.byline),
             date: prose.date,
             lang: lang::detect(&prose.text),
+            foreign: lang::foreign(&prose.text),
             text: prose.text,
             sentences,
             set_aside: prose.set_aside,

@@ -6,6 +6,7 @@
 use std::sync::LazyLock;
 
 use ferrous_opencc::{OpenCC, config::BuiltinConfig};
+use unicode_normalization::UnicodeNormalization;
 
 /// The Chinese scripts in which a character is at home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,29 @@ pub fn script_of(c: char) -> Script {
         None => Script::Both,
     }
 }
+
+/// The character that readers see in `c`, where `c` is one of those that PDF files and old fonts put in its place: a radical
+/// (⽔, ⻓) for the word, a ligature (ﬁ) for its letters.
+pub fn plain_form(c: char) -> Option<String> {
+    match c {
+        '\u{2f00}'..='\u{2fd5}' | '\u{fb00}'..='\u{fb06}' => Some(std::iter::once(c).nfkc().collect()),
+        '\u{2e80}'..='\u{2ef3}' => {
+            let mut pairs = RADICALS.chars();
+            while let Some((radical, whole)) = pairs.next().zip(pairs.next()) {
+                if radical == c {
+                    return Some(whole.to_string());
+                }
+            }
+            None
+        }
+        _ => None,
+    }
+}
+
+/// The radicals of the CJK Radicals Supplement, each before the character that looks the same (Unicode's
+/// EquivalentUnifiedIdeograph); NFKC leaves them as they are.
+const RADICALS: &str = "⺁厂⺂乛⺃乚⺄乙⺅亻⺆冂⺇几⺈刀⺉刂⺊卜⺋㔾⺌小⺍小⺎兀⺏尣⺐尢⺒巳⺓幺⺔彑⺕彐⺖忄⺗心⺘扌⺙攵⺛旡⺜日⺝月⺞歺⺟母⺠民⺡氵⺢氺⺣灬⺤爫⺥爫⺦丬⺧牛⺨犭⺩王⺪疋⺫罒⺬示⺭礻⺮竹⺯糹⺰纟⺱罓⺲罒⺳网⺴网⺵网⺶羊⺷羊⺸羊⺹耂⺺肀\
+⺻聿⺼肉⺽臼⺾艹⺿艹⻀艹⻁虎⻂衤⻃覀⻄西⻅见⻆角⻇角⻈讠⻉贝⻊足⻋车⻌辶⻍辶⻎辶⻏阝⻐钅⻑長⻒镸⻓长⻔门⻕阝⻖阝⻗雨⻘青⻙韦⻚页⻛风⻜飞⻝食⻞食⻟飠⻠饣⻡首⻢马⻣骨⻤鬼⻥鱼⻦鸟⻧卤⻨麦⻩黄⻪黾⻫斉⻬齐⻭歯⻮齿⻯竜⻰龙⻱龜⻲亀⻳龟";
 
 /// Whether `c` is a Han character of the Unicode blocks in everyday use.
 pub fn is_han(c: char) -> bool {
@@ -105,6 +129,16 @@ mod tests {
         check("國說説爲為羣裏裡臺線綫眾衆於發學體這們", Script::Traditional);
         check("国说为线众发学这们亿对时间电话产经", Script::Simplified);
         check("中文人民日本的是不了里后干面台只户温群床a1。、", Script::Both);
+    }
+
+    #[test]
+    fn radicals_and_ligatures_are_read_as_what_they_look_like() {
+        for (c, expected) in [('⽔', "水"), ('⻓', "长"), ('⻑', "長"), ('ﬁ', "fi"), ('ﬄ', "ffl"), ('⼈', "人")]
+        {
+            assert_eq!(plain_form(c).as_deref(), Some(expected));
+        }
+        assert_eq!(plain_form('水'), None);
+        assert_eq!(plain_form('½'), None);
     }
 
     #[test]

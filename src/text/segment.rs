@@ -1,7 +1,9 @@
 //! Prose in, sentences out, each with its bytes in the clean text. Knows the marks that end a sentence in Latin and
-//! Chinese writing, and the abbreviations and numbers that only look like it; knows no grammar.
+//! Chinese writing, and the abbreviations and numbers that only look like it; knows no grammar. Text without any such mark
+//! (posts, transcripts) is cut where its writer or speaker paused.
 
-use super::abbreviations::{Abbreviation, abbreviation, is_starter};
+use super::abbreviations::{Abbreviation, abbreviation, is_starter, is_zone_or_day, names_by_letter};
+use super::script::is_han;
 use super::{Block, BlockKind, Prose, Sentence};
 
 /// A sentence longer than this many bytes is split at a clause mark or a blank, so that none is unbounded.
@@ -28,10 +30,17 @@ pub fn segment(prose: &Prose) -> Vec<Sentence> {
     sentences
 }
 
+/// The sentences of a text that is one paragraph.
+pub fn sentences_of(text: &str) -> Vec<&str> {
+    let block = Block { kind: BlockKind::Paragraph, range: 0..text.len() };
+    let prose = Prose { text: text.to_owned(), blocks: vec![block], ..Prose::default() };
+    segment(&prose).iter().map(|sentence| &text[sentence.start..sentence.end]).collect()
+}
+
 /// Adds the bytes `start..end` of a block as one sentence, or as several where it is too long.
 fn push_bounded(prose: &Prose, block: &Block, block_idx: usize, start: usize, end: usize, out: &mut Vec<Sentence>) {
     let text = &prose.text[block.range.clone()];
-    let mut start = start;
+    let (mut start, whole) = (start, end - start);
     while start < end {
         let rest = &text[start..end];
         let cut = if rest.trim_end().len() > MAX_SENTENCE_BYTES { cut_point(rest) } else { rest.len() };
@@ -40,7 +49,8 @@ fn push_bounded(prose: &Prose, block: &Block, block_idx: usize, start: usize, en
         let trimmed = piece.trim();
         if !trimmed.is_empty() {
             let from = block.range.start + start + lead;
-            out.push(Sentence { start: from, end: from + trimmed.len(), kind: block.kind, block: block_idx });
+            let (kind, is_piece) = (block.kind, piece.len() < whole);
+            out.push(Sentence { start: from, end: from + trimmed.len(), kind, block: block_idx, is_piece });
         }
         start += cut;
     }
@@ -65,12 +75,15 @@ fn cut_point(rest: &str) -> usize {
 /// The byte after each sentence of `text`, the last one excepted when it ends with the text.
 fn sentence_ends(text: &str) -> Vec<usize> {
     let chars: Vec<(usize, char)> = text.char_indices().collect();
+    if !chars.iter().any(|&(_, c)| is_terminator(c)) {
+        return pauses(text, &chars);
+    }
     let mut ends = Vec::new();
     let mut start = 0; // byte at which the current sentence begins
     let mut i = 0;
     while i < chars.len() {
         let (at, c) = chars[i];
-        if let Some(closer) = closing_quote(c)
+        if let Some(closer) = closing_quote(&chars, i)
             && let Some(close_idx) = short_quote_end(&chars, i, closer)
         {
             // Marks inside a short quotation end nothing; the last one inside may end the sentence around it.
@@ -84,7 +97,7 @@ fn sentence_ends(text: &str) -> Vec<usize> {
         }
         let is_end = match c {
             '。' | '！' | '？' | '｡' => true,
-            '!' | '?' => ascii_mark_ends(&chars, i),
+            '!' | '?' => ascii_mark_ends(text, &chars, i),
             '.' => full_stop_ends(text, &chars, i, start),
             '…' => !matches!(chars.get(i + 1), Some((_, '…'))) && ellipsis_ends(&chars, i),
             _ => false,
@@ -124,19 +137,85 @@ fn is_terminator(c: char) -> bool {
 }
 
 fn is_closer(c: char) -> bool {
-    matches!(c, '」' | '』' | '”' | '’' | '）' | ')' | '】' | '》' | '〉' | '"' | '\'' | ']' | '〕' | '»')
+    matches!(c, '」' | '』' | '”' | '’' | '）' | ')' | '】' | '》' | '〉' | '"' | '\'' | ']' | '〕' | '»' | '＂')
 }
 
-fn closing_quote(c: char) -> Option<char> {
-    match c {
+/// The mark that closes the quotation, bracket or title which the character at `i` opens, if it opens one.
+fn closing_quote(chars: &[(usize, char)], i: usize) -> Option<char> {
+    let before = i.checked_sub(1).map(|i| chars[i].1);
+    let begins = before
+        .is_none_or(|c| c.is_whitespace() || matches!(c, '(' | '[' | '—' | '–' | '，' | '：' | ',' | ':'))
+        && chars.get(i + 1).is_some_and(|&(_, c)| !c.is_whitespace());
+    match chars[i].1 {
         '「' => Some('」'),
         '『' => Some('』'),
         '“' => Some('”'),
+        '„' => Some('“'),
+        '«' => Some('»'),
         '（' => Some('）'),
         '(' => Some(')'),
         '《' => Some('》'),
+        '〈' => Some('〉'),
+        '【' => Some('】'),
+        // These also close, and ’ stands in words.
+        '"' if begins => Some('"'),
+        '＂' if begins => Some('＂'),
+        '‘' if begins => Some('’'),
         _ => None,
     }
+}
+
+/// Where text without any end mark is cut. Chinese: at the blanks that its writer left in place of stops, else at commas;
+/// other text, as machines write down what is said: before the words that speakers go on with.
+fn pauses(text: &str, chars: &[(usize, char)]) -> Vec<usize> {
+    /// Shorter runs are joined with the next one: no sentence is a word alone.
+    const LEAST_HAN: usize = 8;
+    const LEAST_WORDS: usize = 8;
+    /// A text as short as this is one sentence.
+    const SHORT_HAN: usize = 40;
+    const SHORT_WORDS: usize = 40;
+    let n_han = chars.iter().filter(|&&(_, c)| is_han(c)).count();
+    let mut ends = Vec::new();
+    if n_han * 2 > chars.len() {
+        let is_gap = |i: usize| chars[i].1 == ' ' && chars[..i].last().is_some_and(|&(_, c)| c > '\u{2e80}');
+        let has_gaps = (0..chars.len()).any(is_gap);
+        if n_han <= SHORT_HAN && !has_gaps {
+            return ends;
+        }
+        let mut since = 0;
+        for (i, &(at, c)) in chars.iter().enumerate() {
+            since += usize::from(is_han(c) || c.is_ascii_alphanumeric());
+            let is_cut = if has_gaps { is_gap(i) } else { matches!(c, '，' | ',' | '；' | ';') };
+            if is_cut && since >= LEAST_HAN {
+                ends.push(at + c.len_utf8());
+                since = 0;
+            }
+        }
+        return ends;
+    }
+    const GOING_ON: [&str; 10] = ["so", "but", "now", "then", "because", "well", "okay", "also", "finally", "next"];
+    const AND: [&str; 9] = ["the", "it", "we", "they", "he", "she", "you", "i", "then"];
+    let mut at = 0;
+    let words: Vec<(usize, &str)> = text
+        .split_whitespace()
+        .map(|word| {
+            let start = at + text[at..].find(word).unwrap_or(0);
+            at = start + word.len();
+            (start, word)
+        })
+        .collect();
+    let mut since = 0;
+    for (n, (at, word)) in words.iter().enumerate() {
+        let is = |list: &[&str], word: &str| list.iter().any(|it| word.eq_ignore_ascii_case(it));
+        let follows = words.get(n + 1).map_or("", |(_, word)| word);
+        let is_cut = is(&GOING_ON, word) || word.eq_ignore_ascii_case("and") && is(&AND, follows);
+        if words.len() > SHORT_WORDS && is_cut && since >= LEAST_WORDS {
+            ends.push(*at);
+            since = 0;
+        }
+        since += 1;
+    }
+    ends
 }
 
 /// The number of the character that closes the quotation opened at `i`, when it is short and closes at all.
@@ -147,7 +226,9 @@ fn short_quote_end(chars: &[(usize, char)], i: usize, closer: char) -> Option<us
         if at - chars[i].0 > MAX_WHOLE_QUOTE_BYTES {
             return None;
         }
-        if c == opener {
+        if n > 0 && c == closer && opener == closer {
+            return Some(i + n);
+        } else if c == opener {
             depth += 1;
         } else if c == closer {
             depth -= 1;
@@ -196,15 +277,59 @@ fn starts_sentence(chars: &[(usize, char)], next: usize) -> bool {
         None => true,
         Some(c) if super::script::is_han(c) => true,
         Some(c) => {
+            // iPhone, eBay: a small letter that a name begins with.
+            let is_name = c.is_lowercase() && chars.get(next + blanks + 1).is_some_and(|&(_, c)| c.is_uppercase());
             blanks > 0
-                && !c.is_lowercase()
+                && (!c.is_lowercase() || is_name)
                 && !matches!(c, ',' | ';' | ':' | ')' | '-' | '–' | '—' | '&' | '/' | '…' | '.')
         }
     }
 }
 
-fn ascii_mark_ends(chars: &[(usize, char)], i: usize) -> bool {
-    after_closers(chars, i).is_none_or(|next| starts_sentence(chars, next))
+fn ascii_mark_ends(text: &str, chars: &[(usize, char)], i: usize) -> bool {
+    let Some(next) = after_closers(chars, i) else {
+        return true;
+    };
+    // Yahoo! Finance, Jeopardy! host: a mark that belongs to a name does not end the sentence before another.
+    let word = word_before(text, chars[i].0, 0);
+    let (at, mark) = chars[i];
+    let is_name =
+        next == i + 1 && word.starts_with(char::is_uppercase) && is_marked_name(text, at, &format!("{word}{mark}"));
+    starts_sentence(chars, next) && (!is_name || is_starter(&word_at(chars, next)))
+}
+
+/// How far around a word the text is asked how else it writes it, in bytes.
+const NEARBY: usize = 8 << 10;
+
+fn nearby(text: &str, at: usize) -> &str {
+    &text[text.floor_char_boundary(at.saturating_sub(NEARBY))..text.floor_char_boundary(at + NEARBY)]
+}
+
+/// Whether the mark at byte `at` belongs to the name before it: the text goes on behind both elsewhere, as in `Yahoo! said`.
+fn is_marked_name(text: &str, at: usize, name: &str) -> bool {
+    let nearby = nearby(text, at);
+    let goes_on =
+        |behind: &str| behind.trim_start().starts_with(char::is_lowercase) || behind.starts_with(['’', '\'', ',']);
+    matches!(name, "Yahoo!" | "Jeopardy!" | "Yum!")
+        || nearby.match_indices(name).any(|(at, _)| goes_on(&nearby[at + name.len()..]))
+}
+
+/// The word that ends at byte `at`, no longer than any abbreviation.
+fn word_before(text: &str, at: usize, start: usize) -> &str {
+    // Looking farther back at each stop would be quadratic.
+    let from = text.floor_char_boundary(at.saturating_sub(48)).max(start);
+    let word_start = text[from..at]
+        .rfind(|c: char| c.is_whitespace() || matches!(c, '(' | '“' | '"' | '‘' | '[' | '—' | '–' | '/'))
+        .map_or(from, |n| from + n + text[from + n..].chars().next().map_or(1, char::len_utf8));
+    &text[word_start..at]
+}
+
+/// The word that stands at character `next`, marks before it passed over.
+fn word_at(chars: &[(usize, char)], next: usize) -> String {
+    let chars = chars[next..].iter().take(64).map(|&(_, c)| c);
+    let word =
+        chars.skip_while(|c| !c.is_alphanumeric()).take_while(|c| c.is_alphanumeric() || matches!(c, '\'' | '’'));
+    word.collect()
 }
 
 /// An ellipsis ends a sentence before a capital after a blank; before Chinese words it does so only at the block's end
@@ -223,32 +348,47 @@ fn full_stop_ends(text: &str, chars: &[(usize, char)], i: usize, start: usize) -
     let Some(next) = after_closers(chars, i) else {
         return true;
     };
-    // No abbreviation is longer than this, and looking farther back at each stop would be quadratic.
-    let from = text.floor_char_boundary(at.saturating_sub(48)).max(start);
-    let word_start = text[from..at]
-        .rfind(|c: char| c.is_whitespace() || matches!(c, '(' | '“' | '"' | '‘' | '[' | '—' | '–' | '/'))
-        .map_or(from, |n| from + n + text[from + n..].chars().next().map_or(1, char::len_utf8));
-    let word = &text[word_start..at];
+    let word = word_before(text, at, start);
+    let word_start = at - word.len();
     if !starts_sentence(chars, next) {
         return glued_sentence(word, text, chars, i);
     }
-    let following: String = chars[next..]
-        .iter()
-        .map(|&(_, c)| c)
-        .skip_while(|c| !c.is_alphanumeric())
-        .take_while(|c| c.is_alphanumeric() || matches!(c, '\'' | '’'))
-        .collect();
+    let following = word_at(chars, next);
     let is_quoted = next > i + 1 && is_closer(chars[next - 1].1);
-    match abbreviation(word) {
+    let before = text[start..word_start].trim_end();
+    // Of a word before an abbreviation its end is enough.
+    let before = word_before(before, before.len(), 0);
+    match abbreviation(word, before) {
         // "3." or "B." at a sentence's very beginning is a list mark.
-        _ if word_start == start && is_list_mark(word) => false,
+        _ if text[start..word_start].trim().is_empty() && is_list_mark(word) => false,
         Abbreviation::No => true,
         // Brackets and quotes close with the sentence: "(the bank is based in the U.S.) The …"
         _ if is_quoted => true,
+        // Vitamin C. The study, Group B. Norland: a class, and not the initial of a name.
+        Abbreviation::Initial => is_starter(&following) && !is_initial(chars, next) || names_by_letter(before),
         Abbreviation::BeforeName => false,
         Abbreviation::BeforeNumber => !following.starts_with(|c: char| c.is_ascii_digit()),
-        Abbreviation::Anywhere => is_starter(&following),
+        Abbreviation::Time => !is_zone_or_day(&following),
+        Abbreviation::Anywhere => is_starter(&following) || is_written_small(text, at, &following),
     }
+}
+
+/// Whether another initial stands at `next`: the A of J. A. Holt.
+fn is_initial(chars: &[(usize, char)], next: usize) -> bool {
+    let mut letters = chars[next..].iter().map(|&(_, c)| c).skip_while(|c| c.is_whitespace()).skip(1);
+    letters.next() == Some('.')
+}
+
+/// Whether the text writes a word with a small letter elsewhere: then a capital begins a sentence (the U.S. Officials), and
+/// no name (the U.S. Navy).
+fn is_written_small(text: &str, at: usize, word: &str) -> bool {
+    let lower = word.to_lowercase();
+    let nearby = nearby(text, at);
+    let is_whole = |at: usize| {
+        let is_edge = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+        is_edge(nearby[..at].chars().next_back()) && is_edge(nearby[at + lower.len()..].chars().next())
+    };
+    !lower.is_empty() && lower != word && nearby.match_indices(&lower).any(|(at, _)| is_whole(at))
 }
 
 /// "…the company.The next…": a lost blank, told from `Booking.Com` by the words on both sides.

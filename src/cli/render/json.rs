@@ -80,6 +80,11 @@ pub(crate) fn error(path: &str, error: &str) -> String {
     to_line(&ErrorLine { schema: "precis/error/1", path, error })
 }
 
+/// `precis/skipped/1`: files passed over for one reason; the first of them are named.
+pub(crate) fn skipped(why: &str, files: usize, names: &[String]) -> String {
+    to_line(&SkippedLine { schema: "precis/skipped/1", why, files, names })
+}
+
 /// `precis/article/1`: what `precis show` shows.
 pub(crate) fn article(article: &Article) -> String {
     let kept = |(idx, s): (usize, &crate::text::Sentence)| SentenceObject {
@@ -97,6 +102,7 @@ pub(crate) fn article(article: &Article) -> String {
         byline: article.byline.as_deref(),
         date: article.date.as_deref(),
         lang: article.lang,
+        foreign: article.foreign,
         encoding: article.encoding,
         undecodable: article.replaced,
         second_hand: article.second_hand,
@@ -112,6 +118,14 @@ pub(crate) fn to_line(value: &impl Serialize) -> String {
     value.serialize(&mut serializer).expect("no value of ours has keys that JSON lacks");
     bytes.push(b'\n');
     String::from_utf8(bytes).expect("JSON is UTF-8")
+}
+
+#[derive(Serialize)]
+struct SkippedLine<'a> {
+    schema: &'static str,
+    why: &'a str,
+    files: usize,
+    names: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -140,6 +154,8 @@ struct Source<'a> {
     title: Option<&'a str>,
     date: Option<&'a str>,
     lang: Lang,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    foreign: Option<&'a str>,
     sentences: usize,
     second_hand: bool,
     undecodable: usize,
@@ -154,6 +170,7 @@ impl<'a> Source<'a> {
             title: article.title.as_deref(),
             date: article.date.as_deref(),
             lang: article.lang,
+            foreign: article.foreign,
             sentences: article.sentences.len(),
             second_hand: article.second_hand,
             undecodable: article.replaced,
@@ -252,6 +269,8 @@ struct ArticleLine<'a> {
     byline: Option<&'a str>,
     date: Option<&'a str>,
     lang: Lang,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    foreign: Option<&'a str>,
     encoding: &'static str,
     undecodable: usize,
     second_hand: bool,

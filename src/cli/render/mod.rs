@@ -152,7 +152,7 @@ mod tests {
     }
 
     fn an_article() -> (Article, Summary) {
-        let sentence = |(start, end)| Sentence { start, end, kind: BlockKind::Paragraph, block: 0 };
+        let sentence = |(start, end)| Sentence { start, end, kind: BlockKind::Paragraph, block: 0, is_piece: false };
         let aside = SetAside { reason: Reason::Share, start: 30, end: 35, text: "Tweet".into() };
         let article = Article {
             path: "a\n.txt".into(),
@@ -161,6 +161,7 @@ mod tests {
             byline: None,
             date: None,
             lang: Lang::En,
+            foreign: None,
             text: TEXT.into(),
             sentences: [(0, 10), (11, 21)].map(sentence).to_vec(),
             set_aside: vec![aside],
@@ -183,12 +184,17 @@ mod tests {
     }
 
     fn an_answer(claims: Vec<Claim>) -> Answer {
-        let sentences =
-            [(0, 10), (11, 21)].map(|(start, end)| PassageSentence { start, end, text: TEXT[start..end].to_owned() });
+        let sentences = [(0, 10), (11, 21)].map(|(start, end)| PassageSentence {
+            start,
+            end,
+            text: TEXT[start..end].to_owned(),
+            is_piece: false,
+        });
         let passage = |path: &str| Passage {
             path: path.into(),
             sha256: "3".repeat(64),
             title: None,
+            byline: None,
             date: None,
             lang: Lang::En,
             first_sentence: 0,

@@ -99,6 +99,9 @@ pub(crate) fn receipt(article: &Article, summary: &Summary) -> String {
     if article.second_hand {
         parts.push("the article is itself another tool's summary".to_owned());
     }
+    if let Some(language) = article.foreign {
+        parts.push(format!("the article is in {language}, outside what was measured"));
+    }
     if article.replaced > 0 {
         parts.push(format!("{} undecodable characters", article.replaced));
     }
@@ -108,7 +111,8 @@ pub(crate) fn receipt(article: &Article, summary: &Summary) -> String {
 /// Sentences kept, counted from 1, then what was set aside.
 pub(crate) fn article(article: &Article, look: Look) -> String {
     let mut out = format!("{}\n", look.bold(&line(article.title.as_deref().unwrap_or("(no title)"))));
-    let mut facts = vec![line(&article.path), name(article.lang), article.encoding.to_owned()];
+    let language = article.foreign.map_or_else(|| name(article.lang), |name| format!("{name} (not measured)"));
+    let mut facts = vec![line(&article.path), language, article.encoding.to_owned()];
     facts.extend([&article.date, &article.byline].into_iter().flatten().map(|fact| line(fact)));
     facts.push(format!("{} sentences", article.sentences.len()));
     if article.second_hand {

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +14,7 @@ use super::super::interrupt::Interrupt;
 use super::super::render::text::Look;
 use super::super::render::{self, Fingerprint, json, sanitize};
 use super::super::{Exit, config, parts, progress, repl};
-use super::find_articles;
+use super::{find_articles, tell_skipped};
 use crate::compose::{self, Answer, AnswerPlan, Turn};
 use crate::corpus::Encoder;
 use crate::corpus::filter::{Filter, Narrowed};
@@ -108,14 +109,15 @@ impl Session {
 }
 
 /// The index of the corpus, up to date; `None` when somebody did not want to wait for it.
-fn synced(corpus: &str, console: Console, interrupt: &Interrupt) -> Result<Option<Index>> {
-    if corpus == "-" {
+fn synced(corpus: &Path, console: Console, interrupt: &Interrupt) -> Result<Option<Index>> {
+    if corpus == Path::new("-") {
         return Err(CallError::CorpusIsStdin.into());
     }
-    let mut found = find_articles(&[corpus.to_owned()], console)?;
+    let mut found = find_articles(&[corpus.to_owned()])?;
     if found.items.is_empty() {
         return Err(found.problems.swap_remove(0).into());
     }
+    tell_skipped(&found.skipped, console);
     for problem in found.problems {
         console.warn(&sanitize::line(&problem.to_string()));
     }
@@ -143,12 +145,16 @@ fn synced(corpus: &str, console: Console, interrupt: &Interrupt) -> Result<Optio
     for (path, why) in &report.failed {
         console.warn(&sanitize::line(&format!("not searched: `{path}`: {why}")));
     }
+    for (language, n) in &report.foreign {
+        let articles = if *n == 1 { "1 article is".to_owned() } else { format!("{n} articles are") };
+        console.note(&format!("{articles} in {language}, outside what was measured"));
+    }
     if report.interrupted {
         console.note("interrupted: the index goes on from here at the next call");
         return Ok(None);
     }
     if report.articles == 0 {
-        return Err(CallError::NoArticles { inputs: format!("`{corpus}`"), others: 0 }.into());
+        return Err(CallError::NoArticles { inputs: format!("`{}`", corpus.display()), others: 0, own: 0 }.into());
     }
     Ok(Some(index))
 }

@@ -1,6 +1,7 @@
 //! One file a command: arguments in, parts built, the work called for, its result rendered.
 
 use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::CommandFactory;
@@ -11,7 +12,7 @@ use super::console::Console;
 use super::error::{CallError, explain, find};
 use super::interrupt::Interrupt;
 use crate::batch::Job;
-use crate::corpus::source::{self, Found, Item, SourceError};
+use crate::corpus::source::{self, Found, Item, PassedOver, Skipped, SourceError};
 use crate::text::{Article, RawArticle};
 
 pub(super) mod ask;
@@ -54,26 +55,44 @@ pub(super) fn run(args: Args, console: Console, interrupt: &Interrupt) -> Result
 }
 
 /// Lists the inputs; nothing at all on a terminal is a mistake, in a pipe it is standard input.
-fn find_articles(inputs: &[String], console: Console) -> Result<Found> {
+fn find_articles(inputs: &[PathBuf]) -> Result<Found> {
     let found = match inputs {
         [] if io::stdin().is_terminal() => return Err(CallError::NoInput.into()),
-        [] => source::find(&["-"]),
+        [] => source::find(&[Path::new("-")]),
         inputs => source::find(inputs),
     };
     if found.items.is_empty() && found.problems.is_empty() {
-        let inputs: Vec<String> = inputs.iter().map(|input| format!("`{input}`")).collect();
-        let others = found.skipped.other_types;
-        return Err(CallError::NoArticles { inputs: inputs.join(", "), others }.into());
-    }
-    if console.verbose {
-        let skipped = found.skipped;
-        for (count, what) in [(skipped.other_types, "files of other types"), (skipped.links, "links")] {
-            if count > 0 {
-                console.note(&format!("passed over {count} {what}"));
-            }
-        }
+        let inputs: Vec<String> = inputs.iter().map(|input| format!("`{}`", input.display())).collect();
+        let (others, own) = (found.skipped.other_types.count, found.skipped.outputs.count);
+        return Err(CallError::NoArticles { inputs: inputs.join(", "), others, own }.into());
     }
     Ok(found)
+}
+
+/// Tells people what was passed over, and why: a file that nobody read must not look like one that was.
+fn tell_skipped(skipped: &Skipped, console: Console) {
+    const MAX_NAMED: usize = 3;
+    for (why, passed) in reasons(skipped) {
+        let named: Vec<String> = passed.names.iter().take(MAX_NAMED).map(|name| format!("`{name}`")).collect();
+        let more = if passed.count > named.len() { ", …" } else { "" };
+        let files = if passed.count == 1 { "file" } else { "files" };
+        let line = format!("passed over {} {files} {why}: {}{more}", passed.count, named.join(", "));
+        console.note(&super::render::sanitize::line(&line));
+    }
+}
+
+/// What was passed over as lines of JSON, one a reason.
+fn skipped_lines(skipped: &Skipped) -> String {
+    reasons(skipped).map(|(why, passed)| super::render::json::skipped(why, passed.count, &passed.names)).collect()
+}
+
+fn reasons(skipped: &Skipped) -> impl Iterator<Item = (&'static str, &PassedOver)> {
+    let all = [
+        ("of other types", &skipped.other_types),
+        ("that are links", &skipped.links),
+        ("that precis wrote", &skipped.outputs),
+    ];
+    all.into_iter().filter(|(_, passed)| passed.count > 0)
 }
 
 /// What was found, as work: each article is read when its turn comes, and no two at once.

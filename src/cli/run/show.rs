@@ -8,14 +8,18 @@ use super::super::console::Console;
 use super::super::interrupt::Interrupt;
 use super::super::render::json;
 use super::super::render::text::{self, Look};
-use super::{exit_of, find_articles, jobs, report};
+use super::{exit_of, find_articles, jobs, report, skipped_lines, tell_skipped};
 use crate::batch::{self, Done, Piece, Rendered, Work};
 
 pub(super) fn run(args: ShowArgs, console: Console, interrupt: &Interrupt) -> Result<Exit> {
-    let found = find_articles(&args.input, console)?;
-    let n_items = found.items.len();
+    let found = find_articles(&args.input)?;
+    let (n_items, skipped) = (found.items.len(), found.skipped.clone());
     let mut shower = Shower { json: args.json, n_printed: 0, console, interrupt };
     let tally = batch::run(jobs(found), None, &mut shower)?;
+    tell_skipped(&skipped, console);
+    if args.json {
+        console.out(&skipped_lines(&skipped))?;
+    }
     Ok(exit_of(tally, n_items))
 }
 

@@ -13,7 +13,7 @@ use super::super::progress;
 use super::super::render::text::Look;
 use super::super::render::{self, Fingerprint, json};
 use super::super::{Exit, config};
-use super::{exit_of, find_articles, jobs, report};
+use super::{exit_of, find_articles, jobs, report, skipped_lines, tell_skipped};
 use crate::batch::{self, Done, Folder, Piece, Place, Rendered, Work};
 use crate::compose::{Style, SummaryPlan, summarize, together};
 use crate::model::engine::Engine;
@@ -22,7 +22,7 @@ use crate::text::Article;
 
 pub(super) fn run(args: SumArgs, common: &Common, console: Console, interrupt: &Interrupt) -> Result<Exit> {
     let format = args.format.unwrap_or(Format::Text);
-    let found = find_articles(&args.input, console)?;
+    let found = find_articles(&args.input)?;
     let plan = SummaryPlan {
         style: args.style.unwrap_or(Style::Points),
         lang: args.lang.and_then(LangChoice::lang),
@@ -57,13 +57,17 @@ pub(super) fn run(args: SumArgs, common: &Common, console: Console, interrupt: &
         in_folder,
         console,
     };
-    let n_items = found.items.len();
+    let (n_items, skipped) = (found.items.len(), found.skipped.clone());
     let tally = batch::run(jobs(found), folder.as_mut(), &mut summarizer)?;
     drop(summarizer);
     if let Some(output) = &args.output {
         let (done, skipped, failed) = (tally.done, tally.skipped, tally.failed);
         let folder = output.display();
         console.note(&format!("{done} done, {skipped} done before, {failed} failed: `{folder}`"));
+    }
+    tell_skipped(&skipped, console);
+    if format == Format::Json && !in_folder {
+        console.out(&skipped_lines(&skipped))?;
     }
     if tally.interrupted {
         console.note(match in_folder {

@@ -191,7 +191,7 @@ impl Fact {
 /// Whether two currencies are one: as [`Figure::agrees`] has it, but a dollar is no yuan.
 fn is_same(a: Currency, b: Currency) -> bool {
     use Currency::*;
-    let figure = |currency| Figure { start: 0, end: 0, kind: Kind::Money(currency), value: 1.into() };
+    let figure = |currency| Figure { start: 0, end: 0, kind: Kind::Money(currency), value: 1.into(), unit: None };
     !matches!((a, b), (Dollar, Yuan) | (Yuan, Dollar)) && figure(a).agrees(&figure(b))
 }
 

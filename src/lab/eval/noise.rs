@@ -157,12 +157,14 @@ fn hit((rank, (what, text)): (usize, Given<'_>)) -> Hit {
         start: s.start,
         end: s.end,
         text: prose.text[s.start..s.end].to_owned(),
+        is_piece: s.is_piece,
     });
     Hit {
         passage: Passage {
             path: format!("{what} {rank}"),
             sha256: hex(&Sha256::digest(&prose.text)),
             title: None,
+            byline: None,
             date: None,
             lang: detect(&prose.text),
             first_sentence: 0,

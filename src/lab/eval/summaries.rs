@@ -90,10 +90,8 @@ fn judge(lab: &mut Lab<'_>, reference: &str, record: &Map<String, Value>) -> Res
 /// The article in a field of a record, with the title and the date beside it.
 pub(super) fn raw_article(record: &Map<String, Value>, field: &str) -> Result<RawArticle> {
     Ok(RawArticle {
-        path: field.to_owned(),
-        bytes: text(record, field)?.into_bytes(),
-        format: Format::Plain,
         title: text(record, "title").ok(),
         date: text(record, "date").ok(),
+        ..RawArticle::new(field, text(record, field)?, Format::Plain)
     })
 }

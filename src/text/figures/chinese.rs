@@ -21,6 +21,19 @@ impl Scanner {
                 _ => self.found(i, end, Kind::Ordinal, value),
             };
         }
+        if let Some(era) = ["民国", "公元", "西元"].iter().find(|era| self.is(i, era)) {
+            let (end, year) = self.any_number(i + 2)?;
+            let year = year.small()? + if *era == "民国" { ROC_ERA } else { 0 };
+            let month_and_day = self.month_and_day(end + 1);
+            return match (self.at(end), month_and_day) {
+                ('年', Some((end, month, day))) => self.date(i, end, Some(year), Some(month), day),
+                ('年', None) => self.date(i, end + 1, Some(year), None, None),
+                _ => Some(end),
+            };
+        }
+        if self.is(i, "一半") || self.is(i, "半数") {
+            return self.found(i, i + 2, reduced(1, 2), Decimal::ZERO);
+        }
         // 几十, 数百: no figure is stated.
         let (end, value) = self.han_number(i)?;
         if matches!(self.before(i), '几' | '数') {
@@ -50,14 +63,19 @@ impl Scanner {
 
     /// Whether a single numeral counts something: a measure word follows, and it is not the 一 of 一個.
     fn is_counted(&self, i: usize, end: usize) -> bool {
-        const MEASURES: &str = "成年月日号倍元个名家位次天岁周座条项种人间艘辆米吨里亩届轮期层台部份件口户万亿千百";
+        const MEASURES: &str =
+            "成年月日号倍元个名家位次天岁周座条项种人间艘辆米吨里亩届轮期层台部份件口户万亿千百点时廿顷";
         const MEASURES_OF_ONE: &str = "成倍元";
         let measures = if self.at(i) == '一' { MEASURES_OF_ONE } else { MEASURES };
-        let is_unit = "百千万亿".contains(self.at(i));
+        // 十分鐘情 is "very fond".
+        let is_fond = self.is(end, "分钟") && matches!(self.at(end + 2), '情' | '爱' | '意');
+        let is_unit = "百千万亿兆".contains(self.at(i));
         !is_unit
-            && (measures.contains(self.at(end))
+            && !is_fond
+            && (matches!(self.at(i), '廿' | '卅' | '卌')
+                || measures.contains(self.at(end))
                 || (self.at(i) != '一'
-                    && ["小时", "分钟", "公里", "公斤", "美元"].iter().any(|unit| self.is(end, unit))))
+                    && ["小时", "分钟", "公里", "公斤", "公顷", "公尺", "美元"].iter().any(|unit| self.is(end, unit))))
     }
 
     /// A number in digits or in characters, its Chinese units included.
@@ -74,13 +92,18 @@ impl Scanner {
     /// A well-formed number in characters at `i`: 三千八百億, 十二, 三點五, 二〇二五. Sequences that are no number (七八,
     /// 萬一, 千萬) give none.
     fn han_number(&self, i: usize) -> Option<(usize, Decimal)> {
-        let is_numeral = |c: char| digit(c).is_some() || power(c).is_some();
+        let is_numeral = |c: char| digit(c).is_some() || power(c).is_some() || tens(c).is_some();
         let run = (i..i + 40).take_while(|&n| is_numeral(self.at(n))).count();
         if run == 0 || (i > 0 && is_numeral(self.before(i))) {
             return None;
         }
         let mut end = i + run;
-        let whole = &self.chars[i..end];
+        // 廿 is 二十 in one character.
+        let whole = self.chars[i..end].iter().flat_map(|&c| match tens(c) {
+            Some(digit) => vec![digit, '十'],
+            None => vec![c],
+        });
+        let whole = &whole.collect::<Vec<_>>()[..];
         let mut value = match whole.iter().map(|&c| digit(c)).collect::<Option<Vec<_>>>() {
             Some(digits) if digits.len() == 1 => Decimal::from(digits[0]),
             // A row of digits is a year or a telephone number; 七八 and 三三 are "seven or eight" and a name.
@@ -110,6 +133,12 @@ impl Scanner {
                 }
             }
         }
+        // 一百九十餘萬: a little more, but told as this.
+        if matches!(self.at(end), '余' | '多')
+            && let Some(power @ (2..)) = power(self.at(end + 1))
+        {
+            return Some((end + 2, value.shifted(power)));
+        }
         Some((end, value))
     }
 
@@ -119,6 +148,16 @@ impl Scanner {
         match self.at(end) {
             '年' if self.at(end + 1) == '代' => {
                 self.found(start, end + 2, Kind::Decade(number as u16), Decimal::ZERO)
+            }
+            // 一一四年 is a year of the Republic: nobody writes a number of years so. 114年3月 is one too.
+            '年' if (60..200).contains(&number)
+                && (end - start == 3 && self.chars[start..end].iter().all(|&c| digit(c).is_some())
+                    || self.month_and_day(end + 1).is_some()) =>
+            {
+                match self.month_and_day(end + 1) {
+                    Some((end, month, day)) => self.date(start, end, Some(number + ROC_ERA), Some(month), day),
+                    None => self.date(start, end + 1, Some(number + ROC_ERA), None, None),
+                }
             }
             '年' if (1000..2200).contains(&number) && end - start == 4 => {
                 let after = end + 1;
@@ -134,9 +173,19 @@ impl Scanner {
             '日' if (1..=31).contains(&number) && !matches!(self.at(end + 1), '元' | '本' | '圆') => {
                 self.date(start, end + 1, None, None, Some(number))
             }
-            '点' | '时' if number <= 24 && end - start <= 3 => self.chinese_time(start, end, number),
+            '点' | '时' if number <= 24 && end - start <= 3 && self.is_time(start, end) => {
+                self.chinese_time(start, end, number)
+            }
             _ => None,
         }
+    }
+
+    /// The digit behind 三成 in 三成五, which nothing is counted by.
+    pub(super) fn tenth_after(&self, end: usize) -> Option<u64> {
+        let tenth = digit(self.at(end)).filter(|tenth| (1..10).contains(tenth))?;
+        let next = self.at(end + 1);
+        (digit(next).is_none() && power(next).is_none() && !"个名家位次天岁周座条项种人间艘".contains(next))
+            .then_some(tenth)
     }
 
     fn month_and_day(&self, i: usize) -> Option<(usize, u32, Option<u32>)> {
@@ -154,14 +203,25 @@ impl Scanner {
         }
     }
 
+    /// Whether 三点 is a time of day, and not three points of a list: a part of the day stands before it, or it goes on as
+    /// times do.
+    fn is_time(&self, start: usize, end: usize) -> bool {
+        const BEFORE: &str = "午晚早晨夜在于至到约近日天从自";
+        const BEHIND: &str = "钟半整许前后左起开至到前正一二三四五六七八九零两";
+        let after = self.at(end + 1);
+        let is_part_of_day = start >= 2 && ["晚上", "早上"].iter().any(|word| self.is(start - 2, word));
+        is_part_of_day
+            || BEFORE.contains(self.before(start))
+            || BEHIND.contains(after)
+            || after.is_ascii_digit()
+            || self.at(end) == '时' && !matches!(after, '代' | '间' | '候' | '期' | '光' | '段' | '辰')
+    }
+
     fn chinese_time(&mut self, start: usize, end: usize, hour: u32) -> Option<usize> {
-        let is_afternoon = start >= 2 && (["下午", "晚上", "傍晚"].iter().any(|word| self.is(start - 2, word)));
+        let is_afternoon = start >= 2
+            && (["下午", "晚上", "傍晚", "今晚", "昨晚", "当晚"].iter().any(|word| self.is(start - 2, word)));
         let hour = if is_afternoon && hour < 12 { hour + 12 } else { hour };
         let after = end + 1 + usize::from(self.at(end) == '点' && self.at(end + 1) == '钟');
-        // 5時代, 5點建議: the unit must end the time.
-        if self.at(end) == '时' && matches!(self.at(after), '代' | '间' | '候' | '期' | '光') {
-            return None;
-        }
         let minutes = self
             .any_number(after)
             .filter(|&(end, _)| self.at(end) == '分')
@@ -183,6 +243,19 @@ pub(super) fn reduced(numerator: u32, denominator: u32) -> Kind {
     }
     let divisor = a.max(1);
     Kind::Fraction { numerator: numerator / divisor, denominator: denominator / divisor }
+}
+
+/// The first year of the Republic of China is 1912.
+const ROC_ERA: u32 = 1911;
+
+/// The digit before 十 in a character that stands for both.
+fn tens(c: char) -> Option<char> {
+    match c {
+        '廿' => Some('二'),
+        '卅' => Some('三'),
+        '卌' => Some('四'),
+        _ => None,
+    }
 }
 
 fn digit(c: char) -> Option<u64> {
@@ -208,6 +281,7 @@ fn power(c: char) -> Option<i16> {
         '千' | '仟' => 3,
         '万' => 4,
         '亿' => 8,
+        '兆' => 12,
         _ => return None,
     })
 }
@@ -245,14 +319,13 @@ fn composed(numerals: &[char]) -> Option<Decimal> {
             section += count * unit;
         } else {
             let below = section + last.take().unwrap_or(0);
-            if below == 0 && (total == 0 || unit == 10_000) {
+            if below == 0 && (total == 0 || total >= unit) {
                 return None;
             }
-            // 三萬億 multiplies all that stands before.
-            total = if unit == 100_000_000 {
-                (total + below).checked_mul(unit)?
-            } else {
-                total + below.checked_mul(unit)?
+            // 三萬億 multiplies all that stands before, 一兆二千億 only what is smaller than the unit.
+            total = match total < unit {
+                true => (total + below).checked_mul(unit)?,
+                false => total.checked_add(below.checked_mul(unit)?)?,
             };
             section = 0;
             least_unit = u64::MAX;

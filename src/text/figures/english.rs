@@ -5,81 +5,16 @@ use super::chinese::reduced;
 use super::decimal::Decimal;
 use super::scan::Scanner;
 
-const ONES: &[(&str, u32)] = &[
-    ("one", 1),
-    ("two", 2),
-    ("three", 3),
-    ("four", 4),
-    ("five", 5),
-    ("six", 6),
-    ("seven", 7),
-    ("eight", 8),
-    ("nine", 9),
-    ("ten", 10),
-    ("eleven", 11),
-    ("twelve", 12),
-    ("thirteen", 13),
-    ("fourteen", 14),
-    ("fifteen", 15),
-    ("sixteen", 16),
-    ("seventeen", 17),
-    ("eighteen", 18),
-    ("nineteen", 19),
-];
-const TENS: &[(&str, u32)] = &[
-    ("twenty", 20),
-    ("thirty", 30),
-    ("forty", 40),
-    ("fifty", 50),
-    ("sixty", 60),
-    ("seventy", 70),
-    ("eighty", 80),
-    ("ninety", 90),
-];
+/// Words by their place, which is their value: from one; tens from twenty; parts from half; months from January.
+const ONES: &str = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen \
+    seventeen eighteen nineteen";
+const TENS: &str = "twenty thirty forty fifty sixty seventy eighty ninety";
+const PART: &str = "half third quarter fifth sixth seventh eighth ninth tenth";
+const PARTS: &str = "halves thirds quarters fifths sixths sevenths eighths ninths tenths";
+const ORDERS: &str = "first second third fourth";
+const MONTHS: &str = "january february march april may june july august september october november december";
+const SHORT_MONTHS: &str = "jan feb mar apr may jun jul aug sep oct nov dec";
 const SCALES: &[(&str, i16)] = &[("thousand", 3), ("million", 6), ("billion", 9), ("trillion", 12)];
-const PARTS: &[(&str, u32)] = &[
-    ("half", 2),
-    ("halves", 2),
-    ("third", 3),
-    ("thirds", 3),
-    ("quarter", 4),
-    ("quarters", 4),
-    ("fifth", 5),
-    ("fifths", 5),
-    ("sixth", 6),
-    ("sixths", 6),
-    ("eighth", 8),
-    ("eighths", 8),
-    ("tenth", 10),
-    ("tenths", 10),
-];
-const ORDERS: &[(&str, u32)] = &[("first", 1), ("second", 2), ("third", 3), ("fourth", 4)];
-const MONTHS: &[(&str, u32)] = &[
-    ("january", 1),
-    ("february", 2),
-    ("march", 3),
-    ("april", 4),
-    ("may", 5),
-    ("june", 6),
-    ("july", 7),
-    ("august", 8),
-    ("september", 9),
-    ("october", 10),
-    ("november", 11),
-    ("december", 12),
-    ("jan", 1),
-    ("feb", 2),
-    ("mar", 3),
-    ("apr", 4),
-    ("jun", 6),
-    ("jul", 7),
-    ("aug", 8),
-    ("sep", 9),
-    ("sept", 9),
-    ("oct", 10),
-    ("nov", 11),
-    ("dec", 12),
-];
 
 impl Scanner {
     /// A figure that begins with the word at `i`, or the end of that word.
@@ -93,13 +28,13 @@ impl Scanner {
             let quarter = self.at(i + 1) as u8 - b'0';
             return self.found(i, i + 2, Kind::Quarter(quarter), Decimal::ZERO);
         }
-        if let Some((after, quarter)) = self.entry(i, ORDERS)
+        if let Some((after, quarter)) = self.word_of(i, ORDERS)
             && matches!(self.at(after), ' ' | '-')
             && self.is(after + 1, "quarter")
         {
-            return self.found(i, after + 8, Kind::Quarter(quarter as u8), Decimal::ZERO);
+            return self.found(i, after + 8, Kind::Quarter(quarter as u8 + 1), Decimal::ZERO);
         }
-        if let Some(end) = self.month_first(i) {
+        if let Some(end) = self.part_of(i).or_else(|| self.month_first(i)) {
             return Some(end);
         }
         if let Some(end) = self.number_words(i) {
@@ -112,12 +47,28 @@ impl Scanner {
         self.at(i) == 'Q' && matches!(self.at(i + 1), '1'..='4') && !self.at(i + 2).is_ascii_alphanumeric()
     }
 
+    /// The end and the number of the month whose name stands at `i`.
+    fn month(&self, i: usize) -> Option<(usize, u32)> {
+        let whole = self.word_of(i, MONTHS).or_else(|| self.word_of(i, SHORT_MONTHS));
+        whole.map(|(end, place)| (end, place + 1)).or_else(|| self.word_of(i, "sept").map(|(end, _)| (end, 9)))
+    }
+
+    /// `half of the bill`, `a third of it`: a fraction without a number.
+    fn part_of(&mut self, i: usize) -> Option<usize> {
+        let at = if self.is(i, "a ") { i + 2 } else { i };
+        let (end, place) = self.word_of(at, PART)?;
+        let is_half = place == 0;
+        let says_so =
+            self.is(end, " of ") || is_half && [" the ", " its ", " their ", " all "].iter().any(|it| self.is(end, it));
+        if says_so && (is_half || at > i) { self.found(i, end, reduced(1, place + 2), Decimal::ZERO) } else { None }
+    }
+
     /// `September 30, 2025`, `Sept. 30`, `September 2025`, `in September`.
     fn month_first(&mut self, i: usize) -> Option<usize> {
         if !self.at(i).is_ascii_uppercase() {
             return None;
         }
-        let (name_end, month) = self.entry(i, MONTHS)?;
+        let (name_end, month) = self.month(i)?;
         let is_short = name_end - i <= 4 && !matches!(month, 5..=7) || name_end - i == 3 && month != 5;
         let dotted = name_end + usize::from(self.at(name_end) == '.');
         let after = self.skip_blanks(dotted);
@@ -149,7 +100,7 @@ impl Scanner {
         if at == end || !self.at(at).is_ascii_uppercase() {
             return None;
         }
-        let (name_end, month) = self.entry(at, MONTHS)?;
+        let (name_end, month) = self.month(at)?;
         let dotted = name_end
             + usize::from(
                 self.at(name_end) == '.' && self.at(name_end + 1) == ' ' && self.at(name_end + 2).is_ascii_digit(),
@@ -209,13 +160,18 @@ impl Scanner {
         }
         let mut is_lone_one = small == 1;
         if let Some(next) = self.joined(end)
-            && let Some((part_end, parts)) = self.entry(next, PARTS)
+            && let Some((part_end, place)) = self.word_of(next, PARTS).or_else(|| self.word_of(next, PART))
             && (self.at(end) == '-' || self.is(part_end, " of"))
         {
-            return self.found(i, part_end, reduced(small, parts), Decimal::ZERO);
+            return self.found(i, part_end, reduced(small, place + 2), Decimal::ZERO);
         }
-        // Three Gorges, Seven Sisters: a capital on both words is a name.
-        let is_name = self.at(i).is_ascii_uppercase() && self.at(end) == ' ' && self.at(end + 1).is_ascii_uppercase();
+        // Three Gorges, Seven Sisters: a capital on both words is a name. Three Chinese companies only begin a sentence.
+        let next_end = (end + 1..end + 30).find(|&n| !self.at(n).is_ascii_alphabetic()).unwrap_or(end + 1);
+        let is_plural = self.before(next_end) == 's';
+        let is_name = self.at(i).is_ascii_uppercase()
+            && self.at(end) == ' '
+            && self.at(end + 1).is_ascii_uppercase()
+            && (is_plural || !self.at(self.skip_blanks(next_end)).is_ascii_lowercase());
         if is_name {
             return None;
         }
@@ -258,11 +214,12 @@ impl Scanner {
     }
 
     fn below_hundred(&self, i: usize) -> Option<(usize, u32)> {
-        if let Some((end, tens)) = self.entry(i, TENS) {
-            let ones = self.joined(end).and_then(|at| self.entry(at, &ONES[..9]));
-            return Some(ones.map_or((end, tens), |(end, ones)| (end, tens + ones)));
+        if let Some((end, place)) = self.word_of(i, TENS) {
+            let tens = 10 * (place + 2);
+            let ones = self.joined(end).and_then(|at| self.word_of(at, ONES)).filter(|(_, ones)| *ones < 9);
+            return Some(ones.map_or((end, tens), |(end, ones)| (end, tens + ones + 1)));
         }
-        self.entry(i, ONES)
+        self.word_of(i, ONES).map(|(end, place)| (end, place + 1))
     }
 
     /// The character after a single blank or hyphen at `end`.

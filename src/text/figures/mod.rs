@@ -26,6 +26,17 @@ pub struct Figure {
     pub kind: Kind,
     /// The magnitude with its unit multiplied in; of a percentage its number before the sign; of dates and times 0.
     pub value: Decimal,
+    /// What a number is measured in, as far as a unit that is known stands behind it.
+    pub unit: Option<Unit>,
+}
+
+/// A unit of measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unit {
+    /// What it measures, by one of its names: units of one measure can be turned into one another.
+    pub measures: &'static str,
+    /// The power of ten that turns it into the first of that measure.
+    pub power: i16,
 }
 
 /// What a figure measures.
@@ -92,21 +103,27 @@ impl Currency {
             (Dollar, Code(code)) | (Code(code), Dollar) => DOLLARS.contains(&code),
             (Yuan, Code(code)) | (Code(code), Yuan) => YUANS.contains(&code),
             (YuanOrYen, Code(code)) | (Code(code), YuanOrYen) => matches!(code, "CNY" | "JPY"),
-            (Dollar, YuanOrYen) | (YuanOrYen, Dollar) => false,
-            _ => true,
+            (Dollar, Dollar) | (Yuan | YuanOrYen, Yuan | YuanOrYen) => true,
+            (Dollar, Yuan | YuanOrYen) | (Yuan | YuanOrYen, Dollar) => false,
         }
     }
 }
 
 impl Figure {
     /// Whether `evidence` states all that `self` states: an equal value of a kind that can be meant by it, or a date with
-    /// every part that `self` names. Money without a known currency and plain numbers back each other; a percentage
-    /// and a plain number do not.
+    /// every part that `self` names. An amount of money backs a plain number, which says less, and not the reverse; units
+    /// must be the same where both name one (5 km and 5,000 m are).
     pub fn agrees(&self, evidence: &Figure) -> bool {
         use Kind::*;
         match (self.kind, evidence.kind) {
-            (Number | Ordinal, Number | Ordinal) | (Percent, Percent) => self.value == evidence.value,
-            (Money(_), Number) | (Number, Money(_)) => self.value == evidence.value,
+            (Number | Ordinal, Number | Ordinal) => match (self.unit, evidence.unit) {
+                (Some(own), Some(other)) => {
+                    own.measures == other.measures
+                        && self.value.shifted(own.power) == evidence.value.shifted(other.power)
+                }
+                _ => self.value == evidence.value,
+            },
+            (Percent, Percent) | (Number, Money(_)) => self.value == evidence.value,
             (Money(a), Money(b)) => a.is_compatible(b) && self.value == evidence.value,
             (Date { year: Some(year), month: None, day: None }, Number) => {
                 evidence.value == Decimal::from(u64::from(year))
@@ -115,8 +132,14 @@ impl Figure {
             (Date { year: a, month: b, day: c }, Date { year: d, month: e, day: f }) => {
                 (a.is_none() || a == d) && (b.is_none() || b == e) && (c.is_none() || c == f)
             }
-            // "The 30th" for 30日.
+            // "The 30th" for 30日; and 三日 may be three days.
             (Ordinal, Date { day: Some(day), .. }) => self.value == Decimal::from(u64::from(day)),
+            (Number, Date { year: None, month: None, day: Some(day) }) => {
+                self.is_days() && self.value == Decimal::from(u64::from(day))
+            }
+            (Date { year: None, month: None, day: Some(day) }, Number) => {
+                evidence.is_days() && evidence.value == Decimal::from(u64::from(day))
+            }
             (Date { year: None, month: None, day: Some(day) }, Ordinal) => {
                 evidence.value == Decimal::from(u64::from(day))
             }
@@ -139,6 +162,10 @@ impl Figure {
         of(year, None, None).is_stated(evidence) && of(None, Some(month), day).is_stated(evidence)
     }
 
+    fn is_days(&self) -> bool {
+        self.unit.is_none_or(|unit| unit.measures == units::DAYS)
+    }
+
     /// The figure's bytes in its text.
     pub fn range(&self) -> Range<usize> {
         self.start..self.end
@@ -147,7 +174,21 @@ impl Figure {
 
 /// The figures of `text`, in order, none overlapping another.
 pub fn figures(text: &str) -> Vec<Figure> {
-    scan::Scanner::new(text).figures()
+    let mut figures = scan::Scanner::new(text).figures();
+    for figure in figures.iter_mut().filter(|figure| figure.kind == Kind::Number) {
+        figure.unit = units::unit_at(&text[figure.end..]);
+    }
+    figures
+}
+
+/// Whether the `I` at byte `at` of `text` is a numeral: it stands right behind a name (World War I, Phase I, Elizabeth I).
+pub fn is_numeral_i(text: &str, at: usize) -> bool {
+    let before = text[..at].strip_suffix(' ').unwrap_or("");
+    let word = &before[before
+        .rfind(|c: char| !c.is_alphabetic())
+        .map_or(0, |n| n + before[n..].chars().next().map_or(1, char::len_utf8))..];
+    let is_alone = !text[at + 1..].starts_with(|c: char| c.is_alphanumeric() || matches!(c, '\'' | '’'));
+    is_alone && word.len() > 1 && word.starts_with(char::is_uppercase) && !super::abbreviations::is_starter(word)
 }
 
 #[cfg(test)]

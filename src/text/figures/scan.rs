@@ -1,5 +1,6 @@
 //! The walk over a text: numerals in digits, with their separators, units, currencies, dates and times.
 
+use super::chinese::reduced;
 use super::decimal::Decimal;
 use super::units::{CODES, CURRENCY_WORDS, ENGLISH_SCALES, HAN_SCALES, PERCENTS, SIGNS, UNITS};
 use super::{Currency, Figure, Kind};
@@ -36,7 +37,7 @@ impl Scanner {
     /// Notes a figure of the characters `start..end`; returns `end`.
     pub(super) fn found(&mut self, start: usize, end: usize, kind: Kind, value: Decimal) -> Option<usize> {
         let (start, end_byte) = (self.offsets[start], self.offsets[end]);
-        self.figures.push(Figure { start, end: end_byte, kind, value });
+        self.figures.push(Figure { start, end: end_byte, kind, value, unit: None });
         Some(end)
     }
 
@@ -55,6 +56,16 @@ impl Scanner {
             n += 1;
             self.at(n - 1).to_ascii_lowercase() == c
         })
+    }
+
+    /// The longest of the words in `list`, with blanks between them, that is a whole word at `i`: its end and its place.
+    pub(super) fn word_of(&self, i: usize, list: &str) -> Option<(usize, u32)> {
+        if !self.at(i).is_ascii_alphabetic() {
+            return None;
+        }
+        let end = (i..).find(|&n| !self.at(n).is_ascii_alphabetic())?;
+        let place = list.split_whitespace().position(|word| word.len() == end - i && self.is(i, word))?;
+        Some((end, place as u32))
     }
 
     /// The longest entry of `table` at `i` that is a whole word there, with the character after it.
@@ -82,6 +93,16 @@ impl Scanner {
             return Some(end);
         }
         let (literal_end, value) = self.literal(i)?;
+        // 10⁶ is a million; a raised digit behind any other number is the mark of a note.
+        let n_raised = (literal_end..literal_end + 2).take_while(|&n| raised(self.at(n)).is_some()).count();
+        if n_raised > 0 && value == Some(Decimal::from(10)) {
+            let digits = (literal_end..literal_end + n_raised).filter_map(|n| raised(self.at(n)));
+            let power = digits.fold(0, |power, digit| 10 * power + digit as i16);
+            return self.quantity(i, literal_end + n_raised, Decimal::from(1).shifted(power), 0);
+        }
+        if let Some(end) = self.ratio(i, literal_end, value) {
+            return Some(end);
+        }
         // 2.0.1 and 09988.HK.
         let is_dotted = self.at(literal_end) == '.'
             && (self.at(literal_end + 1).is_ascii_digit() || self.is_market_code(literal_end + 1));
@@ -94,6 +115,17 @@ impl Scanner {
             return Some(end);
         }
         self.quantity(i, literal_end, value, literal_end - i)
+    }
+
+    /// `1/3 of`, 1/3的: a fraction, where words say so. A day and a month look the same.
+    fn ratio(&mut self, start: usize, end: usize, value: Option<Decimal>) -> Option<usize> {
+        if self.at(end) != '/' {
+            return None;
+        }
+        let (below, after) = self.short_number(end + 1)?;
+        let above = value?.small().filter(|&above| 0 < above && above < below && below <= 20)?;
+        let says_so = self.is(after, " of ") || matches!(self.at(after), '的' | '以');
+        if says_so { self.found(start, after, reduced(above, below), Decimal::ZERO) } else { None }
     }
 
     /// Whether the digit at `i` goes on with a name: `Qwen2.5`, `GPT-4`, `COVID-19`.
@@ -171,6 +203,7 @@ impl Scanner {
         let leading = self.currency_before(start);
         let (start, leading) = leading.map_or((start, None), |(start, currency)| (start, Some(currency)));
 
+        let leading = leading.or_else(|| self.currency_of_range(start));
         // Letters that touch the number are a unit, or make it a name.
         if end == literal_end && self.at(end).is_ascii_alphabetic() {
             let suffix_end = (end..).find(|&n| !self.at(n).is_ascii_alphanumeric()).unwrap_or(end);
@@ -193,6 +226,9 @@ impl Scanner {
                     return self.found(start, suffix_end, Kind::Decade(decade), Decimal::ZERO);
                 }
                 "am" | "pm" => return self.time(start, suffix_end, value, suffix == "pm"),
+                // 4K, 3M and 2B are names, 1.5B and 500K are numbers.
+                "K" | "M" | "B" | "T" if leading.is_none() && plain_digits == 1 => return Some(suffix_end),
+                "B" | "T" if leading.is_none() && plain_digits == 2 => return Some(suffix_end),
                 "k" | "K" => (end, value) = (suffix_end, value.shifted(3)),
                 "M" | "mn" | "mln" | "Mn" => (end, value) = (suffix_end, value.shifted(6)),
                 "m" if leading.is_some() => (end, value) = (suffix_end, value.shifted(6)),
@@ -206,7 +242,12 @@ impl Scanner {
             }
         }
         if let Some((percent_end, shift)) = self.percent_after(end) {
-            return self.found(start, percent_end, Kind::Percent, value.shifted(shift));
+            let value = value.shifted(shift);
+            // 三成五 is 35 %.
+            return match self.tenth_after(percent_end).filter(|_| shift == 1) {
+                Some(tenth) => self.found(start, percent_end + 1, Kind::Percent, value.plus(Decimal::from(tenth))?),
+                None => self.found(start, percent_end, Kind::Percent, value),
+            };
         }
         if let Some((time_end, is_afternoon)) = self.meridiem(end) {
             return self.time(start, time_end, value, is_afternoon);
@@ -233,7 +274,8 @@ impl Scanner {
     /// The number with the units behind it multiplied in: `million`, 万, 亿5000万. A range shares its unit: 3-5 million.
     fn multiplied(&self, end: usize, value: Decimal) -> Option<(usize, Decimal)> {
         let unit = |at: usize| {
-            self.entry(at, HAN_SCALES).or_else(|| {
+            let more = at + usize::from(matches!(self.at(at), '余' | '多')); // 190多万
+            self.entry(more, HAN_SCALES).or_else(|| {
                 let word = self.skip_blanks(at);
                 let word = if self.at(word) == '-' { word + 1 } else { word };
                 self.entry(word, ENGLISH_SCALES)
@@ -303,6 +345,16 @@ impl Scanner {
             .min_by_key(|&(begin, _)| begin)
     }
 
+    /// The currency of the second number in `$3-5 billion`: that of the first.
+    fn currency_of_range(&self, start: usize) -> Option<Currency> {
+        let first = self.figures.last()?;
+        let Kind::Money(currency) = first.kind else { return None };
+        const WIDEST_JOINT: usize = 6;
+        let end = self.offsets.binary_search(&first.end).ok()?;
+        let between: String = self.chars.get(end..start.min(end + WIDEST_JOINT))?.iter().collect();
+        matches!(between.trim(), "-" | "–" | "—" | "~" | "to" | "至" | "到").then_some(currency)
+    }
+
     fn currency_after(&self, end: usize) -> Option<(usize, Currency)> {
         let at = self.skip_blanks(end);
         let (after, currency) = self.entry(at, CURRENCY_WORDS)?;
@@ -331,7 +383,11 @@ impl Scanner {
         }
         let (year, month, day) = match (first_end - i, end - second_end - 1) {
             (4, 1 | 2) => (a, b, c),
-            // Day first unless that is no date: 09/30/2025.
+            // 03/04/2025 is in March or in April, as the writer's country has it: only the year is stated. Points stand
+            // between day and month alone.
+            (1 | 2, 4) if a <= 12 && b <= 12 && a != b && separator != '.' && a > 0 && b > 0 => {
+                return self.date(i, end, Some(c), None, None);
+            }
             (1 | 2, 4) if b <= 12 => (c, b, a),
             (1 | 2, 4) => (c, a, b),
             _ => return None,
@@ -399,6 +455,11 @@ impl Scanner {
             None => self.found(start, end, Kind::Number, value),
         }
     }
+}
+
+/// The value of a superscript digit.
+fn raised(c: char) -> Option<u32> {
+    "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().position(|raised| raised == c).map(|digit| digit as u32)
 }
 
 fn to_24_hours(hour: u32, is_afternoon: bool) -> u32 {

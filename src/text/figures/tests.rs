@@ -51,6 +51,7 @@ fn equal_figures_agree() {
         ("HK$2.5 billion", "25億港元"),
         ("€3 million", "300万欧元"),
         ("¥100", "100元"),
+        ("100元", "¥100"),
         ("2025-09-30", "September 30, 2025"),
         ("2025-09-30", "30 September 2025"),
         ("2025年9月30日", "2025/9/30"),
@@ -78,6 +79,32 @@ fn equal_figures_agree() {
         ("一万零三百", "10300"),
         ("三千八", "3800"),
         ("４０", "四十"),
+        ("廿五日", "25日"),
+        ("卅年", "三十年"),
+        ("卅二億五千萬元", "32.5億元"),
+        ("六百廿萬噸", "6.2 million tonnes"),
+        ("一兆二千億元", "1.2 trillion yuan"),
+        ("民國114年5月20日", "2025-05-20"),
+        ("民國一百一十四年五月二十日", "2025年5月20日"),
+        ("一一四年三月五日", "2025-03-05"),
+        ("一一三年", "2024年"),
+        ("二○二五年", "2025"),
+        ("三成五", "35%"),
+        ("一百九十餘萬", "1.9 million"),
+        ("190多万", "1.9 million"),
+        ("half of the bill", "一半"),
+        ("a third of the bill", "三分之一"),
+        ("1/3 of the bill", "one third of"),
+        ("5 km", "5000 metres"),
+        ("3 hectares", "三萬平方公尺"),
+        ("十分鐘", "10 minutes"),
+        ("10⁶", "a million"),
+        ("1,140²", "1140"),
+        ("Three Chinese companies", "3"),
+        ("1.5B", "15億"),
+        ("下午三点", "3 p.m."),
+        ("三點鐘", "3:00"),
+        ("14时", "14:00"),
     ] {
         let (first, second) = (only(a), only(b));
         assert!(first.agrees(&second), "{a} / {b}: {first:?} {second:?}");
@@ -115,12 +142,47 @@ fn different_figures_disagree() {
         ("1.2万", "1.2万亿"),
         ("3.5", "35"),
         ("1,000", "1.000"),
+        ("$100", "100元"),
+        ("$53 billion", "530億元"),
+        ("$100", "¥100"),
+        ("€100", "100元"),
+        ("5 km", "5 kg"),
+        ("5 km", "5 m"),
+        ("300 miles", "300公里"),
+        ("三點建議", "3:00"),
+        ("3天", "3公里"),
+        ("half of the bill", "a third of the bill"),
+        ("民國114年", "114年"),
+        ("廿五", "二十"),
     ] {
         let (first, second) = (only(a), only(b));
         // 1.000 and 1,000 differ by a factor of a thousand.
         assert!(!first.agrees(&second), "{a} / {b}: {first:?} {second:?}");
         assert!(!second.agrees(&first), "{b} / {a}: {second:?} {first:?}");
     }
+}
+
+#[test]
+fn a_claim_states_no_more_of_an_amount_than_its_evidence() {
+    assert!(only("100").agrees(&only("$100")));
+    assert!(!only("$100").agrees(&only("100")));
+    assert!(only("300").agrees(&only("300 km")));
+    assert!(only("三日").agrees(&only("3天")) && only("3 days").agrees(&only("三日")));
+    assert!(only("2025").agrees(&only("03/04/2025")));
+    assert!(!only("4 March 2025").agrees(&only("03/04/2025")));
+}
+
+#[test]
+fn the_numeral_i_is_not_the_pronoun() {
+    let check = |text: &str, expected: &[bool]| {
+        let is = |(at, _): (usize, &str)| is_numeral_i(text, at);
+        let alone = text.match_indices('I').filter(|(at, _)| text[..*at].chars().next_back().is_none_or(|c| c == ' '));
+        assert_eq!(alone.map(is).collect::<Vec<_>>(), expected, "{text}");
+    };
+    check("After World War I the mill closed, and I left.", &[true, false]);
+    check("The Phase I trial began. But I stayed.", &[true, false]);
+    check("Elizabeth I never saw it, I think.", &[true, false]);
+    check("I'm here", &[false]);
 }
 
 #[test]
@@ -177,6 +239,12 @@ fn numbers_inside_names_and_idioms_are_no_figures() {
         "五四",
         "成功",
         "1234567890123456789012345678",
+        "a 4K television",
+        "2B pencils",
+        "the 3M company",
+        "seat 12B",
+        "十分鍾情",
+        "十分钟爱",
     ] {
         assert_eq!(figures(text), [], "{text}");
     }
@@ -208,7 +276,11 @@ fn figures_are_found_where_they_stand() {
 #[test]
 fn ranges_share_their_unit() {
     let found = figures("$3-5 billion");
-    assert!(found[0].agrees(&only("$3 billion")) && found[1].agrees(&only("5 billion")));
+    assert!(
+        found[0].agrees(&only("$3 billion"))
+            && found[1].agrees(&only("$5 billion"))
+            && only("5 billion").agrees(&found[1])
+    );
     let found = figures("3至5億");
     assert!(found[0].agrees(&only("300 million")));
 }

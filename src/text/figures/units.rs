@@ -1,7 +1,7 @@
 //! The words and signs that stand beside a number, and what each makes of it. A table, in lower case where letters may be
 //! either, in Simplified characters.
 
-use super::Currency;
+use super::{Currency, Unit};
 
 /// Chinese units and their powers of ten.
 pub(super) const HAN_SCALES: &[(&str, i16)] = &[("十", 1), ("百", 2), ("千", 3), ("万", 4), ("亿", 8), ("兆", 12)];
@@ -117,3 +117,52 @@ pub(super) const PERCENTS: &[(&str, i16)] = &[
     ("个基点", -2),
     ("基点", -2),
 ];
+
+/// The measure of days, which dates are told by too.
+pub(super) const DAYS: &str = "day";
+
+/// Units that can be turned into one another by powers of ten are of one measure, any other is one by itself. The names
+/// are those of both languages and both scripts; English without the `s` of the plural.
+const MEASURES: &[(&str, i16, &[&str])] = &[
+    ("length", 3, &["kilometre", "kilometer", "km", "公里", "千米"]),
+    ("length", 0, &["metre", "meter", "m", "公尺", "米"]),
+    ("length", -2, &["centimetre", "centimeter", "cm", "公分", "厘米", "釐米"]),
+    ("length", -3, &["millimetre", "millimeter", "mm", "毫米", "公釐"]),
+    ("mile", 0, &["mile", "英里", "哩"]),
+    ("foot", 0, &["foot", "feet", "ft", "英尺", "英呎", "呎"]),
+    ("inch", 0, &["inch", "inche", "英寸", "英吋", "吋"]),
+    ("area", 6, &["square kilometre", "square kilometer", "km²", "平方公里", "平方千米"]),
+    ("area", 4, &["hectare", "ha", "公頃", "公顷"]),
+    ("area", 0, &["square metre", "square meter", "m²", "平方公尺", "平方米"]),
+    ("square mile", 0, &["square mile", "平方英里", "平方哩"]),
+    ("acre", 0, &["acre", "英畝", "英亩"]),
+    ("volume", 0, &["cubic metre", "cubic meter", "m³", "立方公尺", "立方米"]),
+    ("volume", -3, &["litre", "liter", "公升", "升"]),
+    ("mass", 3, &["tonne", "ton", "噸", "吨", "公噸", "公吨"]),
+    ("mass", 0, &["kilogram", "kg", "公斤", "千克"]),
+    ("mass", -3, &["gram", "克"]),
+    ("second", 0, &["second", "秒"]),
+    ("minute", 0, &["minute", "分鐘", "分钟"]),
+    ("hour", 0, &["hour", "小時", "小时", "鐘頭"]),
+    (DAYS, 0, &["day", "天", "日"]),
+    ("week", 0, &["week", "週", "周", "星期"]),
+    ("month", 0, &["month", "個月", "个月"]),
+    ("year", 0, &["year", "年", "歲", "岁"]),
+];
+
+/// The unit that the text behind a number begins with: the longest name that fits.
+pub(super) fn unit_at(behind: &str) -> Option<Unit> {
+    let behind = behind.trim_start_matches([' ', '\u{a0}', '-', '多', '餘', '余']);
+    let fits = |name: &&&str| {
+        let Some(start) = behind.get(..name.len()).filter(|start| start.eq_ignore_ascii_case(name)) else {
+            return false;
+        };
+        let rest = &behind[start.len()..];
+        let rest = rest.strip_prefix('s').filter(|_| name.len() > 2).unwrap_or(rest);
+        !name.ends_with(|c: char| c.is_ascii_alphabetic())
+            || !rest.starts_with(|c: char| c.is_alphanumeric() || c == '²' || c == '³')
+    };
+    let longest = |names: &[&str]| names.iter().filter(fits).map(|name| name.len()).max();
+    let found = MEASURES.iter().filter_map(|(measures, power, names)| Some((longest(names)?, measures, *power)));
+    found.max_by_key(|(length, ..)| *length).map(|(_, measures, power)| Unit { measures, power })
+}
