@@ -95,8 +95,11 @@ fn all_prompts_about_an_article_begin_with_one_reading_of_it() {
         prompts.borrow_mut().push(prompt.clone());
         told(prompt)
     });
-    let long = QUAY.repeat(4);
-    summarize(&article(&long), &mut lm, &plan(Style::Points)).unwrap();
+    let chapter = |number: usize| {
+        format!("In chapter {number} the council of Ostrel paid {} crowns for lock number {number}.\n\n", 700 + number)
+    };
+    let long: String = (1..60).map(chapter).collect();
+    summarize(&article(&format!("The locks of Ostrel\n\n{long}")), &mut lm, &plan(Style::Points)).unwrap();
     let prompts = prompts.borrow();
     let whole = prompts.iter().find(|prompt| asked(prompt).contains("who did what")).unwrap();
     let read = whole.user.rsplit_once("\n\n").unwrap().0;

@@ -192,8 +192,8 @@ mod tests {
         let replace = |prompts: &mut Prompts, name, text| prompts.replace(name, text).map_err(|e| e.to_string());
         assert!(replace(&mut prompts, "core.fr", "a\n---\nb").unwrap_err().contains("core.fr"));
         assert!(replace(&mut prompts, "answer.en", "a\n---\n{text}").unwrap_err().contains("{question}"));
-        assert!(replace(&mut prompts, "answer.en", "{text} {question}").unwrap_err().contains("---"));
-        assert_eq!(replace(&mut prompts, "answer.en", "a\n---\n{text} {question}"), Ok(()));
+        assert!(replace(&mut prompts, "answer.en", "{text} {question} {ask}").unwrap_err().contains("---"));
+        assert_eq!(replace(&mut prompts, "answer.en", "a\n---\n{text} {question} {ask}"), Ok(()));
         assert_ne!(prompts.sha256(), before);
     }
 }

@@ -160,7 +160,7 @@ mod tests {
         check("The quay closed. [1, 2] It *reopens* in May", Lang::En, &["The quay closed.", "It reopens in May."]);
         check("It has:\n1. Two piles are rotten.\n2. Rask left", Lang::En, &["Two piles are rotten.", "Rask left."]);
         check("- **碼頭关闭**。【3】\n- 明年重开;", Lang::ZhHans, &["码头关闭。", "明年重开。"]);
-        check("The 4*100 metre race began. ...", Lang::En, &["The 4*100 metre race began."]);
+        check("The 4*100 metre race began.\n---", Lang::En, &["The 4*100 metre race began."]);
     }
 
     #[test]

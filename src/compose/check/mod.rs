@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use super::Quote;
 use crate::text::figures::Kind;
 use crate::text::lang::foreign_script_chars;
+use crate::text::script::is_han;
 use crate::text::{Cite, Lang};
 
 mod bind;
@@ -187,8 +188,10 @@ impl Ground {
 pub fn check(line: &str, home: &[Cite], ground: &Ground, lang: Lang) -> Result<Claim, Why> {
     let claim = judge(line, home, ground, lang);
     claim.map_err(|mut why| {
-        // A repair is certain only if the line passes with it.
-        why.repair = why.repair.filter(|line| judge(line, home, ground, lang).is_ok());
+        // A repair is certain only if the line passes with it, and is still in one language.
+        let n_han = |text: &str| text.chars().filter(|c| is_han(*c)).count();
+        let is_pure = |mended: &String| lang != Lang::En || n_han(mended) <= n_han(line);
+        why.repair = why.repair.filter(|mended| is_pure(mended) && judge(mended, home, ground, lang).is_ok());
         why
     })
 }
