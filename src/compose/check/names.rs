@@ -244,11 +244,15 @@ const MAX_APART: usize = 5;
 pub(super) fn roles(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), Why> {
     let articles: HashSet<usize> = cites.iter().map(|idx| ground.quotes[*idx].cite.article).collect();
     let is_there = |idx: &usize| articles.contains(&ground.quotes[*idx].cite.article);
-    let reads: Vec<&Read> = (0..ground.reads.len()).filter(is_there).map(|idx| &ground.reads[idx]).collect();
     let words = &own.parsed.words;
     let places = |read: &Read, word: &Word| -> Vec<usize> {
         let all = read.parsed.words.iter().enumerate();
         all.filter(|(_, other)| other.likeness(word) >= 0.8).map(|(idx, _)| idx).collect()
+    };
+    // Only where the name stands can its title stand beside it.
+    let with = |word: &Word| -> Vec<&Read> {
+        let found = ground.index.get(&word.key).into_iter().flatten();
+        found.filter(|idx| is_there(idx)).map(|idx| &ground.reads[*idx]).collect()
     };
     let refuse = |name: &Word, title: std::ops::Range<usize>| {
         let (name, title) = (&own.parsed.text[name.range.clone()], &own.parsed.text[title]);
@@ -269,7 +273,7 @@ pub(super) fn roles(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), 
                 let mut titles = read.members.iter().filter(|m| (m.set, m.member) == (role.set, role.member));
                 titles.any(|title| places(read, name).iter().any(|at| at.abs_diff(title.at.0) <= MAX_APART))
             };
-            if reads.iter().any(|read| !places(read, name).is_empty()) && !reads.iter().any(fits) {
+            if !with(name).is_empty() && !with(name).iter().any(fits) {
                 return refuse(name, words[role.at.0].range.start..words[role.at.1 - 1].range.end);
             }
         }
@@ -280,13 +284,11 @@ pub(super) fn roles(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), 
         if !is_title || !name.name || title.clause != name.clause || title.is_han() && !title.noun {
             continue;
         }
-        let (mut has_title, mut has_name, mut beside) = (false, false, false);
-        for read in &reads {
+        let beside = |read: &&Read| {
             let (titles, names) = (places(read, title), places(read, name));
-            (has_title, has_name) = (has_title | !titles.is_empty(), has_name | !names.is_empty());
-            beside |= titles.iter().any(|at| names.iter().any(|name| name.abs_diff(*at) <= MAX_APART + 2));
-        }
-        if has_title && has_name && !beside {
+            titles.iter().any(|at| names.iter().any(|name| name.abs_diff(*at) <= MAX_APART + 2))
+        };
+        if !with(title).is_empty() && !with(name).is_empty() && !with(name).iter().any(beside) {
             return refuse(name, title.range.clone());
         }
     }
