@@ -122,7 +122,7 @@ fn synced(corpus: &Path, console: Console, interrupt: &Interrupt) -> Result<Opti
     if corpus == Path::new("-") {
         return Err(CallError::CorpusIsStdin.into());
     }
-    let mut found = find_articles(&[corpus.to_owned()], console)?;
+    let mut found = find_articles(&[corpus.to_owned()])?;
     if found.items.is_empty() {
         return Err(found.problems.swap_remove(0).into());
     }

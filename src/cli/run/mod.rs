@@ -55,7 +55,7 @@ pub(super) fn run(args: Args, console: Console, interrupt: &Interrupt) -> Result
 }
 
 /// Lists the inputs; nothing at all on a terminal is a mistake, in a pipe it is standard input.
-fn find_articles(inputs: &[PathBuf], console: Console) -> Result<Found> {
+fn find_articles(inputs: &[PathBuf]) -> Result<Found> {
     let found = match inputs {
         [] if io::stdin().is_terminal() => return Err(CallError::NoInput.into()),
         [] => source::find(&[Path::new("-")]),

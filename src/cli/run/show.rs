@@ -12,7 +12,7 @@ use super::{exit_of, find_articles, jobs, report, skipped_lines, tell_skipped};
 use crate::batch::{self, Done, Piece, Rendered, Work};
 
 pub(super) fn run(args: ShowArgs, console: Console, interrupt: &Interrupt) -> Result<Exit> {
-    let found = find_articles(&args.input, console)?;
+    let found = find_articles(&args.input)?;
     let (n_items, skipped) = (found.items.len(), found.skipped.clone());
     let mut shower = Shower { json: args.json, n_printed: 0, console, interrupt };
     let tally = batch::run(jobs(found), None, &mut shower)?;

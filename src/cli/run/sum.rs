@@ -22,7 +22,7 @@ use crate::text::Article;
 
 pub(super) fn run(args: SumArgs, common: &Common, console: Console, interrupt: &Interrupt) -> Result<Exit> {
     let format = args.format.unwrap_or(Format::Text);
-    let found = find_articles(&args.input, console)?;
+    let found = find_articles(&args.input)?;
     let plan = SummaryPlan {
         style: args.style.unwrap_or(Style::Points),
         lang: args.lang.and_then(LangChoice::lang),
