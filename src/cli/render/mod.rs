@@ -139,7 +139,7 @@ mod tests {
     fn quote(article: usize, sentence: usize) -> Quote {
         let (start, end) = [(0, 10), (11, 21)][sentence];
         let cite = Cite { article, sentence };
-        Quote { cite, start, end, text: TEXT[start..end].to_owned(), is_piece: false }
+        Quote { cite, start, end, text: TEXT[start..end].to_owned() }
     }
 
     fn claim(text: &str, cites: Vec<Quote>) -> Claim {
