@@ -92,7 +92,7 @@ impl Articles {
     fn start(&mut self) -> Result<(), SourceError> {
         let extension = self.extension.take();
         let shape = Shape::of(extension.as_deref(), self.peek()?);
-        let is_wide = matches!(self.peek()?, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..]);
+        let is_wide = matches!(self.peek()?, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=255, ..] | [1..=255, 0, ..]);
         if let Some(size) = self.bytes.get_ref().size()
             && !matches!(shape, Shape::Lines | Shape::Json)
             && size > limit_of(shape)

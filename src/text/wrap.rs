@@ -85,41 +85,49 @@ fn is_unspaced(c: char) -> bool {
         )
 }
 
-/// A text with the words whole that line ends divide (`re-` / `construction`): the rest of the word moves up to its
-/// beginning. The text keeps its length, and what stands elsewhere its place.
+/// A text with the words whole that line ends divide (`re-` / `construction`). Lines that divide words were broken to fit a
+/// page, so the full lines of such a paragraph become one. The text keeps its length, and what stands elsewhere its place.
 pub fn undivided(text: &mut String) {
     if !text.contains("-\n") && !text.contains("-\r\n") {
         return;
     }
     let words = Words::of(text.lines());
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let divides = |a: &str, b: &str| words.division(a.trim_end(), b.trim_start()) == Some('-');
     let mut out = String::with_capacity(text.len());
-    let mut rest = text.as_str();
-    while let Some(end) = rest.find('\n') {
-        let (line, next) = (rest[..end].trim_end_matches('\r'), &rest[end + 1..]);
-        let indent = next.len() - next.trim_start_matches([' ', '\t']).len();
-        let follows = &next[indent..];
-        out.push_str(line);
-        match words.division(line, follows).filter(|&hyphen| hyphen == '-') {
-            Some(hyphen) => {
-                // Marks behind the word move with it: a line does not begin with a full stop.
-                let n_moved = follows.find(char::is_whitespace).unwrap_or(follows.len());
-                out.truncate(out.len() - hyphen.len_utf8());
-                out.push_str(&follows[..n_moved]);
-                rest = &follows[n_moved..];
-                let ending = next.len() - rest.len() - n_moved + end + 1 - line.len();
-                // A line that held nothing else is not left empty: it would end the paragraph.
-                let is_over =
-                    rest.trim_start_matches([' ', '\t', '\r']).bytes().next().is_none_or(|next| next == b'\n');
-                out.push_str(if is_over { "" } else { "\n" });
-                out.extend(std::iter::repeat_n(' ', ending + 1 - usize::from(!is_over)));
+    for paragraph in lines.chunk_by(|a, b| !a.trim().is_empty() && !b.trim().is_empty()) {
+        if !paragraph.windows(2).any(|pair| divides(pair[0], pair[1])) {
+            out.extend(paragraph.iter().copied());
+            continue;
+        }
+        let width = |line: &str| line.trim_end().chars().count();
+        let widest = paragraph.iter().map(|line| width(line)).max().unwrap_or(0);
+        // Blanks in place of what is left out, which stand behind the word that it divided.
+        let mut n_blanks = 0;
+        for (idx, line) in paragraph.iter().enumerate() {
+            let body = line.trim_end();
+            let (indent, ending) = (body.len() - body.trim_start().len(), line.len() - body.len());
+            let body = body.trim_start();
+            if n_blanks > 0 {
+                let end = body.find(char::is_whitespace).unwrap_or(body.len());
+                out.push_str(&body[..end]);
+                out.extend(std::iter::repeat_n(' ', n_blanks + indent));
+                out.push_str(&body[end..]);
+            } else {
+                out.push_str(&line[..indent]);
+                out.push_str(body);
             }
-            None => {
-                out.push_str(&rest[line.len()..=end]);
-                rest = next;
+            n_blanks = 0;
+            match paragraph.get(idx + 1) {
+                Some(next) if divides(line, next) => {
+                    out.pop();
+                    n_blanks = ending + 1;
+                }
+                Some(_) if width(line) * 10 >= widest * 7 => out.extend(std::iter::repeat_n(' ', ending)),
+                _ => out.push_str(&line[line.len() - ending..]),
             }
         }
     }
-    out.push_str(rest);
     debug_assert_eq!(out.len(), text.len());
     *text = out;
 }
@@ -136,9 +144,10 @@ mod tests {
             assert_eq!(found, expected);
             assert_eq!(found.len(), text.len());
         };
-        check("The re-\nconstruction takes", "The reconstruction\n  takes");
-        check("few-\r\ner. Then", "fewer.\n   Then");
-        check("moor-\ning\nfees", "mooring  \nfees");
+        check("The re-\nconstruction takes", "The reconstruction   takes");
+        check("few-\r\ner. Then", "fewer.    Then");
+        check("moor-\ning\nfees\n\nNext\nline", "mooring  \nfees\n\nNext\nline");
+        check("Title\nThe long line is di-\n  vided here", "Title\nThe long line is divided     here");
         check("a self-\nservice pump, and self-service again", "a self-\nservice pump, and self-service again");
         check("the harbour-\nmaster", "the harbourmaster  ");
         check("in 1998-\n1999", "in 1998-\n1999");

@@ -50,9 +50,8 @@ fn body(message: &Message<'_>) -> Option<(String, Format)> {
     let plain: Vec<&str> = plain.filter_map(|part| message.parts[*part as usize].text_contents()).collect();
     let plain = plain.join("\n\n");
     let html = message.html_bodies().find(|part| part.is_text_html()).and_then(|part| part.text_contents());
-    let n_words = |text: &str| text.split_whitespace().count();
     match html {
-        Some(html) if n_words(&plain) * 3 < n_words(&mail_parser::decoders::html::html_to_text(html)) => {
+        Some(html) if plain.trim().len() * 3 < mail_parser::decoders::html::html_to_text(html).len() => {
             Some((html.to_owned(), Format::Html))
         }
         _ if plain.trim().is_empty() => None,

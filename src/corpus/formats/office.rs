@@ -273,7 +273,7 @@ fn texts(xml: &str, names: &[&str]) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     let mut is_open = false;
     each_event(xml, |event| match event {
-        XmlEvent::Start(name, _) if names.iter().any(|it| *it == name) => {
+        XmlEvent::Start(name, _) if names.contains(&name) => {
             is_open = true;
             found.push((name.to_owned(), String::new()));
         }

@@ -37,6 +37,9 @@ pub(super) fn lines(glyphs: Vec<Glyph>) -> Vec<Line> {
     ordered
 }
 
+/// The ten digits as superscripts.
+const RAISED: &str = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+
 /// Glyphs that follow one another on a line, without wide gaps, as they were drawn.
 fn parts(glyphs: Vec<Glyph>) -> Vec<Line> {
     let mut parts: Vec<Line> = Vec::new();
@@ -53,13 +56,18 @@ fn parts(glyphs: Vec<Glyph>) -> Vec<Line> {
         let first = glyph.text.chars().next().unwrap_or(' ');
         let gap = glyph.x - part.x1;
         let least = if part.text.ends_with(is_wide) || is_wide(first) { 0.6 } else { 0.16 };
-        if gap > least * glyph.size && !part.text.is_empty() && !part.text.ends_with(' ') && first != ' ' {
+        let is_behind_mark = part.text.ends_with(|c| RAISED.contains(c)) && first.is_alphabetic();
+        if (gap > least * glyph.size || is_behind_mark)
+            && !part.text.is_empty()
+            && !part.text.ends_with(' ')
+            && first != ' '
+        {
             part.text.push(' ');
         }
         // A small raised digit is an exponent or the mark of a note, and no digit of the number before it.
         let is_raised = glyph.size < 0.8 * part.size && glyph.y < part.y - 0.15 * part.size;
         match first.to_digit(10).filter(|_| is_raised) {
-            Some(digit) => part.text.extend("⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(digit as usize)),
+            Some(digit) => part.text.extend(RAISED.chars().nth(digit as usize)),
             None => part.text.push_str(&glyph.text),
         }
         if glyph.size > part.size {
