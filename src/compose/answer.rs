@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use super::prose::{in_script, n_words, sentences};
-use super::question::is_echo;
+use super::question::{is_echo, lang_of};
 use super::source::{Bearing, Evidence};
 use super::verdict::{Verdict, verdict};
 use super::write::{Draft, Writing};
@@ -17,7 +17,6 @@ use super::{Answer, AnswerPlan, Claim, Dropped, Turn};
 use crate::corpus::Hit;
 use crate::corpus::terms::terms;
 use crate::model::{LanguageModel, Limits};
-use crate::text::lang::detect;
 use crate::text::{Cite, Lang};
 
 /// Tokens of passages that are read.
@@ -44,7 +43,7 @@ const DRAFTS: [&str; 2] = ["answer-plain", "answer-full"];
 
 /// Answers `question`, or one of its [`Parts`](super::Parts), from `hits` alone.
 pub fn answer(question: &str, hits: Vec<Hit>, lm: &mut dyn LanguageModel, plan: &AnswerPlan) -> Result<Answer> {
-    let lang = plan.lang.unwrap_or_else(|| detect(question));
+    let lang = plan.lang.unwrap_or_else(|| lang_of(question));
     let evidence = Evidence::new(&hits, EVIDENCE_TOKENS.min(lm.room() / 2), lm);
     let mut answer = Answer {
         claims: Vec::new(),
@@ -158,7 +157,7 @@ pub fn standalone(question: &str, turns: &[Turn], lm: &mut dyn LanguageModel, pl
     let Some(last) = turns.last() else {
         return Ok(question.to_owned());
     };
-    let lang = detect(question);
+    let lang = lang_of(question);
     let values = [("before", &*last.question), ("text", &*last.answer), ("question", question)];
     let prompt = plan.prompts.render("standalone", lang, &values)?;
     let limits = Limits { max_tokens: QUESTION_TOKENS, one_line: true, sampling: plan.sampling };

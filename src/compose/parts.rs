@@ -10,13 +10,12 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use super::prose::in_script;
-use super::question::{asks_for_words, names_its_answer};
+use super::question::{asks_for_words, lang_of, names_its_answer};
 use super::{Answer, AnswerPlan};
 use crate::corpus::Hit;
 use crate::corpus::terms::terms;
 use crate::model::{LanguageModel, Limits, Usage};
 use crate::text::fold::fold_str;
-use crate::text::lang::detect;
 use crate::text::script::is_han;
 
 /// A question that asks for more than this is not taken apart.
@@ -44,7 +43,7 @@ impl Parts {
         if !may_have_parts(question) || lm.count(question) > TOKENS / 2 {
             return Ok(parts);
         }
-        let lang = detect(question);
+        let lang = lang_of(question);
         let values = [("question", question)];
         let mut prompt = plan.prompts.render("parts", lang, &values)?;
         prompt.only = Some(format!("{question}|?|{ASKING}"));

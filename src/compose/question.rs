@@ -3,7 +3,20 @@
 use std::collections::HashSet;
 
 use crate::corpus::terms::terms;
+use crate::text::Lang;
 use crate::text::fold::fold_str;
+use crate::text::lang::detect;
+use crate::text::script::is_han;
+
+/// The language of a question. A Chinese one may be about a Latin name that has more words than it has characters.
+pub fn lang_of(question: &str) -> Lang {
+    let chinese: String = question.chars().filter(|c| is_han(*c)).collect();
+    let n_latin = question.split(|c: char| !c.is_alphanumeric() || is_han(c)).filter(|word| !word.is_empty()).count();
+    match chinese.chars().count() {
+        n_han if n_han >= 2 && n_latin <= 3 * n_han => detect(&chinese),
+        _ => detect(question),
+    }
+}
 
 /// Whether the answer to `question` may be words of the question itself: it asks whether something is so, or which of two
 /// things.
@@ -69,6 +82,12 @@ pub fn is_echo(answer: &str, question: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chinese_question_may_be_about_a_latin_name() {
+        assert_eq!(lang_of("Ann Rask 是誰?"), Lang::ZhHant);
+        assert_eq!(lang_of("Who is 林若衡 of the town council of Ostrel?"), Lang::En);
+    }
 
     #[test]
     fn whether_and_which_of_two_are_answered_in_the_words_of_the_question() {
