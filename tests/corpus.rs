@@ -731,7 +731,7 @@ fn an_interrupted_sync_keeps_what_it_did_and_goes_on_later() {
         })
         .unwrap();
     assert!(report.interrupted);
-    assert!((3..40).contains(&report.added), "{report:?}");
+    assert!((3..=40).contains(&report.added), "{report:?}");
     let (index, rest) = corpus.sync();
     assert_eq!((rest.added, rest.articles), (40 - report.added, 40));
     assert_eq!(index.search("lamp", None, 100).unwrap().len(), 40);

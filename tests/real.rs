@@ -231,7 +231,7 @@ fn check_kept_instructions(path: &Path) {
         let limits = Limits { max_tokens: 24, one_line: true, sampling: Sampling::Greedy };
         let verdict = Prompt { lead: "The question is".into(), ..ask("verdict") };
         let (shares, usage) = engine.weigh(&verdict, &[" answerable", " unanswerable"]).unwrap();
-        let tasks = ["answer", "line"].map(ask);
+        let tasks = ["answer", "shorten"].map(ask);
         let completions = engine.complete(&tasks, &limits).unwrap();
         assert!(engine.take_kv_problem().is_none());
         let texts: Vec<String> = completions.into_iter().map(|it| it.text).collect();

@@ -13,7 +13,7 @@ pub fn lang_of(question: &str) -> Lang {
     let chinese: String = question.chars().filter(|c| is_han(*c)).collect();
     let n_latin = question.split(|c: char| !c.is_alphanumeric() || is_han(c)).filter(|word| !word.is_empty()).count();
     match chinese.chars().count() {
-        n_han if n_han >= 2 && n_latin <= 3 * n_han => detect(&chinese),
+        n_han if n_han >= 2 && n_latin <= 2 * n_han => detect(&chinese),
         _ => detect(question),
     }
 }
