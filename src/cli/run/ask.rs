@@ -50,7 +50,7 @@ pub(super) fn run(args: AskArgs, common: &Common, console: Console, interrupt: &
         parts::weights(&args.model, common, console, interrupt)?.keeping(args.keep.cache_kv.unwrap_or(CACHE_KV))?;
     let mut session = Session {
         fingerprint: Fingerprint::new(&weights.identity, plan.prompts.sha256(), plan.sampling),
-        engine: weights.load(interrupt)?,
+        engine: weights.load(console, interrupt)?,
         index,
         encoder,
         plan,

@@ -120,17 +120,17 @@ impl Summarizer {
 impl Work for Summarizer {
     fn prepare(&mut self) -> Result<()> {
         self.engine = None; // frees the old one before a new one takes its place
-        self.engine = Some(self.weights.load(&self.interrupt)?);
+        self.engine = Some(self.weights.load(self.console, &self.interrupt)?);
         Ok(())
     }
 
-    fn work(&mut self, pieces: &[Piece], done: Done<'_, Self>) -> Result<()> {
+    fn work(&mut self, pieces: &[&Piece], done: Done<'_, Self>) -> Result<()> {
         let mut engine = self.engine.take().expect("`prepare` comes first");
         let recipe = self.recipe.clone();
         let mut outcome = Ok(());
         let is_over = AtomicBool::new(false);
         let tell = |number: usize, lm: &mut dyn LanguageModel| {
-            let piece: &Piece = &pieces[number];
+            let piece = pieces[number];
             anyhow::ensure!(!is_over.load(Ordering::Relaxed), "the run is over");
             batch::guarded(|| recipe.tell(&piece.article, piece.place.as_ref(), lm))
         };
