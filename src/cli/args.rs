@@ -313,6 +313,9 @@ pub(crate) struct BenchArgs {
     /// How many articles of 2,000 tokens that takes
     #[arg(long, value_name = "N", default_value = "200", requires = "group")]
     pub(crate) articles: u16,
+    /// Also have some short texts written on the CPU, and count those that are the same
+    #[arg(long, requires = "group")]
+    pub(crate) against_cpu: bool,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
 }

@@ -110,6 +110,11 @@ impl Weights {
         Ok(self)
     }
 
+    /// The same, to be computed on the CPU.
+    pub(crate) fn on_cpu(&self) -> Weights {
+        Weights { device: DeviceChoice::Cpu, ..self.clone() }
+    }
+
     /// What was asked to compute.
     pub(crate) fn compute(&self) -> Result<Compute> {
         Ok(Compute::open(self.device).context(CallError::Device(self.device))?.0)

@@ -33,6 +33,17 @@ pub struct Throughput {
     pub card_mb: Option<f64>,
 }
 
+/// How alike the most probable texts of two engines are.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Agreement {
+    /// Texts of 24 tokens at most that were compared.
+    pub texts: usize,
+    /// Those of them that are the same.
+    pub texts_alike: usize,
+    /// Share of the letters up to the first that differs: a near tie early in a text costs all of the rest.
+    pub share_alike: f64,
+}
+
 const TOKENS_IN: usize = 2_000;
 const TOKENS_OUT: usize = 150;
 const N_STEPS: usize = 128;
@@ -98,6 +109,25 @@ pub fn throughput(
         figures.card_mb = Some((memory.total - memory.free) as f64 / 1e6);
     }
     Ok(figures)
+}
+
+/// Has both engines write behind the same prompts of 128 tokens, the first a few at a time, the second all at once.
+pub fn agreement(first: &mut Engine, second: &mut Engine) -> Result<Agreement> {
+    const N: usize = 12;
+    let prompts: Vec<Prompt> =
+        (0..N).map(|number| Prompt { user: text(first, 128, 9_000 + number), ..Prompt::default() }).collect();
+    let limits = Limits { max_tokens: 24, one_line: false, sampling: Sampling::Greedy };
+    let mut expected = Vec::new();
+    for few in prompts.chunks(3) {
+        expected.extend(first.complete(few, &limits)?);
+    }
+    let (mut n_alike, mut n_same, mut n_all) = (0, 0, 0);
+    for (a, b) in expected.iter().zip(second.complete(&prompts, &limits)?) {
+        n_alike += usize::from(a.text == b.text);
+        n_same += a.text.chars().zip(b.text.chars()).take_while(|(a, b)| a == b).count();
+        n_all += a.text.chars().count().max(b.text.chars().count());
+    }
+    Ok(Agreement { texts: N, texts_alike: n_alike, share_alike: n_same as f64 / n_all.max(1) as f64 })
 }
 
 fn complete(engine: &mut Engine, prompts: &[Prompt], max_tokens: usize) -> Result<Usage> {

@@ -190,6 +190,11 @@ impl Engine {
         })
     }
 
+    /// The most texts that are written at once.
+    pub fn group(&self) -> usize {
+        self.group
+    }
+
     /// What computes.
     pub fn compute(&self) -> &Compute {
         self.model.compute()

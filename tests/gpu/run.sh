@@ -40,6 +40,8 @@ for _ in $(seq 60); do
 done > "$out/text.txt"
 step 60 fidelity "$precis" bench --random tiny --fidelity "$out/text.txt" --device cuda
 cat "$out/fidelity.log"
+step 60 texts "$precis" bench --random tiny --group 8 --articles 8 --against-cpu --device cuda
+json texts
 
 for shape in qwen2.5-0.5b qwen2.5-1.5b qwen3-0.6b; do
   step 80 "$shape" "$precis" bench --random "$shape" --group 64 --device cuda

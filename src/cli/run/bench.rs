@@ -15,7 +15,7 @@ use super::super::{Exit, config, parts};
 use crate::kernel;
 use crate::lab::bench::{Extent, Figures, Work, bench, median};
 use crate::lab::fidelity::{Fidelity, fidelity};
-use crate::lab::throughput::{Throughput, throughput};
+use crate::lab::throughput::{Agreement, Throughput, agreement, throughput};
 
 #[derive(Serialize)]
 struct BenchLine<'a> {
@@ -51,6 +51,9 @@ struct ThroughputLine<'a> {
     schema: &'static str,
     #[serde(flatten)]
     figures: &'a Throughput,
+    /// How alike the texts of the two engines are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    with_cpu: Option<Agreement>,
     load_s: f64,
     commit: &'static str,
     model: &'a str,
@@ -68,7 +71,7 @@ pub(super) fn run(args: BenchArgs, common: &Common, console: Console, interrupt:
         }
     };
     if let Some(group) = args.group {
-        return run_throughput(&weights, group.into(), args.articles.into(), console, interrupt);
+        return run_throughput(&weights, (group.into(), args.articles.into(), args.against_cpu), console, interrupt);
     }
     if let Some(text) = &args.fidelity {
         return run_fidelity(&weights, text, console);
@@ -134,8 +137,7 @@ fn compare(command: &str, rounds: &mut BTreeMap<String, Vec<f64>>) -> Result<()>
 
 fn run_throughput(
     weights: &parts::Weights,
-    group: usize,
-    n_articles: usize,
+    (group, n_articles, against_cpu): (usize, usize, bool),
     console: Console,
     interrupt: &Interrupt,
 ) -> Result<Exit> {
@@ -145,9 +147,18 @@ fn run_throughput(
     let sizes: Vec<usize> = [1, 8, 32, 64, 128].into_iter().filter(|n| *n <= group).collect();
     let mut progress = |step: &str| console.note(&format!("{step} …"));
     let figures = throughput(&mut engine, &sizes, n_articles, &mut progress)?;
+    let with_cpu = match against_cpu {
+        true => {
+            console.note("the same texts on the CPU …");
+            let mut cpu = weights.on_cpu().load(console, interrupt)?;
+            Some(agreement(&mut cpu, &mut engine)?)
+        }
+        false => None,
+    };
     console.out(&json::to_line(&ThroughputLine {
         schema: "precis/throughput/1",
         figures: &figures,
+        with_cpu,
         load_s,
         commit: env!("PRECIS_COMMIT"),
         model: &weights.identity.name,

@@ -134,8 +134,14 @@ impl Card {
         };
         put(&mut words, &mut spans.iter().flat_map(|span| span.n_past..span.n_past + span.n_new));
         put(&mut words, &mut spans.iter().enumerate().flat_map(|(idx, span)| std::iter::repeat_n(idx, span.n_new)));
-        let firsts = spans.iter().scan(0, |first, span| Some(std::mem::replace(first, *first + span.n_new)));
-        put(&mut words, &mut { firsts });
+        let mut n_before = 0;
+        put(
+            &mut words,
+            &mut spans.iter().map(|span| {
+                n_before += span.n_new;
+                n_before - span.n_new
+            }),
+        );
         put(&mut words, &mut spans.iter().map(|span| span.n_new));
         put(&mut words, &mut spans.iter().map(|span| span.n_past));
         put(&mut words, &mut spans.iter().map(|span| span.capacity));
