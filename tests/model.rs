@@ -151,17 +151,17 @@ fn decoding_agrees_with_the_oracle() {
     for family in FAMILIES {
         let tiny = Tiny { dtype: GgmlDType::F32, ..Tiny::new(family, 2) };
         for compute in computes() {
-        let (model, mut oracle) = (load_on(&tiny, &compute), Oracle::new(&tiny));
-        let ids = random_ids(60, 8);
-        let mut cache = model.cache();
-        model.forward(&ids[..20], &mut cache, &GO_ON).unwrap();
-        oracle.prefill(&ids[..20]);
-        for position in 20..60 {
-            let found = model.forward(&ids[position..=position], &mut cache, &GO_ON).unwrap();
-            let expected = oracle.forward(&ids[position..=position], position);
-            let what = format!("{family:?}, position {position}");
-            assert_same(&compute, GgmlDType::F32, &to_vec(&found), &expected, &what);
-        }
+            let (model, mut oracle) = (load_on(&tiny, &compute), Oracle::new(&tiny));
+            let ids = random_ids(60, 8);
+            let mut cache = model.cache();
+            model.forward(&ids[..20], &mut cache, &GO_ON).unwrap();
+            oracle.prefill(&ids[..20]);
+            for position in 20..60 {
+                let found = model.forward(&ids[position..=position], &mut cache, &GO_ON).unwrap();
+                let expected = oracle.forward(&ids[position..=position], position);
+                let what = format!("{family:?}, position {position}");
+                assert_same(&compute, GgmlDType::F32, &to_vec(&found), &expected, &what);
+            }
         }
     }
 }
@@ -171,13 +171,13 @@ fn prompts_longer_than_a_chunk_agree_with_the_oracle() {
     for family in FAMILIES {
         let tiny = Tiny { dtype: GgmlDType::F32, ..Tiny::new(family, 3) };
         for compute in computes() {
-        let (model, mut oracle) = (load_on(&tiny, &compute), Oracle::new(&tiny));
-        for n in [CHUNK, CHUNK + 1, 2 * CHUNK + 77] {
-            let ids = random_ids(n, 9);
-            let found = model.forward(&ids, &mut model.cache(), &GO_ON).unwrap();
-            let what = format!("{family:?}, {n} tokens");
-            assert_same(&compute, GgmlDType::F32, &to_vec(&found), &oracle.prefill(&ids), &what);
-        }
+            let (model, mut oracle) = (load_on(&tiny, &compute), Oracle::new(&tiny));
+            for n in [CHUNK, CHUNK + 1, 2 * CHUNK + 77] {
+                let ids = random_ids(n, 9);
+                let found = model.forward(&ids, &mut model.cache(), &GO_ON).unwrap();
+                let what = format!("{family:?}, {n} tokens");
+                assert_same(&compute, GgmlDType::F32, &to_vec(&found), &oracle.prefill(&ids), &what);
+            }
         }
     }
 }
@@ -209,16 +209,16 @@ fn reading_on_after_truncate_agrees_with_the_oracle() {
     for family in FAMILIES {
         let tiny = Tiny { dtype: GgmlDType::F32, ..Tiny::new(family, 4) };
         for compute in computes() {
-        let (model, mut oracle) = (load_on(&tiny, &compute), Oracle::new(&tiny));
-        let (first, second) = (random_ids(90, 10), random_ids(50, 11));
-        let mut cache = model.cache();
-        model.forward(&first, &mut cache, &GO_ON).unwrap();
-        model.forward(&first[..1], &mut cache, &GO_ON).unwrap();
-        cache.truncate(30);
-        let found = model.forward(&second, &mut cache, &GO_ON).unwrap();
-        let whole: Vec<u32> = first[..30].iter().chain(&second).copied().collect();
-        assert_same(&compute, GgmlDType::F32, &to_vec(&found), &oracle.prefill(&whole), &format!("{family:?}"));
-        assert_eq!(cache.len(), 80);
+            let (model, mut oracle) = (load_on(&tiny, &compute), Oracle::new(&tiny));
+            let (first, second) = (random_ids(90, 10), random_ids(50, 11));
+            let mut cache = model.cache();
+            model.forward(&first, &mut cache, &GO_ON).unwrap();
+            model.forward(&first[..1], &mut cache, &GO_ON).unwrap();
+            cache.truncate(30);
+            let found = model.forward(&second, &mut cache, &GO_ON).unwrap();
+            let whole: Vec<u32> = first[..30].iter().chain(&second).copied().collect();
+            assert_same(&compute, GgmlDType::F32, &to_vec(&found), &oracle.prefill(&whole), &format!("{family:?}"));
+            assert_eq!(cache.len(), 80);
         }
     }
 }
@@ -228,17 +228,29 @@ fn a_fork_agrees_with_the_oracle_and_leaves_its_origin_alone() {
     for family in FAMILIES {
         let tiny = Tiny { dtype: GgmlDType::F32, ..Tiny::new(family, 5) };
         for compute in computes() {
-        let (model, mut oracle) = (load_on(&tiny, &compute), Oracle::new(&tiny));
-        let (prefix, left, right) = (random_ids(70, 12), random_ids(9, 13), random_ids(20, 14));
-        let mut origin = model.cache();
-        model.forward(&prefix, &mut origin, &GO_ON).unwrap();
-        let mut fork = origin.fork(60).unwrap();
-        let in_fork = model.forward(&right, &mut fork, &GO_ON).unwrap();
-        let in_origin = model.forward(&left, &mut origin, &GO_ON).unwrap();
-        let whole: Vec<u32> = prefix[..60].iter().chain(&right).copied().collect();
-        assert_same(&compute, GgmlDType::F32, &to_vec(&in_fork), &oracle.prefill(&whole), &format!("{family:?}, fork"));
-        let whole: Vec<u32> = prefix.iter().chain(&left).copied().collect();
-        assert_same(&compute, GgmlDType::F32, &to_vec(&in_origin), &oracle.prefill(&whole), &format!("{family:?}, origin"));
+            let (model, mut oracle) = (load_on(&tiny, &compute), Oracle::new(&tiny));
+            let (prefix, left, right) = (random_ids(70, 12), random_ids(9, 13), random_ids(20, 14));
+            let mut origin = model.cache();
+            model.forward(&prefix, &mut origin, &GO_ON).unwrap();
+            let mut fork = origin.fork(60).unwrap();
+            let in_fork = model.forward(&right, &mut fork, &GO_ON).unwrap();
+            let in_origin = model.forward(&left, &mut origin, &GO_ON).unwrap();
+            let whole: Vec<u32> = prefix[..60].iter().chain(&right).copied().collect();
+            assert_same(
+                &compute,
+                GgmlDType::F32,
+                &to_vec(&in_fork),
+                &oracle.prefill(&whole),
+                &format!("{family:?}, fork"),
+            );
+            let whole: Vec<u32> = prefix.iter().chain(&left).copied().collect();
+            assert_same(
+                &compute,
+                GgmlDType::F32,
+                &to_vec(&in_origin),
+                &oracle.prefill(&whole),
+                &format!("{family:?}, origin"),
+            );
         }
     }
 }

@@ -374,7 +374,9 @@ mod tests {
         let zeros = |shape: (usize, usize, usize), dtype| Tensor::zeros(shape, dtype, &Device::Cpu).unwrap();
         let query = |n: usize, heads: usize| zeros((n, heads, 8), DType::F32);
         let keys = |n: usize| zeros((2, n, 8), DType::F16);
-        let attend = |query: &Tensor, keys: &Tensor, values: &Tensor| Compute::Kernels(Isa::Portable).attend(query, keys, values);
+        let attend = |query: &Tensor, keys: &Tensor, values: &Tensor| {
+            Compute::Kernels(Isa::Portable).attend(query, keys, values)
+        };
         assert!(attend(&query(1, 4), &keys(3), &keys(3)).is_ok());
         assert!(attend(&query(4, 4), &keys(3), &keys(3)).is_err(), "more queries than keys");
         assert!(attend(&query(1, 3), &keys(3), &keys(3)).is_err(), "heads that cannot share");

@@ -172,10 +172,10 @@ mod tests {
         let vector = |v: &[f32]| Tensor::new(v, &Device::Cpu).unwrap();
         let expected = candle_nn::ops::layer_norm(&sum, &vector(&weight), &vector(&bias), 1e-5).unwrap();
         for isa in Isa::available() {
-        let found = Compute::Kernels(isa).add_norm(&x, &y, (&weight, &bias), 1e-5).unwrap();
-        let error = (found - &expected).unwrap().abs().unwrap();
-        let error = error.flatten_all().unwrap().max(0).unwrap();
-        assert!(error.to_scalar::<f32>().unwrap() < 1e-4);
+            let found = Compute::Kernels(isa).add_norm(&x, &y, (&weight, &bias), 1e-5).unwrap();
+            let error = (found - &expected).unwrap().abs().unwrap();
+            let error = error.flatten_all().unwrap().max(0).unwrap();
+            assert!(error.to_scalar::<f32>().unwrap() < 1e-4);
         }
         assert!(Compute::default().add_norm(&x, &y, (&weight, &bias[1..]), 1e-5).is_err());
     }

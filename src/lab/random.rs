@@ -105,6 +105,7 @@ impl Shape {
         let mut unprinted = '\u{100}'..='\u{143}';
         let spell = |byte: u8| if prints(&byte) { Some(char::from(byte)) } else { unprinted.next() };
         let mut tokens: Vec<String> = (0..=u8::MAX).filter_map(spell).map(String::from).collect();
+        tokens.push("Ġw".into());
         tokens.extend((tokens.len()..n_plain).map(|id| format!("Ġword{id}")));
         tokens.extend(CONTROL.map(String::from));
         tokens.extend((0..N_UNUSED).map(|number| format!("[PAD{number}]")));
@@ -125,7 +126,7 @@ impl Shape {
             ("tokenizer.ggml.pre".into(), Value::String("qwen2".into())),
             ("tokenizer.ggml.tokens".into(), texts(tokens)),
             ("tokenizer.ggml.token_type".into(), Value::Array(kinds.collect())),
-            ("tokenizer.ggml.merges".into(), texts(Vec::new())),
+            ("tokenizer.ggml.merges".into(), texts(vec!["Ġ w".into()])),
         ]
     }
 

@@ -387,7 +387,8 @@ impl Engine {
             parts.push(Part { ids, cache });
         }
         let logits = self.model.step(&mut parts, &self.stop)?; // (token, vocabulary)
-        let of_tokens = live.iter().zip(&reads).flat_map(|(sequence, ids)| std::iter::repeat_n(&sequence.mask, ids.len()));
+        let of_tokens =
+            live.iter().zip(&reads).flat_map(|(sequence, ids)| std::iter::repeat_n(&sequence.mask, ids.len()));
         let masks: Vec<Option<Tensor>> = of_tokens.cloned().collect();
         let mut rows = self.rows(&logits, &masks)?.into_iter();
         for (sequence, ids) in live.iter_mut().zip(&reads) {

@@ -106,7 +106,8 @@ impl Card {
         let mut version = 0;
         // SAFETY: the call writes one number.
         let is_known = unsafe { sys::cuDriverGetVersion(&mut version) }.result().is_ok();
-        let driver = if is_known { format!("CUDA {}.{}", version / 1000, version % 1000 / 10) } else { "unknown".into() };
+        let driver =
+            if is_known { format!("CUDA {}.{}", version / 1000, version % 1000 / 10) } else { "unknown".into() };
         format!("cuda:{}, {}, driver for {driver}", self.index, self.name)
     }
 
@@ -336,13 +337,7 @@ impl Card {
         Ok(address + (start * tensor.dtype().size_in_bytes()) as u64)
     }
 
-    fn launch(
-        &self,
-        function: &CudaFunction,
-        grid: (usize, usize),
-        block: (usize, usize),
-        args: &[Arg],
-    ) -> Result<()> {
+    fn launch(&self, function: &CudaFunction, grid: (usize, usize), block: (usize, usize), args: &[Arg]) -> Result<()> {
         let mut launch = self.stream.launch_builder(function);
         for arg in args {
             match arg {
@@ -364,7 +359,13 @@ impl Card {
 
     fn gemm(&self, x: &Tensor, weights: &Tensor, y: &Tensor, beta: f32) -> Result<()> {
         let ((m, k), (n, k_weights)) = (x.dims2()?, weights.dims2()?);
-        ensure!(k == k_weights && y.dims() == [m, n], "{:?} times {:?} is no {:?}", x.shape(), weights.shape(), y.shape());
+        ensure!(
+            k == k_weights && y.dims() == [m, n],
+            "{:?} times {:?} is no {:?}",
+            x.shape(),
+            weights.shape(),
+            y.shape()
+        );
         ensure!(x.dtype() == DType::BF16 && weights.dtype() == DType::BF16, "products are of bf16");
         let of = cublas::cudaDataType_t::CUDA_R_16BF;
         let into = match y.dtype() {
