@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use candle_core::quantized::{GgmlDType, gguf_file};
 use candle_core::{Device, Tensor};
 use candle_transformers::models::{quantized_qwen2, quantized_qwen3};
-use precis::kernel::{Company, Compute, DeviceChoice};
+use precis::kernel::{Choice, Company, Compute, DeviceChoice};
 use precis::model::engine::{DoesNotFit, Engine, EngineSettings};
 use precis::model::gguf::{Gguf, GgufError};
 use precis::model::qwen::{CHUNK, Interrupted, Part, Qwen};
@@ -311,12 +311,23 @@ fn a_token_chosen_on_the_card_is_the_first_of_the_largest() {
         let mut words = vec![0u32; 32];
         only.iter().for_each(|id| words[*id as usize / 32] |= 1 << (id % 32));
         let mask = Tensor::new(words, card.device()).unwrap();
-        let masks = vec![None, None, None, None, Some(mask)];
+        let written = [700, 12];
+        let mut words = vec![0u32; 32];
+        written.iter().for_each(|id| words[*id as usize / 32] |= 1 << (id % 32));
+        let seen = Tensor::new(words, card.device()).unwrap();
+        let choice = |row| Choice {
+            mask: (row == 4).then(|| mask.clone()),
+            seen: (row == 0).then(|| (seen.clone(), 1.3)),
+        };
+        let choices: Vec<Choice> = (0..n_rows).map(choice).collect();
+        rows[0][700] = 60.0;
+        rows[0][12] = 70.0;
         let logits = Tensor::new(rows.clone(), card.device()).unwrap();
-        let found = card.choose(&logits, &masks, n_plain, &ends).unwrap();
+        let found = card.choose(&logits, &choices, n_plain, &ends).unwrap();
         for (row, (found, logits)) in found.iter().zip(&rows).enumerate() {
             let only = (row == 4).then_some(&*only);
-            let expected = Sampler::new(Sampling::Greedy, 1.0).choose(logits, n_plain, only, &ends, &[]);
+            let (penalty, written) = if row == 0 { (1.3, &written[..]) } else { (1.0, &[][..]) };
+            let expected = Sampler::new(Sampling::Greedy, penalty).choose(logits, n_plain, only, &ends, written);
             assert_eq!(*found, expected.ok(), "row {row}");
         }
     }

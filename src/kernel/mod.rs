@@ -17,7 +17,7 @@ use memmap2::Mmap;
 
 use activations::Activations;
 pub use compute::{Company, Compute, DeviceChoice, n_threads, set_threads};
-pub use cuda::{Card, Pass, Span, Turn};
+pub use cuda::{Card, Choice, Pass, Span, Turn};
 pub use encoder::byte_products;
 pub use format::Format;
 use format::Matrix;

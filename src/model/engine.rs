@@ -33,7 +33,7 @@ use super::sample::{Row, shares};
 use super::tokens::Tokens;
 use super::write::{Next, Writer};
 use super::{Completion, Identity, LanguageModel, Limits, Prompt, Sampling, Stop, Usage};
-use crate::kernel::{Company, Compute, keep_memory, n_threads};
+use crate::kernel::{Choice, Company, Compute, keep_memory, n_threads};
 
 /// How an engine is to run.
 #[derive(Debug, Clone)]
@@ -256,8 +256,8 @@ impl Engine {
                 self.model.prefill(&mut parts, &self.stop)?
             }
         };
-        let masks = prompts.iter().map(|prompt| self.mask(&prompt.writer)).collect::<Result<Vec<_>>>()?;
-        let rows = self.rows(&logits, &masks)?;
+        let choices = prompts.iter().map(|prompt| self.choice(&prompt.writer, None)).collect::<Result<Vec<_>>>()?;
+        let rows = self.rows(&logits, &choices)?;
         let n_new: usize = prompts.iter().zip(&reused).map(|(prompt, n_reused)| prompt.ids.len() - n_reused).sum();
         let prefill = started.elapsed();
         let mut sequences = Vec::with_capacity(prompts.len());
@@ -280,7 +280,7 @@ impl Engine {
             };
             sequence.write(&row, &self.tokens)?;
             // The first token may be barred, so that the mask of the others is another one.
-            sequence.mask = self.mask(&sequence.writer)?;
+            sequence.mask = self.choice(&sequence.writer, None)?.and_then(|choice| choice.mask);
             sequence.decode_time = started.elapsed();
             sequences.push(sequence);
         }
@@ -309,28 +309,36 @@ impl Engine {
         Ok((logits, n_reused))
     }
 
-    /// The logits of each row, (row, vocabulary), apart. Where they lie on a card, the best token of each is looked for
-    /// there, among those that its mask allows.
-    fn rows(&self, logits: &Tensor, masks: &[Option<Tensor>]) -> Result<Vec<Row>> {
-        let best = match self.model.card() {
-            None => vec![None; masks.len()],
-            Some(card) => {
-                let best = card.choose(logits, masks, self.tokens.n_plain(), self.tokens.ends())?;
-                best.into_iter().map(|id| Some(id.ok_or(NotFinite))).collect()
+    /// The logits of each row, (row, vocabulary), apart. Where they lie on a card, the token that comes next is looked for
+    /// there, for each row with a choice.
+    fn rows(&self, logits: &Tensor, choices: &[Option<Choice>]) -> Result<Vec<Row>> {
+        let mut best = vec![None; choices.len()];
+        if let Some(card) = self.model.card() {
+            let all: Vec<Choice> = choices.iter().map(|choice| choice.clone().unwrap_or_default()).collect();
+            let chosen = card.choose(logits, &all, self.tokens.n_plain(), self.tokens.ends())?;
+            for ((best, choice), id) in best.iter_mut().zip(choices).zip(chosen) {
+                *best = choice.as_ref().map(|_| id.ok_or(NotFinite));
             }
-        };
-        let row = |(idx, best)| Ok(Row { logits: logits.get(idx)?, best });
-        best.into_iter().enumerate().map(row).collect()
+        }
+        best.into_iter().enumerate().map(|(idx, best)| Ok(Row { logits: logits.get(idx)?, best })).collect()
     }
 
-    /// On a card, a bit for each plain token that may come next; none, where all may.
-    fn mask(&self, writer: &Writer) -> Result<Option<Tensor>> {
-        let (Some(card), Some(Some(ids))) = (self.model.card(), writer.wishes(&self.tokens)) else { return Ok(None) };
-        let mut words = vec![0u32; self.tokens.n_plain().div_ceil(32)];
-        for id in ids {
-            words[id as usize / 32] |= 1 << (id % 32);
-        }
-        Ok(Some(Tensor::new(words, card.device())?))
+    /// On a card, how the next token of a writer is to be chosen; `mask` has the bits of those that may come, where it is
+    /// known already.
+    fn choice(&self, writer: &Writer, mask: Option<&Tensor>) -> Result<Option<Choice>> {
+        let Some(card) = self.model.card() else { return Ok(None) };
+        let Some(penalty) = writer.greedy_penalty() else { return Ok(None) };
+        let bits = |ids: &[u32]| {
+            let mut words = vec![0u32; self.tokens.n_plain().div_ceil(32)];
+            ids.iter().for_each(|id| words[*id as usize / 32] |= 1 << (id % 32));
+            Tensor::new(words, card.device())
+        };
+        let mask = match mask {
+            Some(mask) => Some(mask.clone()),
+            None => writer.candidates(&self.tokens).map(|ids| bits(&ids)).transpose()?,
+        };
+        let seen = if penalty == 1.0 { None } else { Some((bits(writer.ids())?, penalty)) };
+        Ok(Some(Choice { mask, seen }))
     }
 
     /// How many tokens of a prompt are worth keeping on disk: its system turn, which the template alone makes, where
@@ -387,10 +395,14 @@ impl Engine {
             parts.push(Part { ids, cache });
         }
         let logits = self.model.step(&mut parts, &self.stop)?; // (token, vocabulary)
-        let of_tokens =
-            live.iter().zip(&reads).flat_map(|(sequence, ids)| std::iter::repeat_n(&sequence.mask, ids.len()));
-        let masks: Vec<Option<Tensor>> = of_tokens.cloned().collect();
-        let mut rows = self.rows(&logits, &masks)?.into_iter();
+        let mut choices = Vec::new();
+        for (sequence, ids) in live.iter().zip(&reads) {
+            let choice = self.choice(&sequence.writer, sequence.mask.as_ref())?;
+            // What is guessed would be among the written, one more for each row.
+            let fits = ids.len() == 1 || choice.as_ref().is_some_and(|choice| choice.seen.is_none());
+            choices.extend(std::iter::repeat_n(choice.filter(|_| fits), ids.len()));
+        }
+        let mut rows = self.rows(&logits, &choices)?.into_iter();
         for (sequence, ids) in live.iter_mut().zip(&reads) {
             let own: Vec<Row> = rows.by_ref().take(ids.len()).collect();
             sequence.write_on(ids, &own, &self.tokens)?;

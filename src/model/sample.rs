@@ -11,7 +11,7 @@ use super::qwen::NotFinite;
 pub struct Row {
     /// (vocabulary)
     pub logits: Tensor,
-    /// The most probable token that may come, if it was looked for there already.
+    /// The token that its writer wishes for, if it was looked for there already.
     pub best: Option<Result<u32, NotFinite>>,
 }
 
@@ -33,9 +33,10 @@ impl Sampler {
         Sampler { sampling, random: Random(seed), penalty }
     }
 
-    /// Whether the most probable token is chosen as it is.
-    pub fn is_greedy(&self) -> bool {
-        self.penalty == 1.0 && self.sampling == Sampling::Greedy
+    /// What the logits of written tokens are divided by before the most probable token is chosen; none, where another
+    /// may be.
+    pub fn greedy_penalty(&self) -> Option<f32> {
+        (self.sampling == Sampling::Greedy).then_some(self.penalty)
     }
 
     /// Chooses among the ids below `n_plain`, or those of them in `only`, and the `ends`; all others are never chosen.
@@ -59,7 +60,7 @@ impl Sampler {
         {
             return Err(NotFinite.into());
         }
-        if self.is_greedy() && only.is_none() {
+        if self.greedy_penalty() == Some(1.0) && only.is_none() {
             let best = first_largest(plain).into_iter().chain(ends);
             return Ok(most_probable(best));
         }

@@ -50,13 +50,13 @@ impl Writer {
         }
     }
 
-    /// The plain tokens that may come next, if not all; none, where not the most probable of them is to come.
-    pub fn wishes(&self, tokens: &Tokens) -> Option<Option<Vec<u32>>> {
-        self.sampler.is_greedy().then(|| self.candidates(tokens))
+    /// What the logits of the tokens that it has written are divided by, where the most probable token is to come next.
+    pub fn greedy_penalty(&self) -> Option<f32> {
+        self.sampler.greedy_penalty()
     }
 
     /// Of the plain tokens, those that may come next, if not all.
-    fn candidates(&self, tokens: &Tokens) -> Option<Vec<u32>> {
+    pub fn candidates(&self, tokens: &Tokens) -> Option<Vec<u32>> {
         if !self.ids.is_empty() || self.barred.is_empty() {
             return self.only.clone();
         }
@@ -74,8 +74,8 @@ impl Writer {
             return Ok(Next::End(Stop::TokenCap));
         }
         let id = match row.best {
-            Some(best) if self.sampler.is_greedy() => best?,
-            _ => {
+            Some(best) => best?,
+            None => {
                 let first = self.ids.is_empty().then(|| self.candidates(tokens));
                 let only = first.as_ref().unwrap_or(&self.only).as_deref();
                 let logits = row.logits.to_vec1()?;

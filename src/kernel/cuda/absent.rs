@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor};
 
 use super::super::Memory;
-use super::{Span, Turn};
+use super::{Choice, Span, Turn};
 
 /// A card, of which this build has none.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Card {
     pub fn choose(
         &self,
         _logits: &Tensor,
-        _masks: &[Option<Tensor>],
+        _choices: &[Choice],
         _n_plain: usize,
         _ends: &[u32],
     ) -> Result<Vec<Option<u32>>> {

@@ -376,19 +376,24 @@ ATTEND(64, 8)
 ATTEND(128, 4)
 
 // The id of the first of the largest logits, among the first n_plain that the mask of the row has a bit for (all, where
-// it has no mask), and of the ends where one is larger still; ~0 where a logit that counts is not finite. A block a row.
+// it has no mask), and of the ends where one is larger still; ~0 where a logit that counts is not finite. What a second
+// set of bits, if the row has one, holds was written before, and is divided by the penalty of the row, or multiplied
+// where it is below 0 (arXiv:1909.05858). A block a row.
 extern "C" __global__ void choose(const float *logits, int n_vocabulary, int n_plain, const uint64_t *masks,
-                                  const uint32_t *ends, int n_ends, uint32_t *best) {
+                                  const float *penalties, const uint32_t *ends, int n_ends, uint32_t *best) {
   __shared__ float tops[32];
   __shared__ uint32_t places[32];
   logits += (size_t)blockIdx.x * n_vocabulary;
-  const uint32_t *mask = (const uint32_t *)masks[blockIdx.x];
+  const uint32_t *mask = (const uint32_t *)masks[2 * blockIdx.x];
+  const uint32_t *seen = (const uint32_t *)masks[2 * blockIdx.x + 1];
+  float penalty = penalties[blockIdx.x];
   float top = -CUDART_INF_F;
   uint32_t at = ~0u;
   bool is_bad = false;
   for (uint32_t id = threadIdx.x; id < n_plain; id += blockDim.x) {
     float logit = logits[id];
     is_bad |= !isfinite(logit);
+    if (seen && seen[id / 32] >> id % 32 & 1) logit = logit > 0 ? logit / penalty : logit * penalty;
     if ((!mask || mask[id / 32] >> id % 32 & 1) && logit > top) top = logit, at = id;
   }
   for (int lanes = 16; lanes > 0; lanes /= 2) {

@@ -16,7 +16,7 @@ use candle_core::cuda_backend::cudarc::driver::{
 use candle_core::{CudaDevice, DType, Device, Storage, Tensor};
 
 use super::super::Memory;
-use super::{Span, Turn};
+use super::{Choice, Span, Turn};
 
 const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/card.ptx"));
 /// Heads that one block of `rotate` takes.
@@ -273,26 +273,30 @@ impl Card {
     }
 
     /// For each row of logits, (row, vocabulary) of f32, the first of the largest among those below `n_plain` that its
-    /// mask has a bit for, or among the `ends`; `None` where a logit that counts is no finite number.
+    /// choice allows, or among the `ends`; `None` where a logit that counts is no finite number.
     pub fn choose(
         &self,
         logits: &Tensor,
-        masks: &[Option<Tensor>],
+        choices: &[Choice],
         n_plain: usize,
         ends: &[u32],
     ) -> Result<Vec<Option<u32>>> {
         let (n_rows, n_vocabulary) = logits.dims2()?;
+        let seen = |choice: &Choice| choice.seen.as_ref().map(|(seen, _)| seen.clone());
+        let masks: Vec<Option<Tensor>> =
+            choices.iter().flat_map(|choice| [choice.mask.clone(), seen(choice)]).collect();
         let fits = |mask: &Tensor| mask.elem_count() >= n_plain.div_ceil(32) && mask.dtype() == DType::U32;
-        ensure!(masks.len() == n_rows && masks.iter().flatten().all(fits), "masks that do not fit the logits");
+        ensure!(choices.len() == n_rows && masks.iter().flatten().all(fits), "choices that do not fit the logits");
         ensure!(
             n_plain <= n_vocabulary && ends.iter().all(|id| (*id as usize) < n_vocabulary),
             "tokens beyond the vocabulary"
         );
-        let mut words = Vec::with_capacity(2 * n_rows + ends.len());
-        for mask in masks {
+        let mut words = Vec::with_capacity(5 * n_rows + ends.len());
+        for mask in &masks {
             let address = mask.as_ref().map_or(Ok(0), |mask| self.address(mask))?;
             words.extend([address as u32, (address >> 32) as u32]);
         }
+        words.extend(choices.iter().map(|choice| choice.seen.as_ref().map_or(1.0, |(_, penalty)| *penalty).to_bits()));
         words.extend(ends);
         let n_words = words.len();
         let words = Tensor::from_vec(words, n_words, &self.device)?;
@@ -303,7 +307,8 @@ impl Card {
             int(n_vocabulary),
             int(n_plain),
             Address(start),
-            Address(start + 8 * n_rows as u64),
+            Address(start + 16 * n_rows as u64),
+            Address(start + 20 * n_rows as u64),
             int(ends.len()),
             self.of(&best)?,
         ];

@@ -23,6 +23,15 @@ pub struct Span<'a> {
     pub layers: &'a [(Tensor, Tensor)],
 }
 
+/// How a token is chosen by its logits. Bits stand for plain tokens, 32 in a word of u32.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// The tokens that may come, if not all.
+    pub mask: Option<Tensor>,
+    /// Those that were written already, and what makes them less likely, above 1.
+    pub seen: Option<(Tensor, f32)>,
+}
+
 /// How the heads of a layer are turned.
 #[derive(Debug, Clone, Copy)]
 pub struct Turn<'a> {
