@@ -315,10 +315,8 @@ fn a_token_chosen_on_the_card_is_the_first_of_the_largest() {
         let mut words = vec![0u32; 32];
         written.iter().for_each(|id| words[*id as usize / 32] |= 1 << (id % 32));
         let seen = Tensor::new(words, card.device()).unwrap();
-        let choice = |row| Choice {
-            mask: (row == 4).then(|| mask.clone()),
-            seen: (row == 0).then(|| (seen.clone(), 1.3)),
-        };
+        let choice =
+            |row| Choice { mask: (row == 4).then(|| mask.clone()), seen: (row == 0).then(|| (seen.clone(), 1.3)) };
         let choices: Vec<Choice> = (0..n_rows).map(choice).collect();
         rows[0][700] = 60.0;
         rows[0][12] = 70.0;
