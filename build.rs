@@ -1,5 +1,5 @@
 //! Notes the commit that is built, for the figures of `precis bench`, and of which sources the numbers of a model are,
-//! so that none are kept for a program that computes them otherwise.
+//! so that none are kept for a program that computes them otherwise. With the feature `cuda`, compiles what runs on a card.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::path::PathBuf;
@@ -16,6 +16,9 @@ fn main() {
     let commit = git(&["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]);
     println!("cargo::rustc-env=PRECIS_COMMIT={}", commit.unwrap_or_else(|| "unknown".into()));
     println!("cargo::rustc-env=PRECIS_ARITHMETIC={:016x}", arithmetic().expect("the sources can be read"));
+    if std::env::var_os("CARGO_FEATURE_CUDA").is_some() {
+        compile_for_cards().expect("`src/kernel/cuda/card.cu` is compiled by nvcc");
+    }
     // A change of the sources makes a checkout dirty, a commit or a reset moves its log.
     for path in ["build.rs", "src", "prompts", "models", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={path}");
@@ -25,6 +28,18 @@ fn main() {
             println!("cargo::rerun-if-changed={path}");
         }
     }
+}
+
+/// Compiles to PTX, which the driver makes into the code of the card it finds, of compute capability 8.0 or more.
+fn compile_for_cards() -> io::Result<()> {
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("card.ptx");
+    let home = std::env::var_os("CUDA_HOME").map(|home| PathBuf::from(home).join("bin/nvcc"));
+    let nvcc = std::env::var_os("NVCC").map(PathBuf::from).or(home.filter(|path| path.is_file()));
+    let status = Command::new(nvcc.unwrap_or_else(|| "nvcc".into()))
+        .args(["-ptx", "-arch=compute_80", "-O3", "-std=c++17", "src/kernel/cuda/card.cu", "-o"])
+        .arg(out)
+        .status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("nvcc failed: {status}"))) }
 }
 
 /// A hash of the sources that numbers come from, those of other crates by their versions.

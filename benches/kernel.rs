@@ -11,7 +11,7 @@ use std::hint::black_box;
 
 use candle_core::quantized::QTensor;
 use candle_core::{Device, Tensor};
-use precis::kernel::{Format, Isa, QLinear};
+use precis::kernel::{Compute, Format, Isa, QLinear};
 
 /// Rounds of ours and candle's; the median of each is shown.
 const ROUNDS: usize = 7;
@@ -60,11 +60,12 @@ fn measure(format: Format, n: usize, k: usize, m: usize, gigahertz: f64) -> anyh
     };
     let copies =
         |make: &dyn Fn() -> anyhow::Result<QLinear>| (0..n_copies).map(|_| make()).collect::<anyhow::Result<Vec<_>>>();
-    let theirs = copies(&|| QLinear::candle(quantized()?, None))?;
+    let steps = Compute::Steps { device: Device::Cpu, floats: false };
+    let theirs = copies(&|| QLinear::new(&steps, quantized()?, None))?;
     let ours: Vec<(Isa, Vec<QLinear>)> = Isa::available()
         .into_iter()
         .filter(|isa| *isa != Isa::Portable || m == 1)
-        .map(|isa| Ok((isa, copies(&|| QLinear::with_isa(isa, quantized()?, None))?)))
+        .map(|isa| Ok((isa, copies(&|| QLinear::new(&Compute::Kernels(isa), quantized()?, None))?)))
         .collect::<anyhow::Result<_>>()?;
     let mut times = vec![Vec::new(); ours.len() + 1];
     for _ in 0..ROUNDS {

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use precis::kernel::{Arithmetic, Isa};
+use candle_core::Device;
+use precis::kernel::{Compute, Isa};
 use precis::model::engine::{Engine, EngineSettings};
 use precis::model::kv_store::KvFolder;
 use precis::model::{Completion, Identity, LanguageModel, Limits, Prompt, Sampling};
@@ -32,15 +33,20 @@ impl Place {
 
     /// What an engine of its own writes, and what it has to say about the folder.
     fn complete(&self, sha256: &str, prompt: &Prompt) -> (Completion, Option<String>) {
-        complete(Some(&self.folder), sha256, prompt)
+        complete(&Compute::default(), Some(&self.folder), sha256, prompt)
     }
 }
 
-fn complete(folder: Option<&KvFolder>, sha256: &str, prompt: &Prompt) -> (Completion, Option<String>) {
+fn complete(
+    compute: &Compute,
+    folder: Option<&KvFolder>,
+    sha256: &str,
+    prompt: &Prompt,
+) -> (Completion, Option<String>) {
     let root = tempfile::tempdir().unwrap();
     let path = Tiny::new(TinyFamily::Qwen2, 7).write(root.path());
     let identity = Identity { name: "tiny".into(), sha256: sha256.into() };
-    let settings = EngineSettings { kv_folder: folder.cloned(), ..EngineSettings::default() };
+    let settings = EngineSettings { compute: compute.clone(), kv_folder: folder.cloned(), ..EngineSettings::default() };
     let limits = Limits { max_tokens: 30, one_line: false, sampling: Sampling::Greedy };
     let mut engine = Engine::open(&path, identity, settings).unwrap();
     let mut completions = engine.complete(std::slice::from_ref(prompt), &limits).unwrap();
@@ -51,7 +57,7 @@ fn complete(folder: Option<&KvFolder>, sha256: &str, prompt: &Prompt) -> (Comple
 }
 
 fn plain(prompt: &Prompt) -> String {
-    complete(None, "a", prompt).0.text
+    complete(&Compute::default(), None, "a", prompt).0.text
 }
 
 fn instructed(words: &str) -> Prompt {
@@ -72,19 +78,24 @@ fn what_is_kept_changes_no_text_and_is_used_by_its_own_kind_alone() {
     check("a", &prompt, true, "warm");
     check("a", &instructed("the user"), false, "other instructions");
     check("b", &prompt, false, "other weights");
-    for isa in Isa::available() {
-        let is_own = Arithmetic::active().unwrap() == Arithmetic::Kernels(isa);
-        Arithmetic::Kernels(isa).during(|| {
-            check("a", &prompt, is_own, isa.name());
-            check("a", &prompt, true, isa.name());
-        });
+    let check_with = |compute: &Compute, is_kept: bool| {
+        let (found, problem) = complete(compute, Some(&place.folder), "a", &prompt);
+        assert_eq!(problem, None, "{}", compute.name());
+        assert_eq!(found.text, complete(compute, None, "a", &prompt).0.text, "{}", compute.name());
+        assert_eq!(found.usage.reused_tokens > 40, is_kept, "{}", compute.name());
+    };
+    for compute in Isa::available().into_iter().map(Compute::Kernels) {
+        check_with(&compute, compute.name() == Compute::default().name());
+        check_with(&compute, true);
     }
     let n_files = place.files().len();
     assert_eq!(n_files, 2 + Isa::available().len());
     // Nothing is kept of what a user's turn says, nor where rows are not computed alike.
     let words_of_the_user = Prompt { user: prompt.system.clone(), ..Prompt::default() };
     check("c", &words_of_the_user, false, "no instructions");
-    Arithmetic::Candle.during(|| check("c", &prompt, false, "candle"));
+    for _ in 0..2 {
+        check_with(&Compute::Steps { device: Device::Cpu, floats: false }, false);
+    }
     assert_eq!(place.files().len(), n_files);
 }
 

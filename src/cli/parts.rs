@@ -10,7 +10,8 @@ use super::error::{CallError, find};
 use super::interrupt::Interrupt;
 use super::progress;
 use super::render::sanitize;
-use crate::kernel::{self, DeviceChoice};
+use crate::kernel::{Compute, DeviceChoice};
+use crate::lab::random::Shape;
 use crate::model::embed::{ENCODER, Embedder, PUBLISHED_ENCODER};
 use crate::model::engine::{Engine, EngineSettings};
 use crate::model::kv_store::KvFolder;
@@ -78,6 +79,14 @@ pub(crate) fn weights(args: &ModelArgs, common: &Common, console: Console, inter
     Ok(Weights { path, identity: Identity { name, sha256 }, device, kv_folder: None })
 }
 
+/// A model of random weights, made in a folder that is to outlive it.
+pub(crate) fn random(shape: &Shape, args: &ModelArgs, folder: &Path) -> Result<Weights> {
+    let path = folder.join(format!("{}.gguf", shape.name));
+    shape.write(&path, 1)?;
+    let identity = Identity { name: format!("random weights, {}", shape.name), sha256: "0".repeat(64) };
+    Ok(Weights { path, identity, device: args.device.unwrap_or_default(), kv_folder: None })
+}
+
 /// The folder of instructions that were read in.
 pub(crate) fn kv_folder() -> Result<PathBuf> {
     Ok(cache_folder()?.join("kv"))
@@ -101,16 +110,39 @@ impl Weights {
         Ok(self)
     }
 
-    /// Loads the weights. Ctrl-C ends what the engine does.
-    pub(crate) fn load(&self, interrupt: &Interrupt) -> Result<Engine> {
-        let device = kernel::device(self.device).context(CallError::Device(self.device))?;
+    /// The same, to be computed on the CPU.
+    pub(crate) fn on_cpu(&self) -> Weights {
+        Weights { device: DeviceChoice::Cpu, ..self.clone() }
+    }
+
+    /// What was asked to compute.
+    pub(crate) fn compute(&self) -> Result<Compute> {
+        Ok(Compute::open(self.device).context(CallError::Device(self.device))?.0)
+    }
+
+    /// Loads the weights, and says what will compute. Ctrl-C ends what the engine does.
+    pub(crate) fn load(&self, console: Console, interrupt: &Interrupt) -> Result<Engine> {
+        self.load_for(None, console, interrupt)
+    }
+
+    /// As [`Weights::load`], to write at most so many texts at once.
+    pub(crate) fn load_for(&self, group: Option<usize>, console: Console, interrupt: &Interrupt) -> Result<Engine> {
+        let (compute, passed_over) = Compute::open(self.device).context(CallError::Device(self.device))?;
+        if let Some(why) = passed_over {
+            console.warn(&format!("computing on the CPU, though there is a card: {}", sanitize::line(&why)));
+        }
         let settings = EngineSettings {
-            device,
+            compute,
+            group,
             stop: interrupt.flag(),
             kv_folder: self.kv_folder.clone(),
             ..EngineSettings::default()
         };
-        Engine::open(&self.path, self.identity.clone(), settings)
+        let engine = Engine::open(&self.path, self.identity.clone(), settings)?;
+        if console.verbose {
+            console.note(&format!("computing with {}", engine.compute().name()));
+        }
+        Ok(engine)
     }
 }
 

@@ -25,25 +25,10 @@ const TILE_KEYS: usize = 64;
 /// Tokens whose queries share the tiles of keys.
 const BLOCK_TOKENS: usize = 64;
 
-/// Causal attention with grouped heads, for the last `n_new` of the tokens that the keys stand for.
-///
-/// `query` is (n_new, head, head_dim). `keys` and `values` are (kv_head, kv_len, head_dim), may be views, and are f16
-/// on the CPU; neighbouring heads share a kv_head. Returns (n_new, head * head_dim).
-pub fn attend(query: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
+/// See [`Compute::attend`](super::Compute::attend), which checks the shapes.
+pub(super) fn attend(isa: Isa, query: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
     let (n_new, n_heads, head_dim) = query.dims3()?;
     let (n_kv_heads, kv_len, _) = keys.dims3()?;
-    ensure!(
-        keys.dims() == values.dims() && keys.dim(2)? == head_dim && (1..=kv_len).contains(&n_new),
-        "queries of {:?}, keys of {:?} and values of {:?} do not belong together",
-        query.shape(),
-        keys.shape(),
-        values.shape()
-    );
-    ensure!(n_kv_heads > 0 && n_heads.is_multiple_of(n_kv_heads), "{n_heads} heads cannot share {n_kv_heads}");
-    if !query.device().is_cpu() {
-        return attend_in_steps(query, keys, values);
-    }
-    let isa = Isa::active()?.unwrap_or(Isa::Portable);
     with_heads(keys, |keys| {
         with_heads(values, |values| {
             with_floats(query, |query| {
@@ -56,11 +41,9 @@ pub fn attend(query: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> 
     .map_err(Into::into)
 }
 
-/// Attention of texts that are read as a whole: every token of a text sees all tokens of it, and none of another.
-///
-/// `query`, `keys` and `values` are (token, head * head_dim) of f32 on the CPU, the texts one behind the other;
-/// `lengths` are their tokens. Returns the same shape.
-pub fn attend_both_ways(
+/// See [`Compute::attend_both_ways`](super::Compute::attend_both_ways), which checks the shapes.
+pub(super) fn attend_both_ways(
+    isa: Isa,
     query: &Tensor,
     keys: &Tensor,
     values: &Tensor,
@@ -68,18 +51,6 @@ pub fn attend_both_ways(
     lengths: &[usize],
 ) -> Result<Tensor> {
     let (n_tokens, width) = query.dims2()?;
-    ensure!(
-        keys.dims() == query.dims() && values.dims() == query.dims(),
-        "queries of {:?}, keys of {:?} and values of {:?} do not belong together",
-        query.shape(),
-        keys.shape(),
-        values.shape()
-    );
-    ensure!(
-        n_heads > 0 && width.is_multiple_of(n_heads) && lengths.iter().sum::<usize>() == n_tokens,
-        "{n_tokens} tokens of {width} are not texts of {lengths:?} with {n_heads} heads"
-    );
-    let isa = Isa::active()?.unwrap_or(Isa::Portable);
     let head_dim = width / n_heads;
     let mut mixed = Vec::with_capacity(n_tokens * width);
     with_floats(query, |query| {
@@ -108,30 +79,6 @@ pub fn attend_both_ways(
         })
     })???;
     Ok(Tensor::from_vec(mixed, query.shape(), &Device::Cpu)?)
-}
-
-/// The same as [`attend`] in steps that any device has: the obvious way, and what the tiles are checked against.
-fn attend_in_steps(query: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
-    let (n_new, n_heads, head_dim) = query.dims3()?;
-    let (n_kv_heads, kv_len, _) = keys.dims3()?;
-    let n_group = n_heads / n_kv_heads;
-    let (keys, values) = (keys.to_dtype(query.dtype())?, values.to_dtype(query.dtype())?);
-    let query = (query * (1.0 / (head_dim as f64).sqrt()))?
-        .reshape((n_new, n_kv_heads, n_group, head_dim))?
-        .permute((1, 2, 0, 3))?
-        .reshape((n_kv_heads, n_group * n_new, head_dim))?;
-    let scores = query.matmul(&keys.t()?.contiguous()?)?; // (kv_head, group * n_new, kv_len)
-    let n_past = kv_len - n_new;
-    let row = |row: usize| (0..kv_len).map(move |col| if col <= n_past + row { 0.0 } else { f32::NEG_INFINITY });
-    let mask = Tensor::from_iter((0..n_new).flat_map(row), &Device::Cpu)?;
-    let mask = mask.reshape((n_new, kv_len))?.to_device(scores.device())?;
-    let masked = scores.reshape((n_heads, n_new, kv_len))?.broadcast_add(&mask)?;
-    let weights = candle_nn::ops::softmax_last_dim(&masked)?.reshape((n_kv_heads, n_group * n_new, kv_len))?;
-    Ok(weights
-        .matmul(&values.contiguous()?)? // (kv_head, group * n_new, head_dim)
-        .reshape((n_kv_heads, n_group, n_new, head_dim))?
-        .permute((2, 0, 1, 3))?
-        .reshape((n_new, n_heads * head_dim))?)
 }
 
 /// Keys or values: rows of head_dim numbers, kv_len of them for each head.
@@ -366,6 +313,7 @@ fn with_heads<T>(heads: &Tensor, f: impl FnOnce(Heads<'_>) -> T) -> Result<T> {
 mod tests {
     use candle_core::DType;
 
+    use super::super::{Compute, steps};
     use super::*;
 
     fn check(n_group: usize, head_dim: usize, n_past: usize, n_new: usize) {
@@ -380,28 +328,9 @@ mod tests {
         };
         let (keys, values) = (cache(), cache());
         let to_vec = |x: Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        let expected = to_vec(attend_in_steps(&query, &keys, &values).unwrap());
+        let expected = to_vec(steps::attend(&query, &keys, &values).unwrap());
         for isa in Isa::available() {
-            let found = with_heads(&keys, |keys| {
-                with_heads(&values, |values| {
-                    with_floats(&query, |query| {
-                        let n_heads = N_KV_HEADS * n_group;
-                        Problem {
-                            query,
-                            keys,
-                            values,
-                            n_new,
-                            n_heads,
-                            n_kv_heads: N_KV_HEADS,
-                            head_dim,
-                            kv_len,
-                            causal: true,
-                        }
-                        .solve(isa)
-                    })
-                })
-            });
-            let found = found.unwrap().unwrap().unwrap();
+            let found = to_vec(attend(isa, &query, &keys, &values).unwrap());
             for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
                 // Scores go to about 100 here, and an exponential turns their rounding into a relative error.
                 assert!(
@@ -428,25 +357,16 @@ mod tests {
         let shape = (lengths.iter().sum::<usize>(), n_heads * head_dim);
         let random = || Tensor::randn(0f32, 1f32, shape, &Device::Cpu).unwrap();
         let (query, keys, values) = (random(), random(), random());
-        let found = attend_both_ways(&query, &keys, &values, n_heads, &lengths).unwrap();
-        let mut first = 0;
-        for n_text in lengths.into_iter().filter(|n| *n > 0) {
-            let heads = |x: &Tensor| {
-                let text = x.narrow(0, first, n_text).unwrap();
-                let heads = text.reshape((n_text, n_heads, head_dim)).unwrap();
-                heads.transpose(0, 1).unwrap().contiguous().unwrap()
-            };
-            let query = (heads(&query) / (head_dim as f64).sqrt()).unwrap();
-            let scores = query.matmul(&heads(&keys).t().unwrap().contiguous().unwrap());
-            let weights = candle_nn::ops::softmax_last_dim(&scores.unwrap()).unwrap();
-            let expected = weights.matmul(&heads(&values)).unwrap();
-            let error = (heads(&found) - expected).unwrap().abs().unwrap();
+        let expected = steps::attend_both_ways(&query, &keys, &values, n_heads, &lengths).unwrap();
+        for isa in Isa::available() {
+            let found = attend_both_ways(isa, &query, &keys, &values, n_heads, &lengths).unwrap();
+            let error = (found - &expected).unwrap().abs().unwrap();
             let error = error.flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>();
             assert!(error.unwrap() < 1e-5);
-            first += n_text;
         }
-        assert!(attend_both_ways(&query, &keys, &values, 5, &lengths).is_err());
-        assert!(attend_both_ways(&query, &keys, &values, n_heads, &[7]).is_err());
+        let compute = Compute::default();
+        assert!(compute.attend_both_ways(&query, &keys, &values, 5, &lengths).is_err());
+        assert!(compute.attend_both_ways(&query, &keys, &values, n_heads, &[7]).is_err());
     }
 
     #[test]
@@ -454,6 +374,9 @@ mod tests {
         let zeros = |shape: (usize, usize, usize), dtype| Tensor::zeros(shape, dtype, &Device::Cpu).unwrap();
         let query = |n: usize, heads: usize| zeros((n, heads, 8), DType::F32);
         let keys = |n: usize| zeros((2, n, 8), DType::F16);
+        let attend = |query: &Tensor, keys: &Tensor, values: &Tensor| {
+            Compute::Kernels(Isa::Portable).attend(query, keys, values)
+        };
         assert!(attend(&query(1, 4), &keys(3), &keys(3)).is_ok());
         assert!(attend(&query(4, 4), &keys(3), &keys(3)).is_err(), "more queries than keys");
         assert!(attend(&query(1, 3), &keys(3), &keys(3)).is_err(), "heads that cannot share");

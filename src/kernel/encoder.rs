@@ -1,31 +1,30 @@
 //! What an encoder of the BERT family needs beside products: the activation GELU and layer normalization, and what its
 //! vectors are compared by. Plain Rust that becomes vector code in each instruction set.
 
-use anyhow::{Result, ensure};
+use std::sync::OnceLock;
+
+use anyhow::Result;
 use candle_core::{Device, Tensor};
 
 use super::exp::exp;
-use super::{Isa, SharedSlice, in_parallel, with_floats};
+use super::{Compute, Isa, SharedSlice, in_parallel, with_floats};
 
 /// `x Φ(x)`, Φ being the normal distribution, of a contiguous f32 tensor on the CPU.
-pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
+pub(super) fn gelu(isa: Isa, x: &Tensor) -> Result<Tensor> {
     const RUN: usize = 4096;
-    let isa = Isa::active()?.unwrap_or(Isa::Portable);
     let y = with_floats(x, |x| in_runs(x, RUN, |_, run| isa.activate(run)))?;
     Ok(Tensor::from_vec(y, x.shape(), &Device::Cpu)?)
 }
 
-/// Layer normalization of `x + y` (<https://arxiv.org/abs/1607.06450>), each (rows, n); weight and bias are (n).
-pub fn add_norm(x: &Tensor, y: &Tensor, (weight, bias): (&[f32], &[f32]), epsilon: f32) -> Result<Tensor> {
+/// See [`Compute::add_norm`](super::Compute::add_norm), which checks the shapes.
+pub(super) fn add_norm(
+    isa: Isa,
+    x: &Tensor,
+    y: &Tensor,
+    (weight, bias): (&[f32], &[f32]),
+    epsilon: f32,
+) -> Result<Tensor> {
     let n = x.dims2()?.1;
-    ensure!(
-        y.dims() == x.dims() && weight.len() == n && bias.len() == n && n > 0,
-        "rows of {n} numbers do not fit {:?}, {} and {}",
-        y.shape(),
-        weight.len(),
-        bias.len()
-    );
-    let isa = Isa::active()?.unwrap_or(Isa::Portable);
     let normal = with_floats(x, |x| {
         with_floats(y, |y| {
             in_runs(x, 16 * n, |first, run| {
@@ -43,7 +42,11 @@ pub fn add_norm(x: &Tensor, y: &Tensor, (weight, bias): (&[f32], &[f32]), epsilo
 ///
 /// Panics when a record is shorter than the vector, which may have at most 2^17 numbers.
 pub fn byte_products(vector: &[i16], records: &[u8], n_bytes: usize, products: &mut Vec<i32>) {
-    let isa = Isa::active().ok().flatten().unwrap_or(Isa::Portable);
+    static ISA: OnceLock<Isa> = OnceLock::new();
+    let isa = *ISA.get_or_init(|| match Compute::default() {
+        Compute::Kernels(isa) => isa,
+        _ => Isa::Portable,
+    });
     products.resize(records.len() / n_bytes, 0);
     isa.multiply_bytes(vector, records, n_bytes, products);
 }
@@ -168,10 +171,12 @@ mod tests {
         let sum = (&x + &y).unwrap();
         let vector = |v: &[f32]| Tensor::new(v, &Device::Cpu).unwrap();
         let expected = candle_nn::ops::layer_norm(&sum, &vector(&weight), &vector(&bias), 1e-5).unwrap();
-        let found = add_norm(&x, &y, (&weight, &bias), 1e-5).unwrap();
-        let error = (found - expected).unwrap().abs().unwrap();
-        let error = error.flatten_all().unwrap().max(0).unwrap();
-        assert!(error.to_scalar::<f32>().unwrap() < 1e-4);
-        assert!(add_norm(&x, &y, (&weight, &bias[1..]), 1e-5).is_err());
+        for isa in Isa::available() {
+            let found = Compute::Kernels(isa).add_norm(&x, &y, (&weight, &bias), 1e-5).unwrap();
+            let error = (found - &expected).unwrap().abs().unwrap();
+            let error = error.flatten_all().unwrap().max(0).unwrap();
+            assert!(error.to_scalar::<f32>().unwrap() < 1e-4);
+        }
+        assert!(Compute::default().add_norm(&x, &y, (&weight, &bias[1..]), 1e-5).is_err());
     }
 }

@@ -1,11 +1,6 @@
-//! Which instruction set the kernels use: the best that the processor has, found once, or the one that
-//! `PRECIS_ISA` names; and, for comparisons, another one for a while.
+//! An instruction set in, its kernels out: which ones there are, which of them the processor has, and what each can do.
 
-use std::cell::Cell;
 use std::ops::Range;
-use std::sync::OnceLock;
-
-use anyhow::{Result, bail};
 
 use super::activations::{Bundle, MAX_BUNDLE_ROWS};
 use super::attention::{Lanes, Softmax};
@@ -19,7 +14,7 @@ use super::{avx_vnni, avx2, avx512};
 macro_rules! dispatch {
     ($isa:expr, $function:ident($($arg:expr),*)) => {
         match $isa {
-            // SAFETY: `available` and `choose` give this value only where the processor has the features.
+            // SAFETY: `available` gives this value only where the processor has the features.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { avx512::$function($($arg),*) },
             // SAFETY: as above.
@@ -87,56 +82,10 @@ pub enum Isa {
     Portable,
 }
 
-/// What products are computed with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arithmetic {
-    /// Kernels of ours: activations are rounded to 8 bits.
-    Kernels(Isa),
-    /// candle's own products of quantized weights, which round activations too, in its own way.
-    Candle,
-    /// candle's products of f32, on weights that are dequantized whole: nothing is rounded, and it takes 4 bytes a weight.
-    Floats,
-}
-
-thread_local! {
-    static FORCED: Cell<Option<Arithmetic>> = const { Cell::new(None) };
-}
-
-impl Arithmetic {
-    /// What this thread computes with.
-    ///
-    /// # Errors
-    /// As for [`Isa::active`].
-    pub fn active() -> Result<Arithmetic> {
-        match FORCED.get() {
-            Some(forced) => Ok(forced),
-            None => Ok(from_environment()?.map_or(Arithmetic::Candle, Arithmetic::Kernels)),
-        }
-    }
-
-    /// A word for it; for all but the last, what `PRECIS_ISA` calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Arithmetic::Kernels(isa) => isa.name(),
-            Arithmetic::Candle => "candle",
-            Arithmetic::Floats => "floats",
-        }
-    }
-
-    /// Calls `f` so that this thread computes with this: weights loaded by `f`, and layers called by it.
-    pub fn during<T>(self, f: impl FnOnce() -> T) -> T {
-        let before = FORCED.replace(Some(self));
-        let result = f();
-        FORCED.set(before);
-        result
-    }
-}
-
-/// The variable that forces an instruction set.
-const VARIABLE: &str = "PRECIS_ISA";
-const NAMES: [&str; 4] = ["avx512", "avxvnni", "avx2", "portable"];
-
 impl Isa {
+    /// What all of them are called, those included that this machine's kind of processor never has.
+    pub(super) const NAMES: [&'static str; 4] = ["avx512", "avxvnni", "avx2", "portable"];
+
     /// All that this processor has, the best first.
     pub fn available() -> Vec<Isa> {
         let mut available = Vec::new();
@@ -154,18 +103,6 @@ impl Isa {
         }
         available.push(Isa::Portable);
         available
-    }
-
-    /// The one that kernels use in this process; none, if candle is to compute everything: on processors other than
-    /// x86-64, and where `PRECIS_ISA` is `candle`.
-    ///
-    /// # Errors
-    /// When `PRECIS_ISA` names what there is not, or what this processor lacks.
-    pub fn active() -> Result<Option<Isa>> {
-        Ok(match Arithmetic::active()? {
-            Arithmetic::Kernels(isa) => Some(isa),
-            _ => None,
-        })
     }
 
     /// What `PRECIS_ISA` calls it.
@@ -342,26 +279,5 @@ impl Isa {
     /// See `encoder::byte_products`.
     pub(super) fn multiply_bytes(self, a: &[i16], b: &[u8], n_bytes: usize, products: &mut [i32]) {
         dispatch!(self, multiply_bytes(a, b, n_bytes, products))
-    }
-}
-
-fn from_environment() -> Result<Option<Isa>> {
-    static CHOSEN: OnceLock<Result<Option<Isa>, String>> = OnceLock::new();
-    let chosen = CHOSEN.get_or_init(|| choose(std::env::var(VARIABLE).ok().as_deref()).map_err(|err| err.to_string()));
-    chosen.clone().map_err(anyhow::Error::msg)
-}
-
-fn choose(forced: Option<&str>) -> Result<Option<Isa>> {
-    let available = Isa::available();
-    match forced {
-        None => Ok(available.first().copied().filter(|_| cfg!(target_arch = "x86_64"))),
-        Some("candle") => Ok(None),
-        Some(name) => match available.iter().find(|isa| isa.name() == name) {
-            Some(isa) => Ok(Some(*isa)),
-            None if NAMES.contains(&name) => {
-                bail!("{VARIABLE} asks for `{name}`, which this processor does not have")
-            }
-            None => bail!("{VARIABLE} is `{name}`, and not one of {}, candle", NAMES.join(", ")),
-        },
     }
 }

@@ -16,17 +16,14 @@ use candle_core::{CpuStorage, Device, Module, Storage, Tensor};
 use memmap2::Mmap;
 
 use activations::Activations;
-pub use attention::{attend, attend_both_ways};
-pub use device::{DeviceChoice, device, n_threads, set_threads};
-use encoder::gelu;
-pub use encoder::{add_norm, byte_products};
-use exp::gated;
+pub use compute::{Company, Compute, DeviceChoice, n_threads, set_threads};
+pub use cuda::{Card, Choice, Pass, Span, Turn};
+pub use encoder::byte_products;
 pub use format::Format;
 use format::Matrix;
-pub use isa::{Arithmetic, Isa};
+pub use isa::Isa;
 pub use memory::{Memory, keep_memory, memory};
 use pack::COLUMNS;
-pub use rows::{add, rms_norm, rotate};
 use threads::{SharedSlice, in_parallel};
 
 mod activations;
@@ -39,8 +36,8 @@ mod avx512;
 mod avx512_dot;
 #[cfg(target_arch = "x86_64")]
 mod avx_vnni;
+mod compute;
 mod cuda;
-mod device;
 mod encoder;
 mod exp;
 mod format;
@@ -51,6 +48,7 @@ mod pack;
 mod portable;
 mod reference;
 mod rows;
+mod steps;
 mod threads;
 #[cfg(target_arch = "x86_64")]
 mod unpack;
@@ -77,50 +75,35 @@ enum Blocks {
 }
 
 impl QLinear {
-    /// Takes weights of shape (n, k) and, mostly absent, a bias of shape (n).
-    pub fn new(weights: QTensor, bias: Option<Tensor>) -> Result<Self> {
+    /// Takes weights of shape (n, k), which lie where `compute` has them, and, mostly absent, a bias of shape (n).
+    pub fn new(compute: &Compute, weights: QTensor, bias: Option<Tensor>) -> Result<Self> {
         let shape = weights.shape().dims2()?;
-        let isa = if weights.device().is_cpu() { Isa::active()? } else { None };
-        match (isa, Format::of(weights.dtype())) {
-            (Some(isa), Some(format)) => QLinear::own(isa, format, Blocks::Tensor(Arc::new(weights)), shape, bias),
-            _ => QLinear::candle(widen(weights)?, bias),
+        if let (Some(isa), Some(format)) = (compute.isa(), Format::of(weights.dtype())) {
+            return QLinear::own(isa, format, Blocks::Tensor(Arc::new(weights)), shape, bias);
         }
+        check_bias(shape, bias.as_ref())?;
+        let weights = match compute {
+            Compute::Steps { device, floats: true } => QMatMul::Tensor(weights.dequantize(device)?),
+            _ => QMatMul::from_arc(Arc::new(widen(weights)?))?,
+        };
+        Ok(QLinear { weights: Weights::Candle { weights, bias }, shape })
     }
 
     /// Takes weights of shape (n, k) from where they lie in a file, without a copy where a kernel can read them there.
     pub fn mapped(
+        compute: &Compute,
         file: Arc<Mmap>,
         bytes: Range<usize>,
         dtype: GgmlDType,
         shape: (usize, usize),
         bias: Option<Tensor>,
     ) -> Result<Self> {
-        if let (Some(isa), Some(format)) = (Isa::active()?, Format::of(dtype)) {
-            ensure!(bytes.start <= bytes.end && bytes.end <= file.len(), "the weights are not inside the file");
+        let data = file.get(bytes.clone()).context("the weights are not inside the file")?;
+        if let (Some(isa), Some(format)) = (compute.isa(), Format::of(dtype)) {
             return QLinear::own(isa, format, Blocks::File(file, bytes), shape, bias);
         }
-        let data = file.get(bytes).context("the weights are not inside the file")?;
-        let storage = QStorage::from_data(data.into(), &Device::Cpu, dtype)?;
-        QLinear::candle(widen(QTensor::new(storage, shape)?)?, bias)
-    }
-
-    /// Takes weights of shape (n, k) of which mostly [`QLinear::rows`] will be asked, and keeps them as they are.
-    pub fn table(weights: QTensor) -> Result<Self> {
-        match Format::of(weights.dtype()) {
-            Some(_) if weights.device().is_cpu() => QLinear::new(weights, None),
-            _ => QLinear::candle(weights, None),
-        }
-    }
-
-    /// As [`QLinear::new`], with candle's products always, on the weights as they are.
-    pub fn candle(weights: QTensor, bias: Option<Tensor>) -> Result<Self> {
-        let shape = weights.shape().dims2()?;
-        check_bias(shape, bias.as_ref())?;
-        let weights = match Arithmetic::active()? {
-            Arithmetic::Floats => QMatMul::Tensor(weights.dequantize(&weights.device())?),
-            _ => QMatMul::from_arc(Arc::new(weights))?,
-        };
-        Ok(QLinear { weights: Weights::Candle { weights, bias }, shape })
+        let storage = QStorage::from_data(data.into(), compute.device(), dtype)?;
+        QLinear::new(compute, QTensor::new(storage, shape)?, bias)
     }
 
     fn own(isa: Isa, format: Format, blocks: Blocks, shape: (usize, usize), bias: Option<Tensor>) -> Result<Self> {
@@ -128,14 +111,6 @@ impl QLinear {
         Matrix::new(format, shape, blocks.bytes()?)?;
         let bias = bias.map(|bias| bias.to_vec1()).transpose()?;
         Ok(QLinear { weights: Weights::Own { isa, format, blocks, bias }, shape })
-    }
-
-    /// As [`QLinear::new`], with kernels of this instruction set, which is to be one of [`Isa::available`].
-    pub fn with_isa(isa: Isa, weights: QTensor, bias: Option<Tensor>) -> Result<Self> {
-        let format = Format::of(weights.dtype()).with_context(|| format!("no kernel for {:?}", weights.dtype()))?;
-        ensure!(Isa::available().contains(&isa), "this processor does not have {}", isa.name());
-        let shape = weights.shape().dims2()?;
-        QLinear::own(isa, format, Blocks::Tensor(Arc::new(weights)), shape, bias)
     }
 
     /// Features that go in, k.
@@ -148,12 +123,11 @@ impl QLinear {
         self.shape.0
     }
 
-    /// How many rows count as few, where a row's product is the same to the bit whatever rows stand beside it, as long
-    /// as they are few together, or more than few both times. Products of candle promise nothing of the kind.
-    pub fn few_rows(&self) -> Option<usize> {
+    /// What a row's product depends on. Products of candle promise nothing.
+    pub fn company(&self) -> Company {
         match &self.weights {
-            Weights::Own { isa, .. } => Some(isa.few_rows()),
-            Weights::Candle { .. } => None,
+            Weights::Own { isa, .. } => Company::Exact { few: isa.few_rows() },
+            Weights::Candle { .. } => Company::Loose,
         }
     }
 
@@ -186,26 +160,14 @@ impl QLinear {
         Ok(outputs.try_into().expect("one output a layer"))
     }
 
-    /// `down(silu(gate(x)) * up(x))`, (.., k) -> (.., n), for a contiguous `x` of two dimensions or more. With many rows,
-    /// what lies between the products is never written out as floats.
-    pub fn feed_forward([gate, up, down]: [&QLinear; 3], x: &Tensor) -> Result<Tensor> {
-        let mix = |isa: Isa, [gate, up]: &mut [Vec<_>; 2]| {
-            isa.gate(gate.as_flattened_mut(), up.as_flattened());
-        };
-        if let Some(y) = QLinear::through([gate, up], down, x, mix)? {
-            return Ok(y);
-        }
-        let [gate, up] = QLinear::forward_many([gate, up], x)?;
-        down.forward(&gated(&gate, &up)?)
+    /// See [`Compute::feed_forward`]; nothing, where what lies between the products is to be written out.
+    fn feed_forward([gate, up, down]: [&QLinear; 3], x: &Tensor) -> Result<Option<Tensor>> {
+        QLinear::through([gate, up], down, x, |isa, [gate, up]| isa.gate(gate.as_flattened_mut(), up.as_flattened()))
     }
 
-    /// As [`QLinear::feed_forward`], with one matrix and GELU between: `down(gelu(up(x)))`.
-    pub fn feed_forward_gelu([up, down]: [&QLinear; 2], x: &Tensor) -> Result<Tensor> {
-        let mix = |isa: Isa, [up]: &mut [Vec<_>; 1]| isa.activate(up.as_flattened_mut());
-        match QLinear::through([up], down, x, mix)? {
-            Some(y) => Ok(y),
-            None => down.forward(&gelu(&up.forward(x)?)?),
-        }
+    /// See [`Compute::feed_forward_gelu`]; nothing, as above.
+    fn feed_forward_gelu([up, down]: [&QLinear; 2], x: &Tensor) -> Result<Option<Tensor>> {
+        QLinear::through([up], down, x, |isa, [up]| isa.activate(up.as_flattened_mut()))
     }
 
     /// `down(mix(layers(x)))`, if there are kernels that keep what lies between in the cache.

@@ -8,14 +8,9 @@ use candle_core::{Device, Tensor};
 
 use super::{Isa, SharedSlice, in_parallel, with_floats};
 
-/// Each row of `x`, (.., n), divided by the root of its mean square, times `weight`, (n)
-/// (<https://arxiv.org/abs/1910.07467>).
-pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
-    if !x.device().is_cpu() {
-        return Ok(candle_nn::ops::rms_norm(x, weight, eps)?);
-    }
+/// See [`Compute::rms_norm`](super::Compute::rms_norm).
+pub(super) fn rms_norm(isa: Isa, x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
     ensure!(x.dims().last() == Some(&weight.dims1()?), "a norm of {:?} for rows of {:?}", weight.shape(), x.shape());
-    let isa = Isa::active()?.unwrap_or(Isa::Portable);
     let y = with_floats(x, |x| {
         with_floats(weight, |weight| by_row(x, weight.len(), |_, x, y| isa.norm(x, weight, eps, y)))
     })??;
@@ -23,10 +18,8 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
 }
 
 /// The sum of two contiguous tensors of one shape.
-pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if !a.device().is_cpu() || a.dims() != b.dims() {
-        return Ok((a + b)?);
-    }
+pub(super) fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    ensure!(a.dims() == b.dims(), "{:?} and {:?} have no sum", a.shape(), b.shape());
     let n = a.dims().last().copied().unwrap_or(1).max(1);
     let sum = with_floats(a, |a| {
         with_floats(b, |b| {
@@ -40,9 +33,8 @@ pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     Ok(Tensor::from_vec(sum, a.shape(), &Device::Cpu)?)
 }
 
-/// Turns number i of each head, (n, head, head_dim), together with number i + head_dim / 2, by the angle of its row
-/// whose `cos` and `sin`, (n, head_dim / 2), are given (<https://arxiv.org/abs/2104.09864>).
-pub fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
+/// See [`Compute::rotate`](super::Compute::rotate).
+pub(super) fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
     let (n, n_heads, head_dim) = x.dims3()?;
     ensure!(
         cos.dims() == [n, head_dim / 2] && sin.dims() == cos.dims() && head_dim.is_multiple_of(2),
@@ -51,10 +43,6 @@ pub fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
         sin.shape(),
         x.shape()
     );
-    if !x.device().is_cpu() {
-        let x = candle_nn::rotary_emb::rope_thd(&x.unsqueeze(0)?, cos, sin)?;
-        return Ok(x.squeeze(0)?);
-    }
     let half = head_dim / 2;
     let turned = with_floats(x, |x| {
         with_floats(cos, |cos| {
@@ -117,6 +105,7 @@ pub(super) fn norm(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::steps;
     use super::*;
 
     fn random(shape: &[usize]) -> Tensor {
@@ -136,18 +125,19 @@ mod tests {
         for (n, n_heads, head_dim) in [(1, 1, 2), (3, 2, 10), (70, 14, 64)] {
             let x = random(&[n, n_heads, head_dim]);
             let weight = random(&[head_dim]);
-            let expected = candle_nn::ops::rms_norm(&x, &weight, 1e-6).unwrap();
-            check(rms_norm(&x, &weight, 1e-6).unwrap(), expected);
+            let expected = steps::rms_norm(&x, &weight, 1e-6).unwrap();
+            for isa in Isa::available() {
+                check(rms_norm(isa, &x, &weight, 1e-6).unwrap(), expected.clone());
+            }
             let y = random(&[n, n_heads, head_dim]);
             check(add(&x, &y).unwrap(), (&x + &y).unwrap());
             let angles = random(&[n, head_dim / 2]);
             let (cos, sin) = (angles.cos().unwrap(), angles.sin().unwrap());
-            let expected = candle_nn::rotary_emb::rope_thd(&x.unsqueeze(0).unwrap(), &cos, &sin).unwrap();
-            check(rotate(&x, &cos, &sin).unwrap(), expected.squeeze(0).unwrap());
+            check(rotate(&x, &cos, &sin).unwrap(), steps::rotate(&x, &cos, &sin).unwrap());
         }
         let (x, other) = (random(&[2, 3, 4]), random(&[3, 2]));
         assert!(rotate(&x, &other, &other).is_err());
-        assert!(rms_norm(&x, &random(&[3]), 1e-6).is_err());
+        assert!(rms_norm(Isa::Portable, &x, &random(&[3]), 1e-6).is_err());
         assert!(add(&x, &other).is_err());
     }
 }

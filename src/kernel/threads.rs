@@ -170,6 +170,10 @@ impl Drop for Closing<'_> {
                 std::thread::yield_now();
             }
         }
+        // The caller's own panic is on its way: the next job is not to hear of those of the others.
+        if std::thread::panicking() {
+            self.0.panicked.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -241,6 +245,15 @@ mod tests {
                 n_done.fetch_add(range.len(), Ordering::Relaxed);
             });
             assert_eq!(n_done.load(Ordering::Relaxed), 100);
+        }
+    }
+
+    #[test]
+    fn a_panic_of_all_threads_is_not_told_to_the_next_job() {
+        for _ in 0..200 {
+            let result = catch_unwind(|| in_parallel(100, |_| panic!("on purpose")));
+            assert!(result.is_err());
+            in_parallel(100, |_| {});
         }
     }
 

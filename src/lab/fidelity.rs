@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 
-use crate::kernel::{Arithmetic, Isa};
+use crate::kernel::{Compute, Isa};
 use crate::model::cache::Cache;
 use crate::model::gguf::Gguf;
 use crate::model::qwen::Qwen;
@@ -16,11 +16,11 @@ use crate::model::tokens::Tokens;
 /// How the distributions of the next token differ, over all positions of a text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fidelity {
-    /// What was looked at: `avx512`, `avxvnni`, `avx2`, `portable` or `candle`.
-    pub found: &'static str,
+    /// What was looked at: `avx512`, `avxvnni`, `avx2`, `portable` or `steps`.
+    pub found: String,
     /// What it was held against: `floats`, which rounds nothing, or another instruction set, which rounds activations to
     /// the same 8 bits and adds in another order.
-    pub oracle: &'static str,
+    pub oracle: String,
     /// Tokens that were predicted.
     pub tokens: usize,
     /// Divergence of what was found from the oracle, Σ p ln(p / q), in nats, the mean of all positions.
@@ -36,7 +36,7 @@ pub struct Fidelity {
 /// Positions whose logits are held at a time: 20 MB a model.
 const CHUNK: usize = 32;
 
-/// Compares what this process computes with, see [`Arithmetic::active`], with plain floats and with all other
+/// Compares what this process computes with, `active`, with plain floats and with all other
 /// instruction sets, over the first `n_tokens` of a text; the plain floats of the 1.5B take 6 GB. For comparison, also
 /// candle's own products, which round in another way. `report` hears each result as it is found.
 ///
@@ -44,6 +44,7 @@ const CHUNK: usize = 32;
 /// When the text is shorter.
 pub fn fidelity(
     weights: &Path,
+    active: &Compute,
     text: &str,
     n_tokens: usize,
     progress: &mut dyn FnMut(&str),
@@ -57,17 +58,17 @@ pub fn fidelity(
         ids.len()
     );
     ids.truncate(n_tokens + 1);
-    let active = Arithmetic::active()?;
-    let mut pairs = vec![(active, Arithmetic::Floats), (Arithmetic::Candle, Arithmetic::Floats)];
+    let steps = |floats| Compute::Steps { device: Device::Cpu, floats };
+    let mut pairs = vec![(active.clone(), steps(true)), (steps(false), steps(true))];
     // Only portable code takes long, and it comes last.
-    let others = Isa::available().into_iter().map(Arithmetic::Kernels);
-    pairs.extend(others.map(|other| (active, other)));
-    pairs.retain(|(found, oracle)| found != oracle);
-    pairs.dedup();
-    let compare = |(found, oracle): (Arithmetic, Arithmetic)| {
+    let others = Isa::available().into_iter().map(Compute::Kernels);
+    pairs.extend(others.map(|other| (active.clone(), other)));
+    pairs.retain(|(found, oracle)| found.name() != oracle.name());
+    pairs.dedup_by_key(|(found, oracle)| [found.name(), oracle.name()]);
+    let compare = |(found, oracle): (Compute, Compute)| {
         progress(&format!("{} against {}", found.name(), oracle.name()));
-        let mut found = Reader::open(weights, found, n_tokens)?;
-        let mut oracle = Reader::open(weights, oracle, n_tokens)?;
+        let mut found = Reader::open(weights, &found, n_tokens)?;
+        let mut oracle = Reader::open(weights, &oracle, n_tokens)?;
         let fidelity = compare(&mut found, &mut oracle, &ids)?;
         report(&fidelity)?;
         Ok(fidelity)
@@ -77,23 +78,21 @@ pub fn fidelity(
 
 /// A model that is always computed in one way.
 struct Reader {
-    arithmetic: Arithmetic,
     model: Qwen,
     cache: Cache,
 }
 
 impl Reader {
-    fn open(weights: &Path, arithmetic: Arithmetic, max_len: usize) -> Result<Reader> {
-        let load = || Qwen::load(&mut Gguf::open(weights)?, &Device::Cpu, max_len);
-        let model = arithmetic.during(load)?;
+    fn open(weights: &Path, compute: &Compute, max_len: usize) -> Result<Reader> {
+        let model = Qwen::load(&mut Gguf::open(weights)?, compute, max_len)?;
         let cache = model.cache();
-        Ok(Reader { arithmetic, model, cache })
+        Ok(Reader { model, cache })
     }
 
     /// (ids, vocabulary)
     fn read(&mut self, ids: &[u32]) -> Result<Tensor> {
         let never = AtomicBool::new(false);
-        self.arithmetic.during(|| self.model.forward_all(ids, &mut self.cache, &never))
+        self.model.forward_all(ids, &mut self.cache, &never)
     }
 }
 
@@ -115,8 +114,8 @@ fn compare(found: &mut Reader, oracle: &mut Reader, ids: &[u32]) -> Result<Fidel
     }
     let [perplexity, oracle_perplexity] = surprise.map(|sum: f64| (sum / n_tokens as f64).exp());
     Ok(Fidelity {
-        found: found.arithmetic.name(),
-        oracle: oracle.arithmetic.name(),
+        found: found.model.compute().name(),
+        oracle: oracle.model.compute().name(),
         tokens: n_tokens,
         kl_nats: kl_nats / n_tokens as f64,
         same_argmax: n_same as f64 / n_tokens as f64,

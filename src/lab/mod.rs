@@ -5,4 +5,6 @@ pub mod cases;
 pub mod eval;
 pub mod fidelity;
 pub mod items;
+pub mod random;
 pub mod score;
+pub mod throughput;

@@ -11,7 +11,7 @@ use crate::kernel::memory;
 /// A forward pass calls [`Cache::append`] once a layer and [`Cache::advance`] once at its end, so that a pass which
 /// stopped half-way leaves the cache as it was.
 pub struct Cache {
-    layers: Vec<(Tensor, Tensor)>, // keys and values, each (kv_head, capacity, head_dim), f16 on the CPU, else f32
+    layers: Vec<(Tensor, Tensor)>, // keys and values, each (kv_head, capacity, head_dim) of f16
     shape: CacheShape,
     device: Device,
     len: usize,
@@ -76,6 +76,11 @@ impl Cache {
         self.capacity
     }
 
+    /// Keys and values of all layers, each (kv_head, capacity, head_dim), for kernels that write there what comes next.
+    pub fn layers(&self) -> &[(Tensor, Tensor)] {
+        &self.layers
+    }
+
     /// Makes room for `n_more` tokens beyond those held.
     ///
     /// # Errors
@@ -88,7 +93,7 @@ impl Cache {
             return Ok(());
         }
         let capacity = needed.next_multiple_of(STEP).min(max_len);
-        let dtype = if self.device.is_cpu() { DType::F16 } else { DType::F32 };
+        let dtype = DType::F16;
         if self.device.is_cpu() {
             let numbers = 2 * n_layers * n_kv_heads * head_dim * (capacity - self.capacity);
             let needed = (numbers * dtype.size_in_bytes()) as u64;

@@ -16,7 +16,7 @@ use memmap2::Mmap;
 
 use super::e5_published::Published;
 use super::unigram::Unigram;
-use crate::kernel::QLinear;
+use crate::kernel::{Compute, QLinear};
 
 /// An encoder's weights and tokenizer.
 pub(super) struct E5 {
@@ -99,29 +99,29 @@ impl E5 {
     }
 
     /// The matrix, (n, k), and bias, (n), of a layer.
-    pub(super) fn linear(&self, name: &str, n: usize, k: usize) -> Result<QLinear> {
+    pub(super) fn linear(&self, compute: &Compute, name: &str, n: usize, k: usize) -> Result<QLinear> {
         let bias = Tensor::new(self.vector(&format!("{name}.b"), n)?, &Device::Cpu)?;
         let weights = format!("{name}.w");
         let linear = match &self.tensors {
             Tensors::Packed(map, directory) => {
                 let bytes = bytes(directory, &weights, true)?;
-                QLinear::mapped(map.clone(), bytes, GgmlDType::Q4_0, (n, k), Some(bias))
+                QLinear::mapped(compute, map.clone(), bytes, GgmlDType::Q4_0, (n, k), Some(bias))
             }
             Tensors::Published(published) => {
                 let floats = Tensor::from_vec(published.numbers(&weights)?, (n, k), &Device::Cpu)?;
-                QLinear::new(QTensor::quantize(&floats, GgmlDType::Q8_0)?, Some(bias))
+                QLinear::new(compute, QTensor::quantize(&floats, GgmlDType::Q8_0)?, Some(bias))
             }
         };
         linear.with_context(|| format!("`{weights}`"))
     }
 
     /// The vectors of the pieces.
-    pub(super) fn words(&self) -> Result<Words> {
+    pub(super) fn words(&self, compute: &Compute) -> Result<Words> {
         let (name, shape) = ("emb.word", (self.sizes.n_vocabulary, self.sizes.n_hidden));
         match &self.tensors {
             Tensors::Packed(map, directory) => {
                 let bytes = bytes(directory, name, true)?;
-                let blocks = QLinear::mapped(map.clone(), bytes, GgmlDType::Q4_0, shape, None);
+                let blocks = QLinear::mapped(compute, map.clone(), bytes, GgmlDType::Q4_0, shape, None);
                 Ok(Words::Packed(blocks.with_context(|| format!("`{name}`"))?))
             }
             Tensors::Published(published) => {

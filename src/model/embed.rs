@@ -12,7 +12,7 @@ use memmap2::Mmap;
 use super::Identity;
 use super::e5::{E5, Norm, Sizes, Words};
 use super::unigram::Unigram;
-use crate::kernel::{QLinear, add_norm, attend_both_ways, keep_memory};
+use crate::kernel::{Company, Compute, QLinear, keep_memory};
 use crate::text::Lang;
 use crate::text::lang::detect;
 
@@ -73,6 +73,7 @@ const CHUNK: usize = 512;
 /// A loaded encoder.
 pub struct Embedder {
     identity: Identity,
+    compute: Compute,
     sizes: Sizes,
     tokens: Unigram,
     words: Words,
@@ -95,8 +96,8 @@ struct Layer {
 }
 
 impl Norm {
-    fn of_sum(&self, x: &Tensor, y: &Tensor, epsilon: f32) -> Result<Tensor> {
-        add_norm(x, y, (&self.0, &self.1), epsilon)
+    fn of_sum(&self, compute: &Compute, x: &Tensor, y: &Tensor, epsilon: f32) -> Result<Tensor> {
+        compute.add_norm(x, y, (&self.0, &self.1), epsilon)
     }
 }
 
@@ -206,7 +207,10 @@ impl Embedder {
         let mut ids = windows.concat();
         // Products of few rows are computed by another kernel, which rounds otherwise, and a text is to have the same
         // vector alone and in any company.
-        let n_least = self.layers[0].query.few_rows().map_or(0, |few| few + 1);
+        let n_least = match self.layers[0].query.company() {
+            Company::Exact { few } => few + 1,
+            Company::Loose => 0,
+        };
         if ids.len() < n_least {
             lengths.push(n_least - ids.len());
             ids.resize(n_least, self.sizes.end);
@@ -216,20 +220,20 @@ impl Embedder {
         let places = lengths.iter().flat_map(|n| (0..*n).map(place));
         let places: Vec<u32> = places.collect();
         let places = self.places.index_select(&Tensor::new(places, &Device::Cpu)?, 0)?;
-        let epsilon = self.sizes.epsilon;
-        let mut x = self.first_norm.of_sum(&self.words.rows(&ids)?, &places, epsilon)?; // (token, hidden)
+        let (compute, epsilon) = (&self.compute, self.sizes.epsilon);
+        let mut x = self.first_norm.of_sum(compute, &self.words.rows(&ids)?, &places, epsilon)?; // (token, hidden)
         for layer in &self.layers {
             let [query, key, value] = QLinear::forward_many([&layer.query, &layer.key, &layer.value], &x)?;
-            let mixed = attend_both_ways(&query, &key, &value, self.sizes.n_heads, &lengths)?;
-            x = layer.mixed_norm.of_sum(&x, &layer.mixed.forward(&mixed)?, epsilon)?;
-            let told = QLinear::feed_forward_gelu([&layer.up, &layer.down], &x)?;
-            x = layer.norm.of_sum(&x, &told, epsilon)?;
+            let mixed = compute.attend_both_ways(&query, &key, &value, self.sizes.n_heads, &lengths)?;
+            x = layer.mixed_norm.of_sum(compute, &x, &layer.mixed.forward(&mixed)?, epsilon)?;
+            let told = compute.feed_forward_gelu([&layer.up, &layer.down], &x)?;
+            x = layer.norm.of_sum(compute, &x, &told, epsilon)?;
         }
         Ok(x)
     }
 
     fn of(file: E5, identity: Identity) -> Result<Embedder> {
-        let sizes = &file.sizes;
+        let (sizes, compute) = (&file.sizes, Compute::cpu()?);
         let (n_hidden, n_wide) = (sizes.n_hidden, sizes.n_feed_forward);
         let mut places = file.vector("emb.pos", sizes.n_positions * n_hidden)?;
         // All texts are of type 0, so that its vector goes with every position.
@@ -238,7 +242,7 @@ impl Embedder {
             row.iter_mut().zip(&kind).for_each(|(x, kind)| *x += kind);
         }
         let layer = |number: usize| {
-            let linear = |name: &str, n, k| file.linear(&format!("l{number}.{name}"), n, k);
+            let linear = |name: &str, n, k| file.linear(&compute, &format!("l{number}.{name}"), n, k);
             let norm = |name: &str| file.norm(&format!("l{number}.{name}"), n_hidden);
             Ok(Layer {
                 query: linear("q", n_hidden, n_hidden)?,
@@ -253,11 +257,12 @@ impl Embedder {
         };
         let layers = (0..sizes.n_layers).map(layer).collect::<Result<_>>()?;
         Ok(Embedder {
-            words: file.words()?,
+            words: file.words(&compute)?,
             places: Tensor::from_vec(places, (sizes.n_positions, n_hidden), &Device::Cpu)?,
             first_norm: file.norm("emb.ln", n_hidden)?,
             layers,
             identity,
+            compute,
             sizes: file.sizes,
             tokens: file.tokens,
             common_parts: Default::default(),

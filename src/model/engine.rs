@@ -4,11 +4,13 @@
 //! Up to [`EngineSettings::group`] sequences are alive together. A token of each goes through the layers at once, so
 //! that the weights are read from memory once for all of them; a text that has ended makes room for the next prompt.
 //!
-//! What a prompt finds already read, and what stands beside it, never changes its text. A row of numbers is computed
-//! alike whatever stands beside it, as long as the rows are few both times, or more than few both times
-//! ([`Qwen::few_rows`]); so a prompt of more than a few tokens is read more than a few at a time, however much of it
-//! was read before, written tokens are read few at a time, and a prompt shares what was read of prompts alone. Where
-//! rows are not computed alike (candle's products), nothing is shared or guessed, and one sequence is alive at a time.
+//! Where rows are computed alike in any company ([`Company::Exact`]), what a prompt finds already read and what stands
+//! beside it never change its text: a prompt of more than a few tokens is read more than a few at a time, however much of
+//! it was read before, written tokens are read few at a time, and a prompt shares what was read of prompts alone. Where
+//! they are not ([`Company::Loose`]: candle's products, a card), the last bits of its logits depend on both, and of two
+//! tokens that are as probable the one or the other may come.
+//!
+//! On a card, prompts are read several at a time too, and the most probable token is looked for where the logits are.
 //!
 //! A sequence that is alone reads its last token together with a guess at the next ones ([`Lookup`]). The writer then
 //! takes the logits after each as if they had come one by one, for as long as it writes what was guessed.
@@ -19,30 +21,31 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use super::cache::Cache;
 use super::gguf::Gguf;
 use super::kept::{Kept, Read};
 use super::kv_store::{KvFolder, KvStore};
 use super::lookup::Lookup;
-use super::qwen::{Part, Qwen};
-use super::sample::shares;
+use super::qwen::{NotFinite, Part, Qwen};
+use super::sample::{Row, shares};
 use super::tokens::Tokens;
 use super::write::{Next, Writer};
 use super::{Completion, Identity, LanguageModel, Limits, Prompt, Sampling, Stop, Usage};
-use crate::kernel::{keep_memory, n_threads};
+use crate::kernel::{Choice, Company, Compute, keep_memory, n_threads};
 
 /// How an engine is to run.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
-    /// Where the model is computed.
-    pub device: Device,
+    /// What the model is computed with.
+    pub compute: Compute,
     /// The most tokens of context to use, where the model has more; the cache grows to it only when a prompt needs it.
     pub max_context: usize,
-    /// The most sequences that are written at once; 1 at least. Fewer are, when they would hold more than
-    /// `max_context` tokens together, or when the kernels do not compute so many rows as one.
-    pub group: usize,
+    /// The most sequences that are written at once, if not as many as suits what computes; 1 at least. Fewer are, when
+    /// they would hold more tokens together than there is memory for, or when the kernels do not compute so many rows
+    /// as one.
+    pub group: Option<usize>,
     /// Whether a sequence that is alone, and not sampled, guesses its next tokens.
     pub lookup: bool,
     /// Where the instructions of prompts are kept for other processes, if anywhere.
@@ -57,20 +60,27 @@ const DEFAULT_CONTEXT: usize = 8_192;
 
 /// Reading the weights costs the same for any number of sequences, computing with them costs more for each. The kernels
 /// take six at a time: on two cores six are written at three times the speed of one, and twelve no faster than six;
-/// more cores compute faster, but hardly read faster.
-fn default_group() -> usize {
-    match n_threads() {
-        ..=2 => 6,
-        _ => 12,
+/// more cores compute faster, but hardly read faster. A card computes 64 rows nearly as fast as one.
+fn default_group(model: &Qwen) -> usize {
+    match model.card() {
+        Some(_) => 64,
+        None if n_threads() <= 2 => 6,
+        None => 12,
     }
 }
+
+/// A prompt on a card shares with another no less than this: to copy keys and values takes a launch for each layer, in
+/// whose time as many tokens are read anew.
+const CARD_LEAST_SHARED: usize = 512;
+/// Tokens that are guessed where no kernel says how many rows are few: with one more, as many as candle multiplies as one.
+const LOOSE_GUESS: usize = 7;
 
 impl Default for EngineSettings {
     fn default() -> Self {
         EngineSettings {
-            device: Device::Cpu,
+            compute: Compute::default(),
             max_context: DEFAULT_CONTEXT,
-            group: default_group(),
+            group: None,
             lookup: true,
             kv_folder: None,
             stop: Arc::default(),
@@ -100,9 +110,31 @@ pub struct Engine {
     tokens: Tokens,
     stop: Arc<AtomicBool>,
     group: usize,
+    /// The most tokens that the sequences alive hold together.
+    max_held: usize,
     lookup: bool,
     kept: Kept,
     kv_store: Option<KvStore>,
+}
+
+/// A prompt that is to be read.
+struct Waiting {
+    /// The how manieth of the prompts.
+    number: usize,
+    ids: Vec<u32>,
+    writer: Writer,
+}
+
+impl Waiting {
+    /// Tokens that its sequence may come to hold.
+    fn n_needed(&self, limits: &Limits) -> usize {
+        self.ids.len() + limits.max_tokens
+    }
+
+    /// Tokens that it begins with as another does.
+    fn n_shared(&self, other: &Waiting) -> usize {
+        self.ids.iter().zip(&other.ids).take_while(|(a, b)| a == b).count()
+    }
 }
 
 /// A sequence that is alive.
@@ -111,7 +143,9 @@ struct Sequence {
     number: usize,
     prompt: Read,
     /// For a second try.
-    prompt_logits: Vec<f32>,
+    prompt_row: Row,
+    /// On a card, the bits of the tokens that it may write, if not all.
+    mask: Option<Tensor>,
     writer: Writer,
     /// Written, and not yet read.
     last: u32,
@@ -130,26 +164,40 @@ impl Engine {
         let mut gguf = Gguf::open(path)?;
         let tokens =
             Tokens::new(&gguf).with_context(|| format!("failed to read the vocabulary of `{}`", path.display()))?;
-        let model = Qwen::load(&mut gguf, &settings.device, settings.max_context)
+        let model = Qwen::load(&mut gguf, &settings.compute, settings.max_context)
             .with_context(|| format!("failed to load `{}`", path.display()))?;
         anyhow::ensure!(
             tokens.n_frame() < model.max_len(),
             "a context of {} tokens holds nothing beside the chat frame",
             model.max_len()
         );
-        let group = settings.group.clamp(1, model.few_rows().unwrap_or(1));
-        let kv_folder = settings.kv_folder.filter(|_| model.few_rows().is_some());
-        let kv_store = kv_folder.map(|folder| KvStore::new(folder, &identity.sha256));
+        let group = settings.group.unwrap_or_else(|| default_group(&model)).max(1);
+        let (group, kv_folder) = match model.company() {
+            Company::Exact { few } => (group.min(few), settings.kv_folder),
+            Company::Loose => (group, None),
+        };
+        let kv_store = kv_folder.map(|folder| KvStore::new(folder, model.compute(), &identity.sha256));
         Ok(Engine {
             identity,
-            model,
             tokens,
             stop: settings.stop,
             group,
+            max_held: model.max_held()?,
+            model,
             lookup: settings.lookup,
             kept: Kept::default(),
-            kv_store: kv_store.transpose()?,
+            kv_store,
         })
+    }
+
+    /// The most texts that are written at once.
+    pub fn group(&self) -> usize {
+        self.group
+    }
+
+    /// What computes.
+    pub fn compute(&self) -> &Compute {
+        self.model.compute()
     }
 
     /// The vocabulary.
@@ -176,82 +224,145 @@ impl Engine {
         Err(DoesNotFit { prompt_tokens, max_tokens, room: self.room() })
     }
 
-    /// Whether a sequence that may come to hold `n_tokens` may be written beside those alive.
-    fn has_place(&self, live: &[Sequence], n_tokens: usize) -> bool {
-        let held: usize = live.iter().map(|other| other.prompt.cache.capacity()).sum();
-        live.is_empty() || live.len() < self.group && held + n_tokens <= self.model.max_len()
+    /// Whether a sequence that may come to hold `n_tokens` may be written beside those alive, and others that will hold
+    /// `n_held`.
+    fn has_place(&self, live: &[Sequence], n_held: usize, n_tokens: usize) -> bool {
+        let held: usize = live.iter().map(|other| other.prompt.cache.capacity()).sum::<usize>() + n_held;
+        live.is_empty() && n_held == 0 || live.len() < self.group && held + n_tokens <= self.max_held
     }
 
-    /// Reads a prompt, and has its first token written.
-    fn start(
-        &mut self,
-        number: usize,
-        ids: Vec<u32>,
-        writer: Writer,
-        limits: &Limits,
-        live: &[Sequence],
-    ) -> Result<Sequence> {
+    /// Reads prompts, and has the first token of each written. Of several, none is begun with instructions from the disk.
+    fn start(&mut self, prompts: Vec<Waiting>, limits: &Limits, live: &[Sequence]) -> Result<Vec<Sequence>> {
         let started = Instant::now();
-        let (prompt, logits, reused_tokens) = self.read(ids, limits.max_tokens, live)?;
-        let mut sequence = Sequence {
-            number,
-            prompt,
-            prompt_logits: logits.clone(),
-            writer,
-            last: 0,
-            lookup: Lookup::default(),
-            ended: None,
-            reused_tokens,
-            prefill_ms: started.elapsed().as_millis() as u64,
-            decode_time: Duration::ZERO,
+        let mut caches = Vec::with_capacity(prompts.len());
+        for Waiting { ids, .. } in &prompts {
+            caches.push(self.prefix(ids, limits.max_tokens, live)?);
+        }
+        let mut reused: Vec<usize> = Vec::with_capacity(prompts.len());
+        let logits = match (&prompts[..], &mut caches[..]) {
+            ([alone], [cache]) => {
+                let (logits, n_reused) = self.read(&alone.ids, limits.max_tokens, cache)?;
+                reused.push(n_reused);
+                logits.unsqueeze(0)?
+            }
+            (prompts, caches) => {
+                let mut parts = Vec::with_capacity(prompts.len());
+                for (Waiting { ids, .. }, cache) in prompts.iter().zip(caches) {
+                    let n_reused = cache.len();
+                    cache.reserve(ids.len() - n_reused + limits.max_tokens)?;
+                    reused.push(n_reused);
+                    parts.push(Part { ids: &ids[n_reused..], cache });
+                }
+                self.model.prefill(&mut parts, &self.stop)?
+            }
         };
-        let started = Instant::now();
-        sequence.write(&logits, &self.tokens)?;
-        sequence.decode_time = started.elapsed();
-        Ok(sequence)
+        let choices = prompts.iter().map(|prompt| self.choice(&prompt.writer, None)).collect::<Result<Vec<_>>>()?;
+        let rows = self.rows(&logits, &choices)?;
+        let n_new: usize = prompts.iter().zip(&reused).map(|(prompt, n_reused)| prompt.ids.len() - n_reused).sum();
+        let prefill = started.elapsed();
+        let mut sequences = Vec::with_capacity(prompts.len());
+        for (((prompt, cache), row), n_reused) in prompts.into_iter().zip(caches).zip(rows).zip(reused) {
+            let started = Instant::now();
+            let Waiting { number, ids, writer } = prompt;
+            let share = (ids.len() - n_reused) as f64 / n_new.max(1) as f64;
+            let mut sequence = Sequence {
+                number,
+                prompt: Read { ids, cache },
+                prompt_row: row.clone(),
+                mask: None,
+                writer,
+                last: 0,
+                lookup: Lookup::default(),
+                ended: None,
+                reused_tokens: n_reused,
+                prefill_ms: prefill.mul_f64(share).as_millis() as u64,
+                decode_time: Duration::ZERO,
+            };
+            sequence.write(&row, &self.tokens)?;
+            // The first token may be barred, so that the mask of the others is another one.
+            sequence.mask = self.choice(&sequence.writer, None)?.and_then(|choice| choice.mask);
+            sequence.decode_time = started.elapsed();
+            sequences.push(sequence);
+        }
+        Ok(sequences)
     }
 
-    /// Reads a prompt that `n_more` tokens may follow. Returns the logits behind it too, and how many of its tokens had
-    /// been read before.
-    fn read(&mut self, ids: Vec<u32>, n_more: usize, live: &[Sequence]) -> Result<(Read, Vec<f32>, usize)> {
-        let mut cache = self.prefix(&ids, n_more, live)?;
-        let instructions = &ids[..self.n_instructions(&ids)];
+    /// Reads a prompt that `n_more` tokens may follow, behind what the cache has of it. Returns the logits behind it too,
+    /// and how many of its tokens had been read before.
+    fn read(&mut self, ids: &[u32], n_more: usize, cache: &mut Cache) -> Result<(Tensor, usize)> {
+        let instructions = &ids[..self.n_instructions(ids)];
         let mut keep_in = None;
         if let Some(store) = &mut self.kv_store
             && instructions.len() > cache.len()
         {
             match store.find(instructions, self.model.cache()) {
-                Some(found) => cache = found,
+                Some(found) => *cache = found,
                 None => keep_in = Some(store),
             }
         }
         let n_reused = cache.len();
         cache.reserve(ids.len() - n_reused + n_more)?;
-        let logits = self.model.forward(&ids[n_reused..], &mut cache, &self.stop)?;
+        let logits = self.model.forward(&ids[n_reused..], cache, &self.stop)?;
         if let Some(store) = keep_in {
-            store.keep(instructions, &cache);
+            store.keep(instructions, cache);
         }
-        Ok((Read { ids, cache }, logits.to_vec1()?, n_reused))
+        Ok((logits, n_reused))
+    }
+
+    /// The logits of each row, (row, vocabulary), apart. Where they lie on a card, the token that comes next is looked for
+    /// there, for each row with a choice.
+    fn rows(&self, logits: &Tensor, choices: &[Option<Choice>]) -> Result<Vec<Row>> {
+        let mut best = vec![None; choices.len()];
+        if let Some(card) = self.model.card() {
+            let all: Vec<Choice> = choices.iter().map(|choice| choice.clone().unwrap_or_default()).collect();
+            let chosen = card.choose(logits, &all, self.tokens.n_plain(), self.tokens.ends())?;
+            for ((best, choice), id) in best.iter_mut().zip(choices).zip(chosen) {
+                *best = choice.as_ref().map(|_| id.ok_or(NotFinite));
+            }
+        }
+        best.into_iter().enumerate().map(|(idx, best)| Ok(Row { logits: logits.get(idx)?, best })).collect()
+    }
+
+    /// On a card, how the next token of a writer is to be chosen; `mask` has the bits of those that may come, where it is
+    /// known already.
+    fn choice(&self, writer: &Writer, mask: Option<&Tensor>) -> Result<Option<Choice>> {
+        let Some(card) = self.model.card() else { return Ok(None) };
+        let Some(penalty) = writer.greedy_penalty() else { return Ok(None) };
+        let bits = |ids: &[u32]| {
+            let mut words = vec![0u32; self.tokens.n_plain().div_ceil(32)];
+            ids.iter().for_each(|id| words[*id as usize / 32] |= 1 << (id % 32));
+            Tensor::new(words, card.device())
+        };
+        let mask = match mask {
+            Some(mask) => Some(mask.clone()),
+            None => writer.candidates(&self.tokens).map(|ids| bits(&ids)).transpose()?,
+        };
+        let seen = if penalty == 1.0 { None } else { Some((bits(writer.ids())?, penalty)) };
+        Ok(Some(Choice { mask, seen }))
     }
 
     /// How many tokens of a prompt are worth keeping on disk: its system turn, which the template alone makes, where
     /// it and the rest are more than a few.
     fn n_instructions(&self, ids: &[u32]) -> usize {
-        let few = self.model.few_rows().unwrap_or(usize::MAX);
         let n_system = self.tokens.n_system(ids);
-        match n_system.min(ids.len() - n_system) > few {
-            true => n_system,
-            false => 0,
+        match self.model.company() {
+            Company::Exact { few } if n_system.min(ids.len() - n_system) > few => n_system,
+            _ => 0,
         }
     }
 
     /// A cache with the longest beginning of a prompt that was read before.
     fn prefix(&mut self, ids: &[u32], max_tokens: usize, live: &[Sequence]) -> Result<Cache> {
-        let few = self.model.few_rows().unwrap_or(usize::MAX);
+        let (few, n_least) = match (self.model.company(), self.model.card()) {
+            (Company::Exact { few }, _) => (few, 0),
+            (Company::Loose, None) => (0, 0),
+            (Company::Loose, Some(_)) => (0, CARD_LEAST_SHARED),
+        };
         let n_shared = |other: &Read| match other.ids.len() > few {
             true => {
                 let same = other.ids.iter().zip(ids).take_while(|(a, b)| a == b);
-                same.count().min(ids.len().saturating_sub(few + 1))
+                let n_same = same.count().min(ids.len().saturating_sub(few + 1));
+                if n_same < n_least { 0 } else { n_same }
             }
             false => 0,
         };
@@ -270,7 +381,10 @@ impl Engine {
             && self.lookup
             && limits.sampling == Sampling::Greedy
         {
-            let n_room = self.model.few_rows().unwrap_or(1) - 1;
+            let n_room = match self.model.company() {
+                Company::Exact { few } => few - 1,
+                Company::Loose => LOOSE_GUESS,
+            };
             let n_left = limits.max_tokens - alone.writer.ids().len();
             let guess = alone.guess(n_room.min(n_left - 1));
             reads[0].extend(guess);
@@ -281,11 +395,17 @@ impl Engine {
             parts.push(Part { ids, cache });
         }
         let logits = self.model.step(&mut parts, &self.stop)?; // (token, vocabulary)
-        let mut first = 0;
+        let mut choices = Vec::new();
+        for (sequence, ids) in live.iter().zip(&reads) {
+            let choice = self.choice(&sequence.writer, sequence.mask.as_ref())?;
+            // What is guessed would be among the written, one more for each row.
+            let fits = ids.len() == 1 || choice.as_ref().is_some_and(|choice| choice.seen.is_none());
+            choices.extend(std::iter::repeat_n(choice.filter(|_| fits), ids.len()));
+        }
+        let mut rows = self.rows(&logits, &choices)?.into_iter();
         for (sequence, ids) in live.iter_mut().zip(&reads) {
-            let logits = logits.narrow(0, first, ids.len())?;
-            sequence.write_on(ids, &logits, &self.tokens)?;
-            first += ids.len();
+            let own: Vec<Row> = rows.by_ref().take(ids.len()).collect();
+            sequence.write_on(ids, &own, &self.tokens)?;
         }
         let share = started.elapsed() / live.len() as u32;
         live.iter_mut().for_each(|sequence| sequence.decode_time += share);
@@ -322,12 +442,12 @@ impl Sequence {
         self.lookup.guess(&ids, n_most).to_vec()
     }
 
-    /// Writes on behind the first of the ids that were just read, whose logits are (ids, vocabulary), and behind each
+    /// Writes on behind the first of the ids that were just read, each of which has a row of logits, and behind each
     /// of the others that it has then itself written. The rest of them is forgotten.
-    fn write_on(&mut self, read: &[u32], logits: &Tensor, tokens: &Tokens) -> Result<()> {
+    fn write_on(&mut self, read: &[u32], rows: &[Row], tokens: &Tokens) -> Result<()> {
         let n_held = self.prompt.cache.len() - read.len();
         let mut n_right = 0;
-        while self.write(&logits.get(n_right)?.to_vec1()?, tokens)? && read.get(n_right + 1) == Some(&self.last) {
+        while self.write(&rows[n_right], tokens)? && read.get(n_right + 1) == Some(&self.last) {
             n_right += 1;
         }
         self.prompt.cache.truncate(n_held + 1 + n_right);
@@ -337,12 +457,12 @@ impl Sequence {
 
     /// Writes a token behind the one that has these logits. Returns whether it goes on from there: no, when the text
     /// has ended or begun again.
-    fn write(&mut self, logits: &[f32], tokens: &Tokens) -> Result<bool> {
-        let mut next = self.writer.write(logits, tokens)?;
+    fn write(&mut self, row: &Row, tokens: &Tokens) -> Result<bool> {
+        let mut next = self.writer.write(row, tokens)?;
         let goes_on = matches!(next, Next::Read(_));
         if next == Next::Again {
             self.prompt.cache.truncate(self.prompt.ids.len());
-            next = self.writer.write(&self.prompt_logits, tokens)?;
+            next = self.writer.write(&self.prompt_row, tokens)?;
         }
         match next {
             Next::Read(id) => self.last = id,
@@ -375,14 +495,15 @@ impl LanguageModel for Engine {
         let ids = self.tokens.frame(prompt)?;
         self.check_fit(prompt, ids.len(), 0)?;
         let prompt_tokens = ids.len();
-        let (read, logits, reused_tokens) = self.read(ids, 0, &[])?;
-        self.kept.push(read, self.model.max_len());
+        let mut cache = self.prefix(&ids, 0, &[])?;
+        let (logits, reused_tokens) = self.read(&ids, 0, &mut cache)?;
+        self.kept.push(Read { ids, cache }, self.model.max_len());
         let first = |word: &&str| -> Result<u32> {
             let ids = self.tokens.encode(word)?;
             ids.first().copied().context("a word without a token")
         };
         let firsts: Vec<u32> = words.iter().map(first).collect::<Result<_>>()?;
-        let shares = shares(&logits, &firsts)?;
+        let shares = shares(&logits.to_vec1::<f32>()?, &firsts)?;
         let usage = Usage {
             prompt_tokens,
             reused_tokens,
@@ -402,16 +523,27 @@ impl LanguageModel for Engine {
             let barred = prompt.barred.as_deref();
             let barred = barred.map(|text| self.tokens.openings(text)).transpose()?;
             let writer = Writer::new(limits, only, barred.unwrap_or_default());
-            waiting.push((ids, writer));
+            waiting.push(Waiting { number: waiting.len(), ids, writer });
         }
-        let mut waiting = waiting.into_iter().enumerate().peekable();
+        let mut waiting = waiting.into_iter().peekable();
         let mut live: Vec<Sequence> = Vec::new();
         let mut completions: Vec<Option<Completion>> = vec![None; prompts.len()];
         loop {
-            while let Some((number, (ids, writer))) =
-                waiting.next_if(|(_, (ids, _))| self.has_place(&live, ids.len() + limits.max_tokens))
-            {
-                live.push(self.start(number, ids, writer, limits, &live)?);
+            while let Some(next) = waiting.next_if(|next| self.has_place(&live, 0, next.n_needed(limits))) {
+                let (mut n_new, mut n_held) = (next.ids.len(), next.n_needed(limits));
+                let mut prompts = vec![next];
+                while let Some(next) = waiting.next_if(|next| {
+                    n_new + next.ids.len() <= self.model.prefill_room()
+                        && live.len() + prompts.len() < self.group
+                        && self.has_place(&live, n_held, next.n_needed(limits))
+                        && prompts.iter().all(|other| next.n_shared(other) < CARD_LEAST_SHARED)
+                }) {
+                    n_new += next.ids.len();
+                    n_held += next.n_needed(limits);
+                    prompts.push(next);
+                }
+                let started = self.start(prompts, limits, &live)?;
+                live.extend(started);
                 self.take_ended(&mut live, &mut completions);
             }
             if live.is_empty() {

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::cache::Cache;
-use crate::kernel::Arithmetic;
+use crate::kernel::Compute;
 use crate::text::hex;
 
 /// A folder for this and nothing else.
@@ -38,11 +38,10 @@ pub(super) struct KvStore {
 }
 
 impl KvStore {
-    /// For the model whose weights have this digest, as it is computed now.
-    pub(super) fn new(folder: KvFolder, weights_sha256: &str) -> Result<KvStore> {
-        let arithmetic = Arithmetic::active()?.name();
-        let origin = [env!("PRECIS_ARITHMETIC"), arithmetic, weights_sha256].join("\n");
-        Ok(KvStore { folder, origin: Sha256::new_with_prefix(origin), may_write: true, problem: None })
+    /// For the model whose weights have this digest, as `compute` reads it.
+    pub(super) fn new(folder: KvFolder, compute: &Compute, weights_sha256: &str) -> KvStore {
+        let origin = [env!("PRECIS_ARITHMETIC"), &compute.name(), weights_sha256].join("\n");
+        KvStore { folder, origin: Sha256::new_with_prefix(origin), may_write: true, problem: None }
     }
 
     /// A cache that holds `ids` and nothing else, made of the `empty` one; `None` where they are not kept. A damaged

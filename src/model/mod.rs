@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 pub mod cache;
+mod card;
 mod e5;
 mod e5_published;
 pub mod embed;

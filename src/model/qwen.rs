@@ -9,11 +9,15 @@ use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor};
 
 use super::cache::{Cache, CacheShape};
+use super::card::OnCard;
 use super::gguf::{Config, Family, Gguf, Rows};
-use crate::kernel::{QLinear, add, attend, rms_norm, rotate};
+use crate::kernel::{Card, Company, Compute, Memory, QLinear};
 
-/// The most tokens that go through the layers at once: what bounds the memory of a long prompt.
+/// The most tokens that go through the layers at once on a CPU: what bounds the memory of a long prompt.
 pub const CHUNK: usize = 512;
+
+/// The same on a card, whose cores are many and whose launches cost time.
+const CARD_CHUNK: usize = 8_192;
 
 /// The reader was told to stop; the cache holds what it held before the chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,11 +33,8 @@ pub struct NotFinite;
 pub struct Qwen {
     config: Config,
     max_len: usize,
-    device: Device,
-    embedding: Embedding,
-    layers: Vec<Layer>,
-    final_norm: Tensor, // (hidden)
-    rope: Rope,
+    compute: Compute,
+    body: Body,
 }
 
 /// What one sequence has to be read next.
@@ -42,6 +43,21 @@ pub struct Part<'a> {
     pub ids: &'a [u32],
     /// What was read before them.
     pub cache: &'a mut Cache,
+}
+
+enum Body {
+    Plain(Box<Plain>),
+    Card(Box<OnCard>),
+}
+
+/// The forward pass in the order of the papers, on whatever computes.
+struct Plain {
+    config: Config,
+    compute: Compute,
+    embedding: Embedding,
+    layers: Vec<Layer>,
+    final_norm: Tensor, // (hidden)
+    rope: Rope,
 }
 
 /// The token embedding and the output projection, (vocabulary, hidden) each.
@@ -67,30 +83,30 @@ struct Layer {
 }
 
 /// Cosines and sines of the rotary angles, (max_len, head_dim / 2) each.
-struct Rope {
-    cos: Tensor,
-    sin: Tensor,
+pub(super) struct Rope {
+    pub(super) cos: Tensor,
+    pub(super) sin: Tensor,
 }
 
 impl Qwen {
     /// Reads all weights. Sequences may grow to `max_len` tokens, or to the model's own context if that is shorter.
-    pub fn load(gguf: &mut Gguf, device: &Device, max_len: usize) -> Result<Qwen> {
+    ///
+    /// A card takes what has heads that its kernels know, and fits twice into its free memory as bf16; of any other
+    /// model it takes the steps of candle, on weights that stay quantized.
+    pub fn load(gguf: &mut Gguf, compute: &Compute, max_len: usize) -> Result<Qwen> {
         let config = gguf.config().clone();
         let max_len = max_len.min(config.n_context);
-        let (n_vocabulary, n_hidden) = (config.n_vocabulary, config.n_hidden);
-        let mut weights = Weights { gguf, device };
-        let embedding = match weights.gguf.has("output.weight") {
-            true => Embedding::Apart {
-                input: weights.gguf.rows("token_embd.weight", &[n_vocabulary, n_hidden])?,
-                output: weights.linear("output", n_vocabulary, n_hidden, false)?,
-            },
-            false => Embedding::Tied(weights.linear("token_embd", n_vocabulary, n_hidden, false)?),
+        let (compute, body) = match compute {
+            Compute::Card(card) if OnCard::takes(card, &config)? => {
+                (compute.clone(), Body::Card(Box::new(OnCard::load(gguf, card.clone(), max_len)?)))
+            }
+            Compute::Card(card) => {
+                let steps = Compute::Steps { device: card.device().clone(), floats: false };
+                (steps.clone(), Body::Plain(Box::new(Plain::load(gguf, steps, max_len)?)))
+            }
+            _ => (compute.clone(), Body::Plain(Box::new(Plain::load(gguf, compute.clone(), max_len)?))),
         };
-        let final_norm = weights.vector("output_norm.weight", n_hidden)?;
-        let layers = (0..config.n_layers).map(|idx| Layer::load(&mut weights, &config, idx));
-        let layers = layers.collect::<Result<_>>()?;
-        let rope = Rope::new(&config, max_len, device)?;
-        Ok(Qwen { config, max_len, device: device.clone(), embedding, layers, final_norm, rope })
+        Ok(Qwen { config, max_len, compute, body })
     }
 
     /// The model's settings.
@@ -98,25 +114,48 @@ impl Qwen {
         &self.config
     }
 
+    /// What it is computed with, which need not be what was asked for.
+    pub fn compute(&self) -> &Compute {
+        &self.compute
+    }
+
     /// The longest sequence, in tokens.
     pub fn max_len(&self) -> usize {
         self.max_len
     }
 
+    /// The most tokens that the sequences alive should hold together: as many as one sequence, or as a card has memory
+    /// for, less a share for what lies between the layers.
+    pub fn max_held(&self) -> Result<usize> {
+        const BETWEEN: u64 = 1 << 30;
+        let Body::Card(body) = &self.body else { return Ok(self.max_len) };
+        let Memory { free, .. } = body.card().memory()?;
+        let Config { n_layers, n_kv_heads, head_dim, .. } = self.config;
+        let of_token = (2 * n_layers * n_kv_heads * head_dim * DType::F16.size_in_bytes()) as u64;
+        let for_caches = free.saturating_sub(BETWEEN).min(free / 10 * 9);
+        Ok(self.max_len.max((for_caches / of_token) as usize))
+    }
+
+    /// The card, where the whole model is on one.
+    pub fn card(&self) -> Option<&Card> {
+        match &self.body {
+            Body::Plain(_) => None,
+            Body::Card(body) => Some(body.card()),
+        }
+    }
+
     /// An empty cache for this model.
     pub fn cache(&self) -> Cache {
         let Config { n_layers, n_kv_heads, head_dim, .. } = self.config;
-        Cache::new(CacheShape { n_layers, n_kv_heads, head_dim, max_len: self.max_len }, &self.device)
+        Cache::new(CacheShape { n_layers, n_kv_heads, head_dim, max_len: self.max_len }, self.compute.device())
     }
 
-    /// How many rows are few to all layers, see [`QLinear::few_rows`].
-    pub fn few_rows(&self) -> Option<usize> {
-        let output = match &self.embedding {
-            Embedding::Apart { output, .. } | Embedding::Tied(output) => output,
-        };
-        let layers = self.layers.iter().flat_map(Layer::linears).chain([output]);
-        // Without a promise is less than any promise.
-        layers.map(QLinear::few_rows).min().flatten()
+    /// What the logits of a token depend on beside the tokens before it.
+    pub fn company(&self) -> Company {
+        match &self.body {
+            Body::Plain(body) => body.company(),
+            Body::Card(_) => Company::Loose,
+        }
     }
 
     /// Reads `ids` behind what the cache holds, and returns the logits (vocabulary) after the last of them.
@@ -128,17 +167,51 @@ impl Qwen {
     /// [`Interrupted`], soon after `stop` became true; an id or a length that is out of range.
     pub fn forward(&self, ids: &[u32], cache: &mut Cache, stop: &AtomicBool) -> Result<Tensor> {
         ensure!(!ids.is_empty(), "no token to read");
-        // As many as are computed alike beside all the others.
-        let n_last = self.few_rows().map_or(1, |few| few + 1);
+        let most = match self.body {
+            Body::Plain(_) => CHUNK,
+            Body::Card(_) => CARD_CHUNK,
+        };
         let mut hidden = None;
-        for ids in ids.chunks(ids.len().div_ceil(ids.len().div_ceil(CHUNK))) {
+        for ids in ids.chunks(ids.len().div_ceil(ids.len().div_ceil(most))) {
             hidden = None; // frees the last chunk's states before the next ones are made
-            let part = Part { ids, cache };
-            hidden.replace(self.read(&mut [part], n_last, stop)?);
+            let mut part = [Part { ids, cache }];
+            hidden.replace(match &self.body {
+                Body::Plain(body) => body.read(&mut part, body.n_last(), stop)?,
+                Body::Card(body) => body.read(&mut part, stop)?,
+            });
         }
         let hidden = hidden.expect("at least one chunk was read"); // (n_last at most, hidden)
         let last = hidden.narrow(0, hidden.dim(0)? - 1, 1)?;
         Ok(self.logits(&last)?.squeeze(0)?)
+    }
+
+    /// How many new tokens of several sequences [`Qwen::prefill`] takes at once; none, where one prompt after the other
+    /// is as fast.
+    pub fn prefill_room(&self) -> usize {
+        match self.body {
+            Body::Plain(_) => 0,
+            Body::Card(_) => CARD_CHUNK,
+        }
+    }
+
+    /// As [`Qwen::forward`] for several sequences: the logits after the last token of each, (sequences, vocabulary).
+    pub fn prefill(&self, parts: &mut [Part<'_>], stop: &AtomicBool) -> Result<Tensor> {
+        match (&self.body, parts) {
+            (_, [part]) => Ok(self.forward(part.ids, part.cache, stop)?.unsqueeze(0)?),
+            (Body::Plain(_), parts) => {
+                let alone = parts.iter_mut().map(|part| self.forward(part.ids, part.cache, stop));
+                Ok(Tensor::stack(&alone.collect::<Result<Vec<_>>>()?, 0)?)
+            }
+            (Body::Card(body), parts) => {
+                let hidden = body.read(parts, stop)?;
+                let ends = parts.iter().scan(0, |end, part| {
+                    *end += part.ids.len() as u32;
+                    Some(*end - 1)
+                });
+                let last = Tensor::from_vec(ends.collect::<Vec<u32>>(), parts.len(), hidden.device())?;
+                self.logits(&hidden.index_select(&last, 0)?)
+            }
+        }
     }
 
     /// As [`Qwen::forward`], with the logits after every one of `ids`, (ids, vocabulary): to verify, not to write.
@@ -151,8 +224,57 @@ impl Qwen {
     /// Reads the parts of several sequences at once, and returns the logits after every one of their tokens, (tokens,
     /// vocabulary). When it fails, no cache has changed.
     pub fn step(&self, parts: &mut [Part<'_>], stop: &AtomicBool) -> Result<Tensor> {
-        let hidden = self.read(parts, usize::MAX, stop)?;
+        let hidden = match &self.body {
+            Body::Plain(body) => body.read(parts, usize::MAX, stop)?,
+            Body::Card(body) => body.read(parts, stop)?,
+        };
         self.logits(&hidden)
+    }
+
+    /// (n, hidden) -> (n, vocabulary).
+    fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+        match &self.body {
+            Body::Plain(body) => body.logits(hidden),
+            Body::Card(body) => body.logits(hidden),
+        }
+    }
+}
+
+impl Plain {
+    fn load(gguf: &mut Gguf, compute: Compute, max_len: usize) -> Result<Plain> {
+        let config = gguf.config().clone();
+        let (n_vocabulary, n_hidden) = (config.n_vocabulary, config.n_hidden);
+        let mut weights = Weights { gguf, compute: &compute };
+        let embedding = match weights.gguf.has("output.weight") {
+            true => Embedding::Apart {
+                input: weights.gguf.rows("token_embd.weight", &[n_vocabulary, n_hidden])?,
+                output: weights.linear("output", n_vocabulary, n_hidden, false)?,
+            },
+            false => Embedding::Tied(weights.linear("token_embd", n_vocabulary, n_hidden, false)?),
+        };
+        let final_norm = weights.vector("output_norm.weight", n_hidden)?;
+        let layers = (0..config.n_layers).map(|idx| Layer::load(&mut weights, &config, idx));
+        let layers = layers.collect::<Result<_>>()?;
+        let rope = Rope::new(&config, max_len, compute.device())?;
+        Ok(Plain { config, compute, embedding, layers, final_norm, rope })
+    }
+
+    /// Exact only where all products are.
+    fn company(&self) -> Company {
+        let output = match &self.embedding {
+            Embedding::Apart { output, .. } | Embedding::Tied(output) => output,
+        };
+        let layers = self.layers.iter().flat_map(Layer::linears).chain([output]);
+        layers.map(QLinear::company).reduce(Company::and).expect("a model has an output")
+    }
+
+    /// How many of the last tokens of a prompt go through all of the last layer: as many as are computed alike beside all
+    /// the others.
+    fn n_last(&self) -> usize {
+        match self.company() {
+            Company::Exact { few } => few + 1,
+            Company::Loose => 1,
+        }
     }
 
     /// Takes the tokens of all parts through all layers: (tokens, hidden). Of a part that is alone only the last `n_last`
@@ -163,23 +285,65 @@ impl Qwen {
         }
         let rope = self.rope.of(parts)?;
         let ids: Vec<u32> = parts.iter().flat_map(|part| part.ids).copied().collect();
-        let mut x = self.embedding.rows(&ids)?.to_device(&self.device)?; // (tokens, hidden)
+        let (compute, eps) = (&self.compute, self.config.rms_eps as f32);
+        let mut x = self.embedding.rows(&ids)?.to_device(compute.device())?; // (tokens, hidden)
         for (idx, layer) in self.layers.iter().enumerate() {
             check(stop)?;
-            let normed = rms_norm(&x, &layer.attention_norm, self.config.rms_eps as f32)?;
+            let normed = compute.rms_norm(&x, &layer.attention_norm, eps)?;
             let is_last = idx + 1 == self.layers.len() && parts.len() == 1;
             let n_out = if is_last { n_last } else { usize::MAX };
-            let mixed = layer.attention(&normed, idx, n_out, parts, &rope, &self.config)?;
+            let mixed = self.attention(layer, &normed, idx, n_out, parts, &rope)?;
             let n_out = mixed.dim(0)?;
-            x = add(&x.narrow(0, x.dim(0)? - n_out, n_out)?, &mixed)?;
+            x = compute.add(&x.narrow(0, x.dim(0)? - n_out, n_out)?, &mixed)?;
             check(stop)?;
-            let normed = rms_norm(&x, &layer.feed_forward_norm, self.config.rms_eps as f32)?;
-            x = add(&x, &layer.feed_forward(&normed)?)?;
+            let normed = compute.rms_norm(&x, &layer.feed_forward_norm, eps)?;
+            x = compute.add(&x, &compute.feed_forward([&layer.gate, &layer.up, &layer.down], &normed)?)?;
         }
         for part in parts {
             part.cache.advance(part.ids.len());
         }
         Ok(x)
+    }
+
+    /// Grouped-query attention: (tokens, hidden) -> (the last `n_out` tokens of each part, hidden).
+    fn attention(
+        &self,
+        layer: &Layer,
+        x: &Tensor,
+        layer_idx: usize,
+        n_out: usize,
+        parts: &mut [Part<'_>],
+        rope: &Rope,
+    ) -> Result<Tensor> {
+        let Config { n_heads, n_kv_heads, head_dim, rms_eps, .. } = self.config;
+        let compute = &self.compute;
+        let n_new = x.dim(0)?;
+        let by_head = |x: Tensor, n: usize, norm: Option<&Tensor>| -> Result<Tensor> {
+            let x = x.reshape((n_new, n, head_dim))?;
+            match norm {
+                Some(norm) => compute.rms_norm(&x, norm, rms_eps as f32),
+                None => Ok(x),
+            }
+        };
+        let rotate = |x: &Tensor| compute.rotate(x, &rope.cos, &rope.sin);
+        let (query_norm, key_norm) = layer.head_norms.as_ref().map(|(query, key)| (query, key)).unzip();
+        let [query, key, value] = QLinear::forward_many([&layer.query, &layer.key, &layer.value], x)?;
+        let query = rotate(&by_head(query, n_heads, query_norm)?)?; // (tokens, head, head_dim)
+        let key = rotate(&by_head(key, n_kv_heads, key_norm)?)?; // (tokens, kv_head, head_dim)
+        let value = by_head(value, n_kv_heads, None)?; // (tokens, kv_head, head_dim)
+        let mut mixed = Vec::with_capacity(parts.len()); // (n_out, head * head_dim) each
+        let mut first = 0;
+        for part in parts {
+            let n_own = part.ids.len();
+            let own = |x: &Tensor| x.narrow(0, first, n_own);
+            let (key, value) = (own(&key)?.transpose(0, 1)?, own(&value)?.transpose(0, 1)?);
+            let (keys, values) = part.cache.append(layer_idx, &key, &value)?;
+            let n_out = n_out.min(n_own);
+            let query = own(&query)?.narrow(0, n_own - n_out, n_out)?;
+            mixed.push(compute.attend(&query, &keys, &values)?);
+            first += n_own;
+        }
+        layer.attention_output.forward(&Tensor::cat(&mixed, 0)?)
     }
 
     /// (n, hidden) -> (n, vocabulary).
@@ -188,7 +352,7 @@ impl Qwen {
     /// [`NotFinite`]: a product with quantized weights rounds what is not a number to some number, so that the logits
     /// alone would not show it.
     fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        let normed = rms_norm(&hidden.contiguous()?, &self.final_norm, self.config.rms_eps as f32)?;
+        let normed = self.compute.rms_norm(&hidden.contiguous()?, &self.final_norm, self.config.rms_eps as f32)?;
         if !normed.sum_all()?.to_scalar::<f32>()?.is_finite() {
             return Err(NotFinite.into());
         }
@@ -239,54 +403,10 @@ impl Layer {
     fn linears(&self) -> [&QLinear; 7] {
         [&self.query, &self.key, &self.value, &self.attention_output, &self.gate, &self.up, &self.down]
     }
-
-    /// Grouped-query attention: (tokens, hidden) -> (the last `n_out` tokens of each part, hidden).
-    fn attention(
-        &self,
-        x: &Tensor,
-        layer_idx: usize,
-        n_out: usize,
-        parts: &mut [Part<'_>],
-        rope: &Rope,
-        config: &Config,
-    ) -> Result<Tensor> {
-        let Config { n_heads, n_kv_heads, head_dim, .. } = *config;
-        let n_new = x.dim(0)?;
-        let by_head = |x: Tensor, n: usize, norm: Option<&Tensor>| -> Result<Tensor> {
-            let x = x.reshape((n_new, n, head_dim))?;
-            match norm {
-                Some(norm) => rms_norm(&x, norm, config.rms_eps as f32),
-                None => Ok(x),
-            }
-        };
-        let (query_norm, key_norm) = self.head_norms.as_ref().map(|(query, key)| (query, key)).unzip();
-        let [query, key, value] = QLinear::forward_many([&self.query, &self.key, &self.value], x)?;
-        let query = rope.rotate(&by_head(query, n_heads, query_norm)?)?; // (tokens, head, head_dim)
-        let key = rope.rotate(&by_head(key, n_kv_heads, key_norm)?)?; // (tokens, kv_head, head_dim)
-        let value = by_head(value, n_kv_heads, None)?; // (tokens, kv_head, head_dim)
-        let mut mixed = Vec::with_capacity(parts.len()); // (n_out, head * head_dim) each
-        let mut first = 0;
-        for part in parts {
-            let n_own = part.ids.len();
-            let own = |x: &Tensor| x.narrow(0, first, n_own);
-            let (key, value) = (own(&key)?.transpose(0, 1)?, own(&value)?.transpose(0, 1)?);
-            let (keys, values) = part.cache.append(layer_idx, &key, &value)?;
-            let n_out = n_out.min(n_own);
-            let query = own(&query)?.narrow(0, n_own - n_out, n_out)?;
-            mixed.push(attend(&query, &keys, &values)?);
-            first += n_own;
-        }
-        self.attention_output.forward(&Tensor::cat(&mixed, 0)?)
-    }
-
-    /// SwiGLU: (tokens, hidden) -> (tokens, hidden).
-    fn feed_forward(&self, x: &Tensor) -> Result<Tensor> {
-        QLinear::feed_forward([&self.gate, &self.up, &self.down], x)
-    }
 }
 
 impl Rope {
-    fn new(config: &Config, max_len: usize, device: &Device) -> Result<Rope> {
+    pub(super) fn new(config: &Config, max_len: usize, device: &Device) -> Result<Rope> {
         let half = config.head_dim / 2;
         let frequency = |pair: usize| config.rope_base.powf(-(pair as f64) / half as f64);
         let frequencies: Vec<f64> = (0..half).map(frequency).collect();
@@ -305,45 +425,38 @@ impl Rope {
         };
         Ok(Rope { cos: rows(&self.cos)?, sin: rows(&self.sin)? })
     }
-
-    /// Rotates each head, (n, head, head_dim), by its position.
-    fn rotate(&self, x: &Tensor) -> Result<Tensor> {
-        rotate(x, &self.cos, &self.sin)
-    }
 }
 
 /// Twice a layer: on a small machine a layer takes a second for a whole chunk.
-fn check(stop: &AtomicBool) -> Result<(), Interrupted> {
+pub(super) fn check(stop: &AtomicBool) -> Result<(), Interrupted> {
     match stop.load(Ordering::Relaxed) {
         true => Err(Interrupted),
         false => Ok(()),
     }
 }
 
-/// Tensors of a file on their way to a device.
-struct Weights<'a> {
-    gguf: &'a mut Gguf,
-    device: &'a Device,
+/// Tensors of a file on their way to what computes with them.
+pub(super) struct Weights<'a> {
+    pub(super) gguf: &'a mut Gguf,
+    pub(super) compute: &'a Compute,
 }
 
 impl Weights<'_> {
     /// `NAME.weight`, (n_outputs, n_inputs), with `NAME.bias`, (n_outputs), if there is to be one.
     fn linear(&mut self, name: &str, n_outputs: usize, n_inputs: usize, has_bias: bool) -> Result<QLinear> {
-        let weight = format!("{name}.weight");
         let bias = match has_bias {
             true => Some(self.vector(&format!("{name}.bias"), n_outputs)?),
             false => None,
         };
-        if self.device.is_cpu() {
-            let (file, bytes, dtype) = self.gguf.mapped(&weight, &[n_outputs, n_inputs])?;
-            return QLinear::mapped(file, bytes, dtype, (n_outputs, n_inputs), bias);
-        }
-        QLinear::new(self.gguf.tensor(&weight, &[n_outputs, n_inputs], self.device)?, bias)
+        let shape = [n_outputs, n_inputs];
+        let (file, bytes, dtype) = self.gguf.mapped(&format!("{name}.weight"), &shape)?;
+        QLinear::mapped(self.compute, file, bytes, dtype, shape.into(), bias)
     }
 
     /// A small tensor, dequantized: (n), f32.
-    fn vector(&mut self, name: &str, n: usize) -> Result<Tensor> {
-        let vector = self.gguf.tensor(name, &[n], self.device)?;
-        Ok(vector.dequantize(self.device)?.to_dtype(DType::F32)?)
+    pub(super) fn vector(&mut self, name: &str, n: usize) -> Result<Tensor> {
+        let device = self.compute.device();
+        let vector = self.gguf.tensor(name, &[n], device)?;
+        Ok(vector.dequantize(device)?.to_dtype(DType::F32)?)
     }
 }

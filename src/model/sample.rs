@@ -1,9 +1,19 @@
 //! Logits in, one token id out; ids in, a loop found or not. Knows no model and no text.
 
 use anyhow::Result;
+use candle_core::Tensor;
 
 use super::Sampling;
 use super::qwen::NotFinite;
+
+/// The logits after one token, where they were computed.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// (vocabulary)
+    pub logits: Tensor,
+    /// The token that its writer wishes for, if it was looked for there already.
+    pub best: Option<Result<u32, NotFinite>>,
+}
 
 /// Chooses tokens for one completion.
 pub struct Sampler {
@@ -21,6 +31,12 @@ impl Sampler {
             Sampling::Seeded { seed, .. } => seed,
         };
         Sampler { sampling, random: Random(seed), penalty }
+    }
+
+    /// What the logits of written tokens are divided by before the most probable token is chosen; none, where another
+    /// may be.
+    pub fn greedy_penalty(&self) -> Option<f32> {
+        (self.sampling == Sampling::Greedy).then_some(self.penalty)
     }
 
     /// Chooses among the ids below `n_plain`, or those of them in `only`, and the `ends`; all others are never chosen.
@@ -44,7 +60,7 @@ impl Sampler {
         {
             return Err(NotFinite.into());
         }
-        if self.penalty == 1.0 && self.sampling == Sampling::Greedy && only.is_none() {
+        if self.greedy_penalty() == Some(1.0) && only.is_none() {
             let best = first_largest(plain).into_iter().chain(ends);
             return Ok(most_probable(best));
         }

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use super::sample::{Sampler, loop_start};
+use super::sample::{Row, Sampler, loop_start};
 use super::tokens::{Stream, Tokens};
 use super::{Limits, Stop};
 
@@ -50,27 +50,38 @@ impl Writer {
         }
     }
 
+    /// What the logits of the tokens that it has written are divided by, where the most probable token is to come next.
+    pub fn greedy_penalty(&self) -> Option<f32> {
+        self.sampler.greedy_penalty()
+    }
+
+    /// Of the plain tokens, those that may come next, if not all.
+    pub fn candidates(&self, tokens: &Tokens) -> Option<Vec<u32>> {
+        if !self.ids.is_empty() || self.barred.is_empty() {
+            return self.only.clone();
+        }
+        let mut ids = self.only.clone().unwrap_or_else(|| (0..tokens.n_plain() as u32).collect());
+        ids.retain(|id| !self.barred.contains(id));
+        Some(ids)
+    }
+
     /// Takes the logits after the last token that was read, and writes one more.
     ///
     /// # Errors
     /// [`NotFinite`](super::qwen::NotFinite) when a logit that counts is not a finite number.
-    pub fn write(&mut self, logits: &[f32], tokens: &Tokens) -> Result<Next> {
+    pub fn write(&mut self, row: &Row, tokens: &Tokens) -> Result<Next> {
         if self.limits.max_tokens == 0 {
             return Ok(Next::End(Stop::TokenCap));
         }
-        let (n_plain, ends) = (tokens.n_plain(), tokens.ends());
-        let first: Vec<u32>;
-        let only = match self.ids.is_empty() && !self.barred.is_empty() {
-            true => {
-                let all = || (0..n_plain as u32).collect();
-                let mut ids = self.only.clone().unwrap_or_else(all);
-                ids.retain(|id| !self.barred.contains(id));
-                first = ids;
-                Some(&*first)
+        let id = match row.best {
+            Some(best) => best?,
+            None => {
+                let first = self.ids.is_empty().then(|| self.candidates(tokens));
+                let only = first.as_ref().unwrap_or(&self.only).as_deref();
+                let logits = row.logits.to_vec1()?;
+                self.sampler.choose(&logits, tokens.n_plain(), only, tokens.ends(), &self.ids)?
             }
-            false => self.only.as_deref(),
         };
-        let id = self.sampler.choose(logits, n_plain, only, ends, &self.ids)?;
         if tokens.is_end(id) {
             return Ok(Next::End(Stop::EndOfTurn));
         }

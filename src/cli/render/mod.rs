@@ -21,6 +21,9 @@ pub(crate) struct Fingerprint {
     pub(crate) model: String,
     pub(crate) model_sha256: String,
     pub(crate) prompt_sha256: String,
+    /// An instruction set, or a card; nothing, where no model was asked.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) compute: String,
     /// `None` when nothing was drawn.
     pub(crate) seed: Option<u64>,
     pub(crate) temperature: Option<f64>,
@@ -39,6 +42,7 @@ impl Fingerprint {
             model: identity.name.clone(),
             model_sha256: identity.sha256.clone(),
             prompt_sha256,
+            compute: String::new(),
             seed: drawn.map(|d| d.2),
             temperature: drawn.map(|d| d.0),
             top_p: drawn.map(|d| d.1),

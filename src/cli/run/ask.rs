@@ -48,9 +48,12 @@ pub(super) fn run(args: AskArgs, common: &Common, console: Console, interrupt: &
     };
     let weights =
         parts::weights(&args.model, common, console, interrupt)?.keeping(args.keep.cache_kv.unwrap_or(CACHE_KV))?;
+    let engine = weights.load(console, interrupt)?;
+    let mut fingerprint = Fingerprint::new(&weights.identity, plan.prompts.sha256(), plan.sampling);
+    fingerprint.compute = engine.compute().name();
     let mut session = Session {
-        fingerprint: Fingerprint::new(&weights.identity, plan.prompts.sha256(), plan.sampling),
-        engine: weights.load(interrupt)?,
+        fingerprint,
+        engine,
         index,
         encoder,
         plan,

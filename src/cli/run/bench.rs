@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
@@ -11,9 +12,10 @@ use super::super::console::Console;
 use super::super::interrupt::Interrupt;
 use super::super::render::json;
 use super::super::{Exit, config, parts};
-use crate::kernel::{self, Arithmetic};
+use crate::kernel;
 use crate::lab::bench::{Extent, Figures, Work, bench, median};
 use crate::lab::fidelity::{Fidelity, fidelity};
+use crate::lab::throughput::{Agreement, Throughput, agreement, throughput};
 
 #[derive(Serialize)]
 struct BenchLine<'a> {
@@ -32,7 +34,7 @@ struct BenchLine<'a> {
     model_sha256: &'a str,
     prompt_sha256: String,
     threads: usize,
-    arithmetic: &'static str,
+    compute: &'a str,
 }
 
 #[derive(Serialize)]
@@ -44,13 +46,42 @@ struct FidelityLine<'a> {
     model_sha256: &'a str,
 }
 
+#[derive(Serialize)]
+struct ThroughputLine<'a> {
+    schema: &'static str,
+    #[serde(flatten)]
+    figures: &'a Throughput,
+    /// How alike the texts of the two engines are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    with_cpu: Option<Agreement>,
+    load_s: f64,
+    commit: &'static str,
+    model: &'a str,
+    compute: &'a str,
+}
+
 pub(super) fn run(args: BenchArgs, common: &Common, console: Console, interrupt: &Interrupt) -> Result<Exit> {
     let prompts = config::prompts()?;
-    let weights = parts::weights(&args.model, common, console, interrupt)?;
+    let folder = tempfile::tempdir()?;
+    let weights = match args.random {
+        None => parts::weights(&args.model, common, console, interrupt)?,
+        Some(shape) => {
+            console.note("making up weights …");
+            parts::random(shape, &args.model, folder.path())?
+        }
+    };
+    if let Some(group) = args.group {
+        return run_throughput(&weights, (group.into(), args.articles.into(), args.against_cpu), console, interrupt);
+    }
     if let Some(text) = &args.fidelity {
         return run_fidelity(&weights, text, console);
     }
-    let load = || weights.load(interrupt);
+    let mut compute = None;
+    let load = || {
+        let engine = weights.load(console, interrupt)?;
+        compute = Some(engine.compute().clone());
+        Ok(engine)
+    };
     let mut progress = |step: &str| console.note(&format!("{step} …"));
     let mut rounds = BTreeMap::new();
     let mut compare = || {
@@ -77,7 +108,7 @@ pub(super) fn run(args: BenchArgs, common: &Common, console: Console, interrupt:
         model_sha256: &identity.sha256,
         prompt_sha256: prompts.sha256(),
         threads: kernel::n_threads(),
-        arithmetic: Arithmetic::active()?.name(),
+        compute: &compute.context("a model was loaded")?.name(),
     };
     console.out(&table(&line, &work))?;
     console.out(&json::to_line(&line))?;
@@ -104,6 +135,38 @@ fn compare(command: &str, rounds: &mut BTreeMap<String, Vec<f64>>) -> Result<()>
     Ok(())
 }
 
+fn run_throughput(
+    weights: &parts::Weights,
+    (group, n_articles, against_cpu): (usize, usize, bool),
+    console: Console,
+    interrupt: &Interrupt,
+) -> Result<Exit> {
+    let started = Instant::now();
+    let mut engine = weights.load_for(Some(group), console, interrupt)?;
+    let load_s = started.elapsed().as_secs_f64();
+    let sizes: Vec<usize> = [1, 8, 32, 64, 128].into_iter().filter(|n| *n <= group).collect();
+    let mut progress = |step: &str| console.note(&format!("{step} …"));
+    let figures = throughput(&mut engine, &sizes, n_articles, &mut progress)?;
+    let with_cpu = match against_cpu {
+        true => {
+            console.note("the same texts on the CPU …");
+            let mut cpu = weights.on_cpu().load(console, interrupt)?;
+            Some(agreement(&mut cpu, &mut engine)?)
+        }
+        false => None,
+    };
+    console.out(&json::to_line(&ThroughputLine {
+        schema: "precis/throughput/1",
+        figures: &figures,
+        with_cpu,
+        load_s,
+        commit: env!("PRECIS_COMMIT"),
+        model: &weights.identity.name,
+        compute: &engine.compute().name(),
+    }))?;
+    Ok(Exit::Done)
+}
+
 fn run_fidelity(weights: &parts::Weights, text: &Path, console: Console) -> Result<Exit> {
     const TOKENS: usize = 2000;
     let text = std::fs::read_to_string(text).with_context(|| format!("failed to read `{}`", text.display()))?;
@@ -123,7 +186,7 @@ fn run_fidelity(weights: &parts::Weights, text: &Path, console: Console) -> Resu
             row.oracle_perplexity
         ))
     };
-    let rows = fidelity(&weights.path, &text, TOKENS, &mut progress, &mut report)?;
+    let rows = fidelity(&weights.path, &weights.compute()?, &text, TOKENS, &mut progress, &mut report)?;
     console.out(&json::to_line(&FidelityLine {
         schema: "precis/fidelity/1",
         rows: &rows,
@@ -163,8 +226,8 @@ fn table(line: &BenchLine<'_>, work: &Work) -> String {
         }
     }
     let model = super::super::render::sanitize::line(line.model);
-    let (threads, repeat, arithmetic) = (line.threads, figures.repeat, line.arithmetic);
-    let mut out = format!("{model}, {threads} threads, {arithmetic}, median of {repeat}\n\n");
+    let (threads, repeat, compute) = (line.threads, figures.repeat, line.compute);
+    let mut out = format!("{model}, {threads} threads, {compute}, median of {repeat}\n\n");
     for (what, figure) in rows {
         out += &format!("{what:<24}{figure:>34}\n");
     }

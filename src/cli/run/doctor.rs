@@ -11,7 +11,7 @@ use super::super::console::Console;
 use super::super::interrupt::Interrupt;
 use super::super::render::sanitize;
 use super::super::{Exit, config, parts};
-use crate::kernel::{self, Arithmetic, DeviceChoice, Format};
+use crate::kernel::{self, Compute, DeviceChoice, Format};
 use crate::model::store::{DEFAULT, Store};
 
 pub(super) fn run(common: &Common, console: Console, interrupt: &Interrupt) -> Result<Exit> {
@@ -21,13 +21,7 @@ pub(super) fn run(common: &Common, console: Console, interrupt: &Interrupt) -> R
     line("cpu", &cpu())?;
     line("kernels", &kernels()?)?;
     line("memory", &memory().unwrap_or_else(|| "unknown".into()))?;
-    line(
-        "device",
-        match kernel::device(DeviceChoice::Auto) {
-            Ok(device) if device.is_cuda() => "cuda",
-            _ => "cpu",
-        },
-    )?;
+    line("device", &device()?)?;
     line("models", &store.root().display().to_string())?;
     let mut missing = true;
     for entry in store.list().into_iter().filter(|entry| entry.present) {
@@ -92,9 +86,23 @@ fn cpu() -> String {
     format!("{cores} cores, {}: {sets}", std::env::consts::ARCH)
 }
 
+/// What `--device auto` takes, and why not a card that is there.
+fn device() -> Result<String> {
+    let (compute, passed_over) = Compute::open(DeviceChoice::Auto)?;
+    Ok(match (&compute, passed_over) {
+        (Compute::Card(card), _) => {
+            let memory = card.memory()?;
+            let [free, total] = [memory.free, memory.total].map(BinaryBytes);
+            format!("{}, {total}, {free} of it free", card.describe())
+        }
+        (_, Some(why)) => format!("cpu, though there is a card: {why}"),
+        (_, None) => "cpu".into(),
+    })
+}
+
 /// What multiplies, and which formats of weights it leaves to candle, more slowly.
 fn kernels() -> Result<String> {
-    let arithmetic = Arithmetic::active()?;
+    let compute = Compute::cpu()?;
     let name = |dtype: &GgmlDType| format!("{dtype:?}");
     let known = [
         GgmlDType::F32,
@@ -111,12 +119,12 @@ fn kernels() -> Result<String> {
         GgmlDType::Q5K,
         GgmlDType::Q6K,
     ];
-    let is_ours = |dtype: &GgmlDType| matches!(arithmetic, Arithmetic::Kernels(_)) && Format::of(*dtype).is_some();
+    let is_ours = |dtype: &GgmlDType| matches!(compute, Compute::Kernels(_)) && Format::of(*dtype).is_some();
     let (ours, theirs): (Vec<_>, Vec<_>) = known.into_iter().partition(is_ours);
     let [ours, theirs] = [ours, theirs].map(|dtypes| dtypes.iter().map(name).collect::<Vec<_>>());
     Ok(match ours.is_empty() {
         true => "none: candle multiplies all formats".into(),
-        false => format!("{} for {}; candle multiplies {}", arithmetic.name(), ours.join(" "), theirs.join(" ")),
+        false => format!("{} for {}; candle multiplies {}", compute.name(), ours.join(" "), theirs.join(" ")),
     })
 }
 

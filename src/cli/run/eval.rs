@@ -49,7 +49,7 @@ pub(super) fn run(args: EvalArgs, common: &Common, console: Console, interrupt: 
         true => Some(parts::weights(&args.model, common, console, interrupt)?),
         false => None,
     };
-    let mut engine = weights.as_ref().map(|weights| weights.load(interrupt)).transpose()?;
+    let mut engine = weights.as_ref().map(|weights| weights.load(console, interrupt)).transpose()?;
     let identity = weights.as_ref().map(|weights| &weights.identity);
     let search = match &encoder {
         _ if !kind.searches() => None,

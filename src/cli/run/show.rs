@@ -35,7 +35,7 @@ impl Work for Shower<'_> {
         Ok(())
     }
 
-    fn work(&mut self, pieces: &[Piece], done: Done<'_, Self>) -> Result<()> {
+    fn work(&mut self, pieces: &[&Piece], done: Done<'_, Self>) -> Result<()> {
         let look = Look { color: self.console.color, verbose: self.console.verbose };
         for (number, piece) in pieces.iter().enumerate() {
             let content = match self.json {

@@ -78,9 +78,11 @@ pub(super) fn run(args: SumArgs, common: &Common, console: Console, interrupt: &
     Ok(exit_of(tally, n_items))
 }
 
-/// So many articles have their lines written beside each other: about three lines of an article come together, and
-/// the weights are read once for a dozen of them.
-const ARTICLES_AT_ONCE: usize = 4;
+/// About three lines of an article come together; so many articles have theirs written beside each other that the
+/// weights are read once for as many lines as the engine writes at once.
+fn articles_at_once(engine: &Engine) -> usize {
+    engine.group().div_ceil(3).max(4)
+}
 
 /// What is made of an article.
 struct Recipe {
@@ -124,21 +126,26 @@ impl Summarizer {
 impl Work for Summarizer {
     fn prepare(&mut self) -> Result<()> {
         self.engine = None; // frees the old one before a new one takes its place
-        self.engine = Some(self.weights.load(&self.interrupt)?);
+        let engine = self.weights.load(self.console, &self.interrupt)?;
+        if let Some(recipe) = Arc::get_mut(&mut self.recipe) {
+            recipe.fingerprint.compute = engine.compute().name();
+        }
+        self.engine = Some(engine);
         Ok(())
     }
 
-    fn work(&mut self, pieces: &[Piece], done: Done<'_, Self>) -> Result<()> {
+    fn work(&mut self, pieces: &[&Piece], done: Done<'_, Self>) -> Result<()> {
         let mut engine = self.engine.take().expect("`prepare` comes first");
         let recipe = self.recipe.clone();
         let mut outcome = Ok(());
         let is_over = AtomicBool::new(false);
         let tell = |number: usize, lm: &mut dyn LanguageModel| {
-            let piece: &Piece = &pieces[number];
+            let piece = pieces[number];
             anyhow::ensure!(!is_over.load(Ordering::Relaxed), "the run is over");
             batch::guarded(|| recipe.tell(&piece.article, piece.place.as_ref(), lm))
         };
-        together(pieces.len(), ARTICLES_AT_ONCE, &mut engine, tell, &mut |number, told| {
+        let n_workers = articles_at_once(&engine);
+        together(pieces.len(), n_workers, &mut engine, tell, &mut |number, told| {
             if outcome.is_ok() {
                 let rendered = told.map(|(rendered, usage)| {
                     self.progress.spent(&usage);
