@@ -226,7 +226,8 @@ mod tests {
             let mean = |x: candle_core::Tensor| x.mean_all().unwrap().to_scalar::<f32>().unwrap() * 1_024.0;
             let size = mean(weights.sqr().unwrap()).sqrt();
             assert!((0.9..1.1).contains(&size), "{dtype:?}: {size}");
-            assert!(mean(weights).abs() < 1.0, "{dtype:?}");
+            // A signed number of 5 bits has a mean of -1/2.
+            assert!(mean(weights).abs() / 32.0 < 0.1, "{dtype:?}");
         }
     }
 }
