@@ -107,15 +107,15 @@ fn stands_alone(text: &str, n_words: usize) -> bool {
         "such", "也", "其", "他", "她", "它", "这", "此",
     ];
     let folded = fold_str(text);
-    let points = |word: &&str| match word.is_ascii() {
-        true => folded.strip_prefix(*word).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric)),
-        false => folded.starts_with(*word),
+    let points = |word: &str| match word.is_ascii() {
+        true => folded.strip_prefix(word).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric)),
+        false => folded.starts_with(word),
     };
     let quotes = ['“', '"', '「', '『', '‘'];
     n_words >= LEAST_WORDS
         && !text.ends_with(['?', '？'])
         && !text.starts_with(quotes)
-        && !POINTERS.iter().any(|word| points(&word))
+        && !POINTERS.into_iter().any(points)
 }
 
 /// How much of a line with the terms `own` is not in `said`.

@@ -51,7 +51,8 @@ pub fn sentences(completion: &Completion, lang: Lang) -> Vec<String> {
             let is_last = number + 1 == lines.len() && idx + 1 == own.len();
             let text = line[s.start..s.end].trim();
             let announces = text.ends_with([':', '：']);
-            if !(is_last && is_cut && !is_ended(text)) && !announces {
+            let is_whole = is_ended(text) || !(is_last && is_cut);
+            if is_whole && !announces {
                 sentences.extend(ended(text, lang));
             }
         }

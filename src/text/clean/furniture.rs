@@ -253,7 +253,7 @@ fn mark_below(pieces: &mut [Piece]) {
         };
         let is_text = is_prose(&pieces[i]);
         // A page that is nothing but its notices is about them.
-        if reason.is_none() && is_text || (is_text && taken + 1 >= n_prose) {
+        if is_text && (reason.is_none() || taken + 1 >= n_prose) {
             end = i + 1;
             break;
         }
