@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
+use super::choose::points_back;
 use super::prose::{in_script, n_words, sentences};
 use super::question::{is_echo, lang_of};
 use super::source::{Bearing, Evidence};
@@ -20,7 +21,7 @@ use crate::model::{LanguageModel, Limits};
 use crate::text::{Cite, Lang};
 
 /// Tokens of passages that are read.
-const EVIDENCE_TOKENS: usize = 800;
+const EVIDENCE_TOKENS: usize = 1_000;
 /// Tokens of a draft at the most.
 const DRAFT_TOKENS: usize = 180;
 /// Tokens of a rewritten question at the most.
@@ -121,7 +122,16 @@ fn join(drafts: Vec<Draft>, question: &str, bearing: &Bearing, lang: Lang) -> Ve
             };
             let n = n_words(claim.text(), lang);
             let fits = told.len() < MOST_LINES && (told.is_empty() || words + n <= MOST_WORDS);
-            if fits && said.iter().all(is_new) && (number == 0 || bears >= LEAST_BEARING * most) {
+            // What was told already in fewer words gives way.
+            let tells_all = |line: &BTreeSet<String>| line.difference(&terms).count() * 10 <= line.len();
+            if let Some(idx) = said.iter().position(tells_all).filter(|_| fits && number == 0 || bears >= most) {
+                if terms.len() > said[idx].len() {
+                    (said[idx], told[idx]) = (terms, claim);
+                }
+                continue;
+            }
+            let dangles = points_back(claim.text()) && (number > 0 || told.is_empty());
+            if fits && !dangles && said.iter().all(is_new) && (number == 0 || bears >= LEAST_BEARING * most) {
                 words += n;
                 said.push(terms);
                 told.push(claim);

@@ -98,24 +98,25 @@ impl Worth {
     }
 }
 
-/// Whether a line can be understood by itself: a statement of some length, in nobody's own
-/// words, that does not begin by pointing back.
+/// Whether a line can be understood by itself: a statement of some length, in nobody's own words, that does not begin by
+/// pointing back.
 fn stands_alone(text: &str, n_words: usize) -> bool {
     const LEAST_WORDS: usize = 6;
+    let quotes = ['“', '"', '「', '『', '‘'];
+    n_words >= LEAST_WORDS && !text.ends_with(['?', '？']) && !text.starts_with(quotes) && !points_back(text)
+}
+
+/// Whether a line begins by pointing back at one before it.
+pub(super) fn points_back(text: &str) -> bool {
     const POINTERS: [&str; 22] = [
         "it", "this", "that", "these", "those", "he", "she", "they", "his", "her", "their", "its", "there", "here",
         "such", "也", "其", "他", "她", "它", "这", "此",
     ];
     let folded = fold_str(text);
-    let points = |word: &str| match word.is_ascii() {
+    POINTERS.into_iter().any(|word| match word.is_ascii() {
         true => folded.strip_prefix(word).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric)),
         false => folded.starts_with(word),
-    };
-    let quotes = ['“', '"', '「', '『', '‘'];
-    n_words >= LEAST_WORDS
-        && !text.ends_with(['?', '？'])
-        && !text.starts_with(quotes)
-        && !POINTERS.into_iter().any(points)
+    })
 }
 
 /// How much of a line with the terms `own` is not in `said`.

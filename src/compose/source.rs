@@ -41,16 +41,22 @@ pub struct Evidence {
 
 /// Tokens that the head of an article takes beside its words.
 const HEAD_TOKENS: usize = 8;
+/// What the best passage of an article has to score, of what the best of all does.
+const OF_BEST: f32 = 0.6;
 
 impl Evidence {
     /// Reads passages as long as `most` tokens allow, the best first, whole; of a passage that is longer than all of them
-    /// as many sentences as fit.
+    /// as many sentences as fit. Articles that match far less than the best one are left out: on the readers' set they hold
+    /// none of what is asked for, and a small model takes facts from them.
     pub fn new(hits: &[Hit], most: usize, lm: &dyn LanguageModel) -> Evidence {
         let mut left = most;
         // Of each article the place of its best hit, and its passages.
         let mut articles: Vec<(usize, Vec<&Passage>)> = Vec::new();
-        for (idx, Hit { passage, .. }) in hits.iter().enumerate() {
+        for (idx, Hit { passage, score, .. }) in hits.iter().enumerate() {
             let known = articles.iter().position(|(first, _)| hits[*first].passage.path == passage.path);
+            if known.is_none() && *score < OF_BEST * hits[0].score {
+                continue;
+            }
             let text: Vec<&str> = passage.sentences.iter().map(|s| &*s.text).collect();
             let head =
                 if known.is_some() { 0 } else { HEAD_TOKENS + head_of(passage).map_or(0, |head| lm.count(&head)) };

@@ -218,6 +218,7 @@ pub(super) fn articles(own: &Read, ground: &Ground) -> Result<(), Why> {
         let best = told.iter().max_by(|a, b| sum(a).total_cmp(&sum(b))).cloned().unwrap_or_default();
         let lost =
             (0..words.len()).find(|n| together[*n] - best[*n] >= 0.8 && super::support::weight(words[*n]) >= 0.5);
+        let lost = lost.filter(|n| !ground.is_asked(words[*n]));
         let total: f64 = words.iter().map(|word| weight(word)).sum();
         if let Some(lost) = lost.filter(|_| sum(&together) - sum(&best) >= 0.12 * total) {
             let word = &own.parsed.text[words[lost].range.clone()];

@@ -144,7 +144,8 @@ pub(super) fn known(own: &Read, ground: &Ground, is_foreign: bool) -> Result<(),
     for (idx, word) in words.iter().enumerate() {
         let written = &text[word.range.clone()];
         let capital = written.starts_with(|c: char| c.is_uppercase());
-        if word.figure.is_some() || word.is_han() || !capital || known.has_latin(word) || written.chars().count() < 2 {
+        let is_known = known.has_latin(word) || ground.is_asked(word);
+        if word.figure.is_some() || word.is_han() || !capital || is_known || written.chars().count() < 2 {
             continue;
         }
         if own.members.iter().any(|member| member.at.0 <= idx && idx < member.at.1) {
@@ -153,21 +154,22 @@ pub(super) fn known(own: &Read, ground: &Ground, is_foreign: bool) -> Result<(),
         let near = near_latin(written, &known.capitals);
         let next = words.get(idx + 1).filter(|next| next.clause == word.clause && next.name);
         let is_run = next.is_some() || idx > 0 && words[idx - 1].name;
-        // In a translation a single name may be one that people translate: Africa; and who asked has said how.
+        // In a translation a single name may be one that people translate: Africa.
         let is_name = if is_foreign {
-            is_run && !in_brackets(own, idx, known) && !ground.asked.contains(&word.folded)
+            is_run && !in_brackets(own, idx, known)
         } else {
             word.name || next.is_some() && word.content
         };
-        if (near.is_empty() || is_foreign && ground.asked.contains(&word.folded))
-            && (!is_name || word.opens && !word.name && next.is_none())
-        {
+        if near.is_empty() && (!is_name || word.opens && !word.name && next.is_none()) {
             continue;
         }
         return Err(stranger(own, word.range.clone(), &near));
     }
     let folded = fold(text);
-    for name in han_names(&folded.text).into_iter().filter(|name| !known.text.contains(&**name)) {
+    for name in han_names(&folded.text)
+        .into_iter()
+        .filter(|name| !known.text.contains(&**name) && !ground.asked_text.contains(&**name))
+    {
         let chars: Vec<char> = name.chars().collect();
         let parts = [&chars[1..], &chars[..chars.len() - 1]].map(|part| part.iter().collect::<String>());
         let is_cut = chars.len() > 2 && parts.iter().any(|part| known.text.contains(&**part));
@@ -273,7 +275,8 @@ pub(super) fn roles(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), 
                 let mut titles = read.members.iter().filter(|m| (m.set, m.member) == (role.set, role.member));
                 titles.any(|title| places(read, name).iter().any(|at| at.abs_diff(title.at.0) <= MAX_APART))
             };
-            if !with(name).is_empty() && !with(name).iter().any(fits) {
+            let is_asked = ground.is_asked(name) && ground.is_asked(&words[role.at.0]);
+            if !is_asked && !with(name).is_empty() && !with(name).iter().any(fits) {
                 return refuse(name, words[role.at.0].range.start..words[role.at.1 - 1].range.end);
             }
         }
@@ -288,7 +291,8 @@ pub(super) fn roles(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), 
             let (titles, names) = (places(read, title), places(read, name));
             titles.iter().any(|at| names.iter().any(|name| name.abs_diff(*at) <= MAX_APART + 2))
         };
-        if !with(title).is_empty() && !with(name).is_empty() && !with(name).iter().any(beside) {
+        let is_asked = ground.is_asked(name) && ground.is_asked(title);
+        if !is_asked && !with(title).is_empty() && !with(name).is_empty() && !with(name).iter().any(beside) {
             return refuse(name, title.range.clone());
         }
     }
