@@ -50,12 +50,6 @@ impl Worth {
         terms.difference(said).filter_map(|term| self.weights.get(term)).sum()
     }
 
-    /// What a line tells, for its length.
-    pub fn density(&self, text: &str, lang: Lang) -> f64 {
-        let terms: BTreeSet<String> = terms(text).into_iter().collect();
-        self.of(&terms, &BTreeSet::new()) / (n_words(text, lang).max(4) as f64).powf(LENGTH_POWER)
-    }
-
     /// The claims of `pool` that tell most in about `words` words beside what `told` says, at most `most` of them, in the
     /// order of the article.
     pub fn choose(&self, told: &[&Claim], pool: Vec<Claim>, words: usize, most: usize, lang: Lang) -> Vec<Claim> {

@@ -30,7 +30,7 @@ const TOKENS_A_WORD: usize = 50;
 /// Of a line that has more words than this, a shorter form is asked for.
 const SHORT_WORDS: usize = 16;
 /// The core sentence may have so many words at the most.
-const CORE_WORDS: usize = 30;
+const CORE_WORDS: usize = 36;
 const MAX_TAGS: usize = 5;
 /// Tokens that are read in one piece at the most, and those of a part, about.
 const WINDOW_TOKENS: usize = 3_000;
@@ -65,7 +65,7 @@ pub fn summarize(article: &Article, lm: &mut dyn LanguageModel, plan: &SummaryPl
         pool.extend(lines);
     }
     let core_words = if plan.style == Style::Brief { words * 6 / 5 } else { CORE_WORDS.min(words / 2).max(10) };
-    let core = core_of(cores, &mut pool, core_words, &worth, own_lang);
+    let core = core_of(cores, &mut pool, core_words, own_lang);
     let told: Vec<&Claim> = core.iter().collect();
     let pool = match plan.style {
         Style::Brief => pool,
@@ -216,23 +216,17 @@ fn opening(sentence: &str, lang: Lang) -> String {
     }
 }
 
-/// The sentence that opens the summary: what the model tells as the news, else the line that tells most; it leaves the
-/// pool.
-fn core_of(cores: Vec<Claim>, pool: &mut Vec<Claim>, words: usize, worth: &Worth, lang: Lang) -> Option<Claim> {
-    let fits = |claim: &&Claim| n_words(claim.text(), lang) <= words;
-    let best = |claims: &[Claim]| {
-        let fitting = claims.iter().enumerate().filter(|(_, claim)| fits(claim));
-        let rated = fitting.map(|(idx, claim)| (idx, worth.density(claim.text(), lang)));
-        rated.reduce(|a, b| if b.1 > a.1 { b } else { a }).map(|(idx, _)| idx)
-    };
-    let mut cores = cores;
-    if let Some(first) = cores.iter().position(|claim| fits(&claim)) {
-        let core = cores.remove(first);
-        pool.extend(cores);
-        return Some(core);
-    }
+/// The sentence that opens the summary: what the model tells as the news, else the line that rests on the earliest
+/// sentence; it leaves the pool.
+fn core_of(mut cores: Vec<Claim>, pool: &mut Vec<Claim>, words: usize, lang: Lang) -> Option<Claim> {
+    let fits = |claim: &Claim| n_words(claim.text(), lang) <= words;
+    let core = cores.iter().position(fits).map(|first| cores.remove(first));
     pool.extend(cores);
-    best(pool).map(|idx| pool.remove(idx))
+    core.or_else(|| {
+        let fitting = pool.iter().enumerate().filter(|(_, claim)| fits(claim));
+        let first = fitting.min_by_key(|(_, claim)| claim.cites()[0].cite).map(|(idx, _)| idx);
+        first.map(|idx| pool.remove(idx))
+    })
 }
 
 /// The lines of the pool, and beside the long ones among those that might be told a shorter form.
