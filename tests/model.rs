@@ -791,15 +791,15 @@ fn what_prompts_share_is_read_once() {
 }
 
 #[test]
-fn where_rows_are_not_computed_alike_nothing_is_shared() {
+fn where_rows_are_not_computed_alike_prompts_share_what_was_read_all_the_same() {
     // candle's products, in f32.
     let tiny = Tiny { dtype: GgmlDType::F32, ..Tiny::new(TinyFamily::Qwen2, 7) };
     let together = engine_of(&tiny, 2048, 12).complete(&various(), &limits(20)).unwrap();
     for (prompt, together) in various().iter().zip(&together) {
         let alone = engine_of(&tiny, 2048, 1).complete(std::slice::from_ref(prompt), &limits(20)).unwrap();
         same_texts(std::slice::from_ref(together), &alone, "f32");
-        assert_eq!(together.usage.reused_tokens, 0);
     }
+    assert!(together.iter().any(|completion| completion.usage.reused_tokens > 0));
 }
 
 #[test]
