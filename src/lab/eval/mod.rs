@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::items::{Item, Items};
 use super::score::paired::{Paired, paired};
 use super::score::{mean, p95};
-use crate::compose::{AnswerPlan, Style};
+use crate::compose::{AnswerPlan, Style, SummaryPlan};
 use crate::corpus::index::{Index, folder_of};
 use crate::corpus::source::find;
 use crate::corpus::{Encoder, Hit};
@@ -279,6 +279,17 @@ impl Found {
 }
 
 impl Lab<'_> {
+    /// What summaries are to be: in the language of their articles.
+    fn summary_plan(&self) -> SummaryPlan {
+        SummaryPlan {
+            style: self.settings.style,
+            lang: None,
+            words: self.settings.words,
+            sampling: self.plan.sampling,
+            prompts: self.plan.prompts.clone(),
+        }
+    }
+
     /// Judges each case that this run has not judged yet. All outcomes come back, in the order of the cases.
     fn each<C>(
         &mut self,

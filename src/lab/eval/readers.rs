@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::answers::{ask, shown, told};
 use super::summaries::raw_article;
 use super::{Found, Item, Lab, Outcome, Part, Set, digest_of};
-use crate::compose::{Claim, SummaryPlan, summarize};
+use crate::compose::{Claim, summarize};
 use crate::lab::cases::{id, records, sampled};
 use crate::lab::score::points::{Point, points};
 use crate::text::Article;
@@ -106,13 +106,7 @@ fn rubrics(set: &Set, path: &Path, lab: &mut Lab<'_>) -> Result<Vec<Outcome>> {
 
 fn summary(lab: &mut Lab<'_>, case: &Rubric, doc: &Map<String, Value>) -> Result<Found> {
     let article = Article::read(&raw_article(doc, "text")?)?;
-    let plan = SummaryPlan {
-        style: lab.settings.style,
-        lang: None,
-        words: lab.settings.words,
-        sampling: lab.plan.sampling,
-        prompts: lab.plan.prompts.clone(),
-    };
+    let plan = lab.summary_plan();
     let began = Instant::now();
     let summary = summarize(&article, lab.lm()?, &plan)?;
     let said = summary.claims().map(Claim::text).collect::<Vec<_>>().join("\n");

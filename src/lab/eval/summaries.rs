@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Map, Value};
 
 use super::{Found, Lab, Outcome, Part, Set, digest_of};
-use crate::compose::{Claim, Style, SummaryPlan, summarize};
+use crate::compose::{Claim, Style, summarize};
 use crate::lab::cases::{id, records, sampled, text};
 use crate::lab::score::summary::{coverage, figure_support, length_ratio, name_support, rouge_l, rouge_n};
 use crate::text::{Article, Format, RawArticle};
@@ -45,13 +45,7 @@ fn judge(lab: &mut Lab<'_>, reference: &str, record: &Map<String, Value>) -> Res
         }
     };
     found.put("readable", true);
-    let plan = SummaryPlan {
-        style: lab.settings.style,
-        lang: None,
-        words: lab.settings.words,
-        sampling: lab.plan.sampling,
-        prompts: lab.plan.prompts.clone(),
-    };
+    let plan = lab.summary_plan();
     let began = Instant::now();
     let summary = summarize(&article, lab.lm()?, &plan)?;
     found.put("seconds", began.elapsed().as_secs_f64());
