@@ -279,7 +279,6 @@ impl Engine {
                 decode_time: Duration::ZERO,
             };
             sequence.write(&row, &self.tokens)?;
-            // The first token may be barred, so that the mask of the others is another one.
             sequence.mask = self.choice(&sequence.writer, None)?.and_then(|choice| choice.mask);
             sequence.decode_time = started.elapsed();
             sequences.push(sequence);
@@ -335,7 +334,7 @@ impl Engine {
         };
         let mask = match mask {
             Some(mask) => Some(mask.clone()),
-            None => writer.candidates(&self.tokens).map(|ids| bits(&ids)).transpose()?,
+            None => writer.candidates().map(bits).transpose()?,
         };
         let seen = if penalty == 1.0 { None } else { Some((bits(writer.ids())?, penalty)) };
         Ok(Some(Choice { mask, seen }))
@@ -520,10 +519,7 @@ impl LanguageModel for Engine {
             self.check_fit(prompt, ids.len(), limits.max_tokens)?;
             let only = prompt.only.as_deref();
             let only = only.map(|text| self.tokens.vocabulary(text)).transpose()?;
-            let barred = prompt.barred.as_deref();
-            let barred = barred.map(|text| self.tokens.openings(text)).transpose()?;
-            let writer = Writer::new(limits, only, barred.unwrap_or_default());
-            waiting.push(Waiting { number: waiting.len(), ids, writer });
+            waiting.push(Waiting { number: waiting.len(), ids, writer: Writer::new(limits, only) });
         }
         let mut waiting = waiting.into_iter().peekable();
         let mut live: Vec<Sequence> = Vec::new();

@@ -33,8 +33,6 @@ pub struct Prompt {
     pub lead: String,
     /// The only text whose tokens may be written, beside the end of the turn; `None`: any token may.
     pub only: Option<String>,
-    /// What the completion is not to begin as: the first token of this text is not its first.
-    pub barred: Option<String>,
 }
 
 /// Where a completion has to end, and how its tokens are chosen.

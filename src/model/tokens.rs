@@ -116,15 +116,6 @@ impl Tokens {
         Ok(ids)
     }
 
-    /// The tokens that `text` can begin with, as [`Tokens::vocabulary`] has it written.
-    pub fn openings(&self, text: &str) -> Result<Vec<u32>> {
-        let mut ids = Vec::new();
-        for form in forms(text.trim_start()) {
-            ids.extend(self.encode(&form)?.first());
-        }
-        Ok(ids)
-    }
-
     /// The prompt within its chat frame. An empty system turn is left out.
     pub fn frame(&self, prompt: &Prompt) -> Result<Vec<u32>> {
         let mut ids = Vec::new();

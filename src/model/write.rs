@@ -17,8 +17,6 @@ pub struct Writer {
     n_given_up: Option<usize>,
     /// The plain tokens that may be written, if not all.
     only: Option<Vec<u32>>,
-    /// The plain tokens that it does not begin with.
-    barred: Vec<u32>,
 }
 
 /// What a writer needs.
@@ -36,9 +34,8 @@ pub enum Next {
 const RETRY_PENALTY: f32 = 1.3;
 
 impl Writer {
-    /// A writer that has the logits after the prompt coming. Of the plain tokens it writes none but those in `only`, and
-    /// none of the `barred` ones first.
-    pub fn new(limits: &Limits, only: Option<Vec<u32>>, barred: Vec<u32>) -> Writer {
+    /// A writer that has the logits after the prompt coming. Of the plain tokens it writes none but those in `only`.
+    pub fn new(limits: &Limits, only: Option<Vec<u32>>) -> Writer {
         Writer {
             limits: limits.clone(),
             sampler: Sampler::new(limits.sampling, 1.0),
@@ -46,7 +43,6 @@ impl Writer {
             ids: Vec::new(),
             n_given_up: None,
             only,
-            barred,
         }
     }
 
@@ -56,13 +52,8 @@ impl Writer {
     }
 
     /// Of the plain tokens, those that may come next, if not all.
-    pub fn candidates(&self, tokens: &Tokens) -> Option<Vec<u32>> {
-        if !self.ids.is_empty() || self.barred.is_empty() {
-            return self.only.clone();
-        }
-        let mut ids = self.only.clone().unwrap_or_else(|| (0..tokens.n_plain() as u32).collect());
-        ids.retain(|id| !self.barred.contains(id));
-        Some(ids)
+    pub fn candidates(&self) -> Option<&[u32]> {
+        self.only.as_deref()
     }
 
     /// Takes the logits after the last token that was read, and writes one more.
@@ -76,10 +67,8 @@ impl Writer {
         let id = match row.best {
             Some(best) => best?,
             None => {
-                let first = self.ids.is_empty().then(|| self.candidates(tokens));
-                let only = first.as_ref().unwrap_or(&self.only).as_deref();
                 let logits = row.logits.to_vec1()?;
-                self.sampler.choose(&logits, tokens.n_plain(), only, tokens.ends(), &self.ids)?
+                self.sampler.choose(&logits, tokens.n_plain(), self.only.as_deref(), tokens.ends(), &self.ids)?
             }
         };
         if tokens.is_end(id) {
