@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use precis::compose::{Claim, Prompts, Style, SummaryPlan, summarize, together};
+use precis::compose::{Claim, Prompts, Style, SummaryPlan, overview, summarize, together};
 use precis::model::{Prompt, Sampling, Scripted};
 use precis::text::{Article, Format, Lang, RawArticle};
 
@@ -198,4 +198,39 @@ fn the_language_asked_for_is_the_language_written() {
     });
     let summary = summarize(&article(text), &mut lm, &brief).unwrap();
     assert!(lines(&summary).is_empty() && !summary.dropped.is_empty(), "{summary:?}");
+}
+
+#[test]
+fn several_articles_are_told_in_the_order_of_their_days_with_all_that_say_a_line_and_where_they_differ() {
+    let dated = |path: &str, date: &str, text: &str| {
+        let raw = RawArticle { date: Some(date.into()), ..RawArticle::new(path, text, Format::Plain) };
+        Article::read(&raw).unwrap()
+    };
+    let articles = [
+        dated(
+            "later.txt",
+            "2021-03-09",
+            "The storm at Halden sank 3 boats on Monday. The quay opened again on Friday.",
+        ),
+        dated("first.txt", "2021-03-02", "The storm at Halden sank 2 boats on Monday. The quay at Halden was closed."),
+        dated("same.txt", "2021-03-03", "Harbour master Otto Rask was glad. The quay at Halden was closed."),
+    ];
+    // Of each article its first sentence is the news.
+    let mut lm = Scripted::new(|prompt: &Prompt| match asked(prompt) {
+        asked if asked.contains("who did what") => {
+            let text = prompt.user.split("\n\n").find(|part| part.contains(". ")).unwrap_or_default();
+            format!("{}.", text.trim().split(". ").next().unwrap_or_default())
+        }
+        _ => String::new(),
+    });
+    let overview = overview(&articles, &mut lm, &plan(Style::Points)).unwrap();
+    let days: Vec<&str> = overview.articles.iter().filter_map(|hit| hit.passage.date.as_deref()).collect();
+    assert_eq!(days, ["2021-03-02", "2021-03-03", "2021-03-09"]);
+    let of = |claim: &Claim| claim.cites().iter().map(|quote| quote.cite.article).collect::<Vec<_>>();
+    let closed = overview.claims.iter().find(|claim| claim.text().contains("closed"));
+    assert!(closed.is_none_or(|claim| of(claim) == [0, 1]), "{overview:?}");
+    let (one, other) = &overview.disputes[0];
+    let one = &overview.claims[*one];
+    assert!(one.text().contains("boats") && other.text().contains("boats"), "{overview:?}");
+    assert_ne!(of(one), of(other));
 }

@@ -157,6 +157,9 @@ pub(crate) struct SumArgs {
     /// Short for --format json: one object a line
     #[arg(long)]
     pub(crate) json: bool,
+    /// One overview of all articles: what they tell, in the order of their days, and where they differ
+    #[arg(long, conflicts_with = "output")]
+    pub(crate) together: bool,
     /// Write one file an article into this folder, and go on there after an interruption
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,

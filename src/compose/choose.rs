@@ -46,6 +46,15 @@ impl Worth {
         Worth { weights: first.into_iter().map(weigh).collect() }
     }
 
+    /// Weighs the words of lines about several articles: what many of them have counts most.
+    pub fn of_lines(lines: &[&str]) -> Worth {
+        let mut n_lines: BTreeMap<String, f64> = BTreeMap::new();
+        for term in lines.iter().flat_map(|line| terms(line).into_iter().collect::<BTreeSet<String>>()) {
+            *n_lines.entry(term).or_default() += 1.0;
+        }
+        Worth { weights: n_lines.into_iter().map(|(term, n)| (term, n.ln() + 0.5)).collect() }
+    }
+
     fn of(&self, terms: &BTreeSet<String>, said: &BTreeSet<String>) -> f64 {
         terms.difference(said).filter_map(|term| self.weights.get(term)).sum()
     }
@@ -102,12 +111,10 @@ fn stands_alone(text: &str, n_words: usize) -> bool {
 
 /// Whether a line begins by pointing back at one before it.
 pub(super) fn points_back(text: &str) -> bool {
-    const POINTERS: [&str; 22] = [
-        "it", "this", "that", "these", "those", "he", "she", "they", "his", "her", "their", "its", "there", "here",
-        "such", "也", "其", "他", "她", "它", "这", "此",
-    ];
+    const POINTERS: &str = "it this that these those he she they his her their its there here such but and or so, also yes, no, \
+        也 其 他 她 它 这 此 但 而 另外 不过 然而 因此 所以 同时 于是 随后 对此";
     let folded = fold_str(text);
-    POINTERS.into_iter().any(|word| match word.is_ascii() {
+    POINTERS.split_whitespace().any(|word| match word.is_ascii() {
         true => folded.strip_prefix(word).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric)),
         false => folded.starts_with(word),
     })

@@ -14,6 +14,7 @@ pub mod ask;
 pub mod check;
 pub mod choose;
 mod encoder;
+pub mod overview;
 pub mod parts;
 pub mod prompt;
 pub mod prose;
@@ -29,6 +30,7 @@ pub mod write;
 pub use answer::answer;
 pub use ask::ask;
 pub use check::Claim;
+pub use overview::{Overview, overview};
 pub use parts::Parts;
 pub use prompt::Prompts;
 pub use summarize::summarize;
@@ -165,11 +167,6 @@ impl Answer {
     /// Whether the passages held the answer.
     pub fn found(&self) -> bool {
         !self.claims.is_empty()
-    }
-
-    /// Whether a claim says a source sentence word for word.
-    pub fn tells(&self, quote: &Quote) -> bool {
-        self.claims.iter().any(|claim| claim.text() == quote.text)
     }
 }
 

@@ -11,7 +11,7 @@ use anyhow::Result;
 
 use super::prose::in_script;
 use super::question::{asks_for_words, lang_of, names_its_answer};
-use super::{Answer, AnswerPlan};
+use super::{Answer, AnswerPlan, Claim};
 use crate::corpus::Hit;
 use crate::corpus::terms::terms;
 use crate::model::{LanguageModel, Limits, Usage};
@@ -71,7 +71,7 @@ impl Parts {
             let places: Vec<usize> = answer.passages.into_iter().map(|hit| whole.place(hit)).collect();
             for claim in answer.claims {
                 // One sentence may answer two parts.
-                if whole.claims.iter().all(|told| told.text() != claim.text()) {
+                if whole.claims.iter().all(|told| !says_again(told, &claim)) {
                     whole.claims.push(claim.among(&places));
                 }
             }
@@ -96,6 +96,13 @@ impl Answer {
             self.passages.len() - 1
         })
     }
+}
+
+/// Whether a claim rests on what another one rests on, and says hardly anything else.
+fn says_again(told: &Claim, claim: &Claim) -> bool {
+    let rests = claim.cites().iter().all(|own| told.cites().iter().any(|quote| quote.text == own.text));
+    let [told, own] = [told, claim].map(|claim| terms(claim.text()).into_iter().collect::<BTreeSet<String>>());
+    rests && 4 * own.difference(&told).count() <= own.len()
 }
 
 /// Whether the form of a question allows that it asks several things.

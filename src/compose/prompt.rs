@@ -24,41 +24,31 @@ struct Template {
 }
 
 macro_rules! built_in {
-    ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("../../prompts/", $name, ".txt")))),*]
+    ($($task:literal),* $(,)?) => {
+        &[$(
+            (concat!($task, ".en"), include_str!(concat!("../../prompts/", $task, ".en.txt"))),
+            (concat!($task, ".zh"), include_str!(concat!("../../prompts/", $task, ".zh.txt"))),
+        )*]
     };
 }
 
 /// Name and text of each template. A name is `task.language`.
 const BUILT_IN: &[(&str, &str)] = built_in![
-    "summary.en",
-    "summary.zh",
-    "core.en",
-    "core.zh",
-    "part.en",
-    "part.zh",
-    "shorten.en",
-    "shorten.zh",
-    "points.en",
-    "points.zh",
-    "title.en",
-    "title.zh",
-    "answer.en",
-    "answer.zh",
-    "answer-plain.en",
-    "answer-plain.zh",
-    "answer-full.en",
-    "answer-full.zh",
-    "verdict.en",
-    "verdict.zh",
-    "faithful.en",
-    "faithful.zh",
-    "translation.en",
-    "translation.zh",
-    "standalone.en",
-    "standalone.zh",
-    "parts.en",
-    "parts.zh",
+    "summary",
+    "core",
+    "part",
+    "shorten",
+    "points",
+    "title",
+    "answer",
+    "answer-plain",
+    "answer-full",
+    "answer-each",
+    "verdict",
+    "faithful",
+    "translation",
+    "standalone",
+    "parts",
 ];
 
 impl Default for Prompts {
@@ -170,7 +160,7 @@ mod tests {
                     ("before", "B"),
                 ];
                 let prompt = prompts.render(task, lang, &values).unwrap();
-                let is_ask = ["core", "part", "points", "answer-plain", "answer-full"].contains(&task);
+                let is_ask = ["core", "part", "points", "answer-plain", "answer-full", "answer-each"].contains(&task);
                 assert_eq!(prompt.system.is_empty(), is_ask, "{task}");
                 assert!(is_ask || prompt.user.contains(['X', 'Q']), "{task}");
                 assert!(!prompt.user.contains(['{', '}']), "{task}: {}", prompt.user);

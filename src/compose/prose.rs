@@ -40,7 +40,10 @@ pub fn sentences(completion: &Completion, lang: Lang) -> Vec<String> {
     let lines: Vec<&str> = completion.text.lines().filter(|line| !line.trim().is_empty()).collect();
     let mut sentences = Vec::new();
     for (number, line) in lines.iter().enumerate() {
-        let line = in_script(without_dateline(&tidy(line)), lang);
+        let tidy = tidy(line);
+        let line = without_dateline(&tidy);
+        let said = without_opening(line);
+        let line = in_script(&if said == line { line.to_owned() } else { capitalised(said) }, lang);
         let prose = Prose {
             blocks: vec![Block { kind: BlockKind::Paragraph, range: 0..line.len() }],
             text: line.clone(),
@@ -115,6 +118,11 @@ fn tidy(line: &str) -> String {
     tidy.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// A sentence of a source as it can be told: in the script of `lang`, without a dateline; `None` for what has no words.
+pub fn as_told(text: &str, lang: Lang) -> Option<String> {
+    ended(without_dateline(&in_script(text, lang)), lang)
+}
+
 /// A line without the place and the agency that news begins with, which models copy: "HALDEN (NN) — The", "新华社电：".
 pub fn without_dateline(line: &str) -> &str {
     /// Bytes of a dateline at the most.
@@ -137,6 +145,36 @@ pub fn without_dateline(line: &str) -> &str {
         }
         _ => line,
     }
+}
+
+/// A line without the words that only say that an article says it: "According to the articles, …", "文章指出,…".
+fn without_opening(line: &str) -> &str {
+    const SOURCES: [&str; 6] = ["article", "articles", "text", "passage", "passages", "information"];
+    const SAYING: [&str; 6] = ["state", "say", "mention", "note", "report", "explain"];
+    const CHINESE: [&str; 6] = ["文章", "原文", "上文", "报道", "報導", "报导"];
+    let is_source = |words: &str| SOURCES.contains(&words.trim_end_matches(" provided"));
+    let says = |words: &str| {
+        let said = words.split_once(' ').filter(|(source, _)| is_source(source));
+        said.is_some_and(|(_, word)| SAYING.contains(&word.trim_end_matches('s')))
+    };
+    let according = line.strip_prefix("According to the ").and_then(|line| line.split_once(", "));
+    let stated = line.strip_prefix("The ").and_then(|line| line.split_once(" that "));
+    if let Some((_, rest)) = according.filter(|(words, _)| is_source(words)).or(stated.filter(|(words, _)| says(words)))
+    {
+        return rest;
+    }
+    let by = line.trim_start_matches(['根', '据', '據', '依', '这', '這', '篇', '该', '該', '以', '上']);
+    let named = CHINESE.iter().find_map(|name| by.strip_prefix(name));
+    let is_saying = |words: &str| words.is_empty() || words.ends_with(['称', '稱', '说', '說', '出', '到', '示']);
+    match named.and_then(|named| named.split_once([',', '\u{ff0c}', ':', '\u{ff1a}'])) {
+        Some((words, rest)) if words.chars().count() <= 3 && is_saying(words) => rest.trim_start(),
+        _ => line,
+    }
+}
+
+fn capitalised(line: &str) -> String {
+    let mut rest = line.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
 }
 
 /// Whether what stands behind an asterisk is a number, as in `4*100`.
@@ -172,6 +210,19 @@ mod tests {
         check("The quay — an old one — closed.", "The quay — an old one — closed.");
         check("韦辛通讯社消息（晚间新闻）：码头关闭了。", "码头关闭了。");
         check("他说：电力恢复了。", "他说：电力恢复了。");
+    }
+
+    #[test]
+    fn that_an_article_says_it_is_no_part_of_the_sentence() {
+        let check = |line: &str, expected: &str| assert_eq!(without_opening(line), expected, "{line}");
+        check("According to the articles, the quay closed.", "the quay closed.");
+        check("The article states that two piles are rotten.", "two piles are rotten.");
+        check("According to the harbour master, the quay closed.", "According to the harbour master, the quay closed.");
+        check("The passage that they took is closed.", "The passage that they took is closed.");
+        check("根据文章,码头关闭了。", "码头关闭了。");
+        check("文章指出,碼頭關閉了。", "碼頭關閉了。");
+        check("报道写得很长,没有人读完。", "报道写得很长,没有人读完。");
+        check("这篇文章很长,没有人读完。", "这篇文章很长,没有人读完。");
     }
 
     #[test]

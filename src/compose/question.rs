@@ -48,6 +48,22 @@ pub fn asks_for_words(folded: &str) -> bool {
     words.any(|word| ENGLISH.contains(&word)) || CHINESE.iter().any(|word| folded.contains(word))
 }
 
+/// Whether the form of a question asks for one thing: who, when, where, how many.
+pub fn asks_for_one(question: &str) -> bool {
+    const ENGLISH: [&str; 5] = ["who", "whom", "whose", "when", "where"];
+    const MEASURES: [&str; 7] = ["many", "much", "old", "long", "far", "often", "big"];
+    const CHINESE: [&str; 12] =
+        ["谁", "多少", "几", "何时", "什么时候", "哪天", "哪年", "哪里", "在哪", "多大", "多久", "多长"];
+    let folded = fold_str(question);
+    let words: Vec<&str> = folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let measures = |pair: &[&str]| pair[0] == "how" && MEASURES.contains(&pair[1]);
+    let asking = words.iter().filter(|word| ["what", "which", "why", "how"].contains(word)).count();
+    let n_ones = words.iter().filter(|word| ENGLISH.contains(word)).count();
+    let is_english = n_ones == 1 && asking == 0 || n_ones == 0 && asking == 1 && words.windows(2).any(measures);
+    let is_many = ["哪几", "几个方面", "几乎"].iter().any(|word| folded.contains(word));
+    is_english || CHINESE.iter().any(|word| folded.contains(word)) && !is_many
+}
+
 fn is_choice(question: &str) -> bool {
     const CHINESE: &[&str] = &["还是", "抑或", "或者"];
     let folded = fold_str(question);
@@ -87,6 +103,18 @@ mod tests {
     fn a_chinese_question_may_be_about_a_latin_name() {
         assert_eq!(lang_of("Ann Rask 是誰?"), Lang::ZhHant);
         assert_eq!(lang_of("Who is 林若衡 of the town council of Ostrel?"), Lang::En);
+    }
+
+    #[test]
+    fn who_when_and_how_many_ask_for_one_thing() {
+        for question in ["Who built it?", "How many boats sank?", "大桥是谁建造的?", "一張多少錢?"] {
+            assert!(asks_for_one(question), "{question}");
+        }
+        for question in
+            ["Why was it built?", "How did they build it, and who paid?", "碼頭為什麼關閉?", "提了哪几点要求?"]
+        {
+            assert!(!asks_for_one(question), "{question}");
+        }
     }
 
     #[test]

@@ -24,6 +24,12 @@ pub fn head<'a>(facts: impl IntoIterator<Item = Option<&'a str>>) -> Option<Stri
     (!facts.is_empty()).then(|| facts.join(" · "))
 }
 
+/// The head of an article, which becomes article 0 of the evidence, to be cited: one quote, or none.
+pub fn heads(article: &Article) -> Vec<Quote> {
+    let facts = head([article.title.as_deref(), article.byline.as_deref(), article.date.as_deref()]);
+    facts.map(|text| head_quote(0, text)).into_iter().collect()
+}
+
 /// A fact of an article's head, to be cited.
 pub fn head_quote(article: usize, text: String) -> Quote {
     Quote { cite: Cite { article, sentence: Cite::HEAD }, start: 0, end: 0, text }
@@ -134,6 +140,11 @@ impl Bearing {
             asked.into_iter().map(|term| (rarity(&term), term)).map(|(w, t)| (t, w)).collect();
         let total = asked.iter().map(|(_, weight)| weight).sum();
         Bearing { asked, total }
+    }
+
+    /// Whether the question has this term.
+    pub fn asks(&self, term: &str) -> bool {
+        self.asked.iter().any(|(asked, _)| asked == term)
     }
 
     /// The share that `text` has, 0 to 1.

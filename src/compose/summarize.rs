@@ -10,8 +10,8 @@ use std::ops::Range;
 use anyhow::Result;
 
 use super::choose::Worth;
-use super::prose::{HAN_PER_WORD, ended, in_script, n_words, sentences as sentences_of, without_dateline};
-use super::source::{head, head_quote, sentences};
+use super::prose::{HAN_PER_WORD, n_words, sentences as sentences_of};
+use super::source::{heads, sentences};
 use super::tags::tags;
 use super::translate::translate;
 use super::write::Writing;
@@ -50,13 +50,9 @@ pub fn summarize(article: &Article, lm: &mut dyn LanguageModel, plan: &SummaryPl
     let own_lang = if (lang == Lang::En) == (article.lang == Lang::En) { lang } else { article.lang };
     let article_tokens = lm.count(&article.text);
     let set_aside_tokens = article.set_aside.iter().map(|s| lm.count(&s.text)).sum();
-    let heads: Vec<_> = head([article.title.as_deref(), article.byline.as_deref(), article.date.as_deref()])
-        .map(|text| head_quote(0, text))
-        .into_iter()
-        .collect();
     let words = plan.words.unwrap_or_else(|| usual_words(plan.style, article_tokens));
     let room = lm.room();
-    let mut writing = Writing::new(lm, &sentences(article), &heads, own_lang, plan.sampling, &plan.prompts);
+    let mut writing = Writing::new(lm, &sentences(article), &heads(article), own_lang, plan.sampling, &plan.prompts);
     let worth = Worth::new(article);
     let (mut cores, mut pool) = (Vec::new(), Vec::new());
     for (number, window) in windows(article, WINDOW_TOKENS.min(room / 2), writing.lm).iter().enumerate() {
@@ -82,7 +78,7 @@ pub fn summarize(article: &Article, lm: &mut dyn LanguageModel, plan: &SummaryPl
     if plan.style != Style::Brief && 4 * n_told < 3 * wanted || core.is_none() && points.is_empty() {
         // What the model wrote does not fill the summary: then the article has the word.
         let told: Vec<&Claim> = told.iter().copied().chain(&points).collect();
-        let own = own_sentences(article, &mut writing)?;
+        let own = own_sentences(article, &writing);
         let more = worth.choose(&told, own, wanted.max(words / 2) - n_told, most.max(1) - points.len(), own_lang);
         points.extend(more);
         points.sort_by_key(|claim| claim.cites()[0].cite);
@@ -198,11 +194,13 @@ fn read(
         homes.push(Vec::new());
     }
     let mut drafts = writing.write(&prompts, &homes, LINE_TOKENS, true)?;
-    let core: Vec<Claim> = drafts.split_off(n_parts).into_iter().flat_map(|draft| draft.claims).collect();
-    let mut lines: Vec<Claim> = drafts.into_iter().flat_map(|draft| draft.claims).collect();
+    let core: Vec<Claim> = drafts.split_off(n_parts).into_iter().flat_map(|draft| draft.lines).flatten().collect();
+    let mut lines: Vec<Claim> = drafts.into_iter().flat_map(|draft| draft.lines).flatten().collect();
     if plan.style != Style::Brief {
         let whole = [ask("points", last, "")?];
-        lines.extend(writing.write(&whole, &[], SUMMARY_TOKENS, false)?.into_iter().flat_map(|draft| draft.claims));
+        lines.extend(
+            writing.write(&whole, &[], SUMMARY_TOKENS, false)?.into_iter().flat_map(|draft| draft.lines).flatten(),
+        );
     }
     Ok((core, lines))
 }
@@ -250,20 +248,13 @@ fn with_short_forms(
     let homes = likely.iter().map(|claim| claim.cites().iter().map(|quote| quote.cite).collect());
     let homes: Vec<Vec<Cite>> = homes.collect();
     let short = writing.write(&prompts, &homes, SHORT_TOKENS, true)?;
-    Ok(short.into_iter().flat_map(|draft| draft.claims).chain(pool).collect())
+    Ok(short.into_iter().flat_map(|draft| draft.lines).flatten().chain(pool).collect())
 }
 
 /// The sentences of the article itself.
-fn own_sentences(article: &Article, writing: &mut Writing) -> Result<Vec<Claim>> {
-    let lang = writing.lang;
-    let is_told = |idx: &usize| article.sentences[*idx].kind != BlockKind::Heading;
-    let mut claims = Vec::new();
-    for idx in (0..article.sentences.len()).filter(is_told) {
-        if let Some(text) = ended(without_dateline(&in_script(article.sentence(idx), lang)), lang) {
-            claims.extend(writing.admit(&text, &[Cite { article: 0, sentence: idx }])?);
-        }
-    }
-    Ok(claims)
+fn own_sentences(article: &Article, writing: &Writing) -> Vec<Claim> {
+    let told = sentences(article).into_iter().zip(&article.sentences).filter(|(_, s)| s.kind != BlockKind::Heading);
+    told.filter_map(|(quote, _)| writing.quote(&quote)).collect()
 }
 
 /// Two to four groups of neighbouring points, each with a heading.

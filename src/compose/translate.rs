@@ -26,7 +26,7 @@ pub(super) fn translate(claims: Vec<Claim>, lang: Lang, writing: &mut Writing) -
         if text.is_empty() {
             writing.dropped.push(Dropped { text: claim.text().to_owned(), why: "it could not be translated".into() });
         }
-        told.push(if text.is_empty() { None } else { writing.admit(&text, &home)? });
+        told.push(if text.is_empty() { None } else { writing.admit(&text, &home)?.ok() });
     }
     writing.lang = before;
     Ok(told)

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::check::{Claim, Ground, check};
-use super::prose::sentences;
+use super::check::{Claim, Ground, Why, check};
+use super::prose::{as_told, sentences};
 use super::{Dropped, Prompts, Quote};
 use crate::model::{LanguageModel, Limits, Prompt, Sampling, Usage};
 use crate::text::{Cite, Lang};
@@ -16,10 +16,17 @@ const SURE_ZH: f64 = 2.5;
 /// What one prompt came to.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
-    /// The sentences that passed, in the order in which they were written.
-    pub claims: Vec<Claim>,
-    /// How many sentences were written.
-    pub n_written: usize,
+    /// What was written, in its order; `None` for a sentence that did not pass.
+    pub lines: Vec<Option<Claim>>,
+    /// For those, the source sentences that say most of them.
+    pub instead: Vec<Quote>,
+}
+
+impl Draft {
+    /// The sentences that passed.
+    pub fn claims(&self) -> impl Iterator<Item = &Claim> {
+        self.lines.iter().flatten()
+    }
 }
 
 /// A writer: who writes, against what it is checked, and what it has cost.
@@ -78,33 +85,39 @@ impl<'a> Writing<'a> {
             let home = homes.get(number).map_or(&[][..], |home| home);
             let mut draft = Draft::default();
             for line in sentences(&completion, self.lang) {
-                draft.n_written += 1;
-                draft.claims.extend(self.admit(&line, home)?);
+                let judged = self.admit(&line, home)?;
+                if let Err(why) = &judged {
+                    draft.instead.extend_from_slice(why.sayers());
+                }
+                draft.lines.push(judged.ok());
             }
             drafts.push(draft);
         }
         Ok(drafts)
     }
 
-    /// A line as a claim, mended once where that is certain, or where the model overrules a doubt of the check; `None` when
-    /// it is not let through.
-    pub fn admit(&mut self, line: &str, home: &[Cite]) -> Result<Option<Claim>> {
+    /// A sentence of the sources as a claim; `None` where it cannot be told, being in another language.
+    pub fn quote(&self, quote: &Quote) -> Option<Claim> {
+        check(&as_told(&quote.text, self.lang)?, &[quote.cite], &self.ground, self.lang).ok()
+    }
+
+    /// A line as a claim, mended once where that is certain, or where the model overrules a doubt of the check; or why it is
+    /// not let through.
+    pub fn admit(&mut self, line: &str, home: &[Cite]) -> Result<Result<Claim, Why>> {
         let why = match check(line, home, &self.ground, self.lang) {
-            Ok(claim) => return Ok(Some(claim)),
+            Ok(claim) => return Ok(Ok(claim)),
             Err(why) => why,
         };
-        let mended = why.repair.as_ref().and_then(|line| check(line, home, &self.ground, self.lang).ok());
-        if mended.is_some() {
-            return Ok(mended);
+        if let Some(mended) = why.repair.as_ref().and_then(|line| check(line, home, &self.ground, self.lang).ok()) {
+            return Ok(Ok(mended));
         }
-        let text = why.text.clone();
         if let Some(claim) = why.doubted()
             && self.is_faithful(claim)?
         {
-            return Ok(why.overruled());
+            return Ok(Ok(claim.clone()));
         }
-        self.dropped.push(Dropped { text: line.to_owned(), why: text });
-        Ok(None)
+        self.dropped.push(Dropped { text: line.to_owned(), why: why.text.clone() });
+        Ok(Err(why))
     }
 
     /// Whether the model is sure that the cited sentences say what the claim says.

@@ -45,7 +45,7 @@ impl FromStr for Date {
 
 impl Date {
     /// The first date with a year in what an article says of its day: `2024-05-17T08:00Z`, `May 17, 2024`, 2024年5月17日.
-    pub(super) fn written(text: &str) -> Option<Date> {
+    pub fn written(text: &str) -> Option<Date> {
         let date = |kind| match kind {
             Kind::Date { year, month, day } => {
                 let month = month.map(u32::from);
@@ -57,7 +57,7 @@ impl Date {
     }
 
     /// Eight digits that are in the order of time, 0 standing for what is open; [`Date::from_digits`] reads them.
-    pub(super) fn digits(self) -> String {
+    pub fn digits(self) -> String {
         let number = self.number(self.month.unwrap_or(0), self.day.unwrap_or(0));
         format!("{number:08}")
     }

@@ -81,13 +81,13 @@ struct Chosen {
 
 impl Chosen {
     fn add(&mut self, hit: Hit) {
-        let print = Print::of(&hit.passage);
+        let print = print(&hit.passage);
         self.hits.push((hit, vec![print]));
     }
 
     /// Joins a hit with its like or its neighbour; gives it back if there is none.
     fn absorb(&mut self, hit: Hit) -> Option<Hit> {
-        let own = Print::of(&hit.passage);
+        let own = print(&hit.passage);
         for (earlier, parts) in &mut self.hits {
             let is_same = parts.iter().any(|part| part.is_like(&own));
             if is_same {
@@ -125,8 +125,13 @@ fn extend(passage: &mut Passage, neighbour: Passage) {
     }
 }
 
-/// What passages are compared by, in any script, width and case.
-struct Print {
+fn print(passage: &Passage) -> Print {
+    let text: Vec<&str> = passage.sentences.iter().map(|sentence| &*sentence.text).collect();
+    Print::of(&text.join(" "))
+}
+
+/// What texts are compared by, in any script, width and case.
+pub struct Print {
     /// Hashes of the runs of a few letters, sorted, each once.
     shingles: Vec<u32>,
     /// Numbers and negations, in order: where one of them differs, two texts do not say the same.
@@ -134,10 +139,9 @@ struct Print {
 }
 
 impl Print {
-    fn of(passage: &Passage) -> Print {
-        let sentences = passage.sentences.iter();
-        let text: Vec<String> = sentences.map(|sentence| fold_str(&sentence.text)).collect();
-        let text = text.join(" ");
+    /// The print of a text.
+    pub fn of(text: &str) -> Print {
+        let text = fold_str(text);
         let letters: Vec<u32> = text.chars().filter(|c| c.is_alphanumeric()).map(u32::from).collect();
         let hash = |run: &[u32]| {
             let mix = |hash: u32, c: &u32| (hash ^ c).wrapping_mul(0x0100_0193); // FNV-1a
@@ -158,7 +162,7 @@ impl Print {
     }
 
     /// Whether two texts say the same, nearly word for word.
-    fn is_like(&self, other: &Print) -> bool {
+    pub fn is_like(&self, other: &Print) -> bool {
         let (a, b) = (&self.shingles, &other.shingles);
         // So different in size, they cannot be alike.
         if (a.len().min(b.len()) as f64) < MIN_LIKENESS * a.len().max(b.len()) as f64 {

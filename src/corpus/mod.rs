@@ -21,6 +21,8 @@ mod table;
 pub mod terms;
 mod vectors;
 
+pub use fuse::Print;
+
 /// A run of whole sentences of one article: the unit that is searched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Passage {

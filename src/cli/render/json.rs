@@ -9,8 +9,8 @@ use serde_json::ser::{CharEscape, Formatter, Serializer};
 
 use super::{Fingerprint, Sources, gap, sanitize, text};
 use crate::batch::Place;
-use crate::compose::{Answer, Claim, Dropped, Reading, Style, Summary, Verdict};
-use crate::corpus::Hit;
+use crate::compose::{Answer, Claim, Dropped, Overview, Reading, Style, Summary, Verdict};
+use crate::corpus::{Hit, Passage};
 use crate::model::Usage;
 use crate::text::{Article, Lang, SetAside};
 
@@ -43,8 +43,8 @@ pub(crate) fn summary(
 
 /// `precis/answer/1`.
 pub(crate) fn answer(question: &str, answer: &Answer, fingerprint: &Fingerprint) -> String {
-    let claim = |claim| ClaimObject::with_paths(claim, answer);
-    let sources = Sources::of(answer);
+    let claim = |claim| ClaimObject::with_paths(claim, &answer.passages);
+    let sources = Sources::of(&answer.claims);
     let passage = |hit: &Hit| {
         let passage = &hit.passage;
         let words: Vec<&str> = passage.sentences.iter().map(|s| s.text.as_str()).collect();
@@ -71,6 +71,30 @@ pub(crate) fn answer(question: &str, answer: &Answer, fingerprint: &Fingerprint)
         dropped: &answer.dropped,
         verdict: answer.verdict,
         usage: answer.usage,
+        fingerprint,
+    })
+}
+
+/// `precis/overview/1`.
+pub(crate) fn overview(overview: &Overview, fingerprint: &Fingerprint) -> String {
+    let claim = |claim| ClaimObject::with_paths(claim, &overview.articles);
+    let article = |hit: &Hit| {
+        let Passage { path, title, date, .. } = &hit.passage;
+        ArticleObject { path: path.clone(), also: hit.also.clone(), title: title.clone(), date: date.clone() }
+    };
+    to_line(&OverviewLine {
+        schema: "precis/overview/1",
+        lang: overview.lang,
+        text: text::overview_body(overview).trim().to_owned(),
+        claims: overview.claims.iter().map(claim).collect(),
+        disputes: overview
+            .disputes
+            .iter()
+            .map(|(idx, other)| DisputeObject { claim: idx + 1, says: claim(other) })
+            .collect(),
+        articles: overview.articles.iter().map(article).collect(),
+        dropped: &overview.dropped,
+        usage: overview.usage,
         fingerprint,
     })
 }
@@ -215,10 +239,10 @@ impl<'a> ClaimObject<'a> {
         ClaimObject { text: claim.text(), group, path: None, cites: claim.cites().iter().map(cite).collect() }
     }
 
-    fn with_paths(claim: &'a Claim, answer: &'a Answer) -> Self {
+    fn with_paths(claim: &'a Claim, hits: &'a [Hit]) -> Self {
         let mut object = ClaimObject::of(claim, None);
         for (cite, quote) in object.cites.iter_mut().zip(claim.cites()) {
-            cite.path = Some(&answer.passages[quote.cite.article].passage.path);
+            cite.path = Some(&hits[quote.cite.article].passage.path);
         }
         object.path = object.cites.first().and_then(|cite| cite.path);
         object
@@ -240,6 +264,36 @@ struct AnswerLine<'a> {
     verdict: Option<Verdict>,
     usage: Usage,
     fingerprint: &'a Fingerprint,
+}
+
+#[derive(Serialize)]
+struct OverviewLine<'a> {
+    schema: &'static str,
+    lang: Lang,
+    text: String,
+    claims: Vec<ClaimObject<'a>>,
+    disputes: Vec<DisputeObject<'a>>,
+    articles: Vec<ArticleObject>,
+    dropped: &'a [Dropped],
+    usage: Usage,
+    fingerprint: &'a Fingerprint,
+}
+
+/// What another article says instead of a claim.
+#[derive(Serialize)]
+struct DisputeObject<'a> {
+    /// Its place among the claims, counted from 1.
+    claim: usize,
+    says: ClaimObject<'a>,
+}
+
+#[derive(Serialize)]
+struct ArticleObject {
+    path: String,
+    /// The paths of other articles with nearly the same text.
+    also: Vec<String>,
+    title: Option<String>,
+    date: Option<String>,
 }
 
 #[derive(Serialize)]

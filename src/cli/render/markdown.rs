@@ -2,7 +2,8 @@
 
 use super::text::{N_NEAREST, place, receipt};
 use super::{Sources, gap, marks, sanitize};
-use crate::compose::{Answer, Summary};
+use crate::compose::{Answer, Claim, Overview, Summary};
+use crate::corpus::Hit;
 use crate::text::Article;
 
 /// One article as a section.
@@ -41,21 +42,41 @@ pub(crate) fn answer(question: &str, answer: &Answer) -> String {
         }
         return out;
     }
-    let sources = Sources::of(answer);
+    let sources = Sources::of(&answer.claims);
     for claim in &answer.claims {
         out += &format!("{} {}\n", words(claim.text()), escaped(&sources.marks(claim.cites())));
     }
     for question in &answer.missing {
         out += &format!("\nNot found: {}\n", words(question));
     }
+    out + &quoted(&sources, &answer.passages, &answer.claims) + "\n"
+}
+
+/// The quotes by their numbers, each with its place; the words are left out where a claim has them.
+fn quoted(sources: &Sources, hits: &[Hit], claims: &[Claim]) -> String {
+    let mut out = String::new();
     for (idx, quote) in sources.quotes.iter().enumerate() {
-        let place = place(&answer.passages[quote.cite.article], quote.cite.sentence);
+        let place = place(&hits[quote.cite.article], quote.cite.sentence);
         out += &format!("\n{}. {}", idx + 1, words(&place));
-        if !answer.tells(quote) {
+        if claims.iter().all(|claim| claim.text() != quote.text) {
             out += &format!(": {}", words(&quote.text));
         }
     }
-    out + "\n"
+    out
+}
+
+/// What articles tell together, and its sources.
+pub(crate) fn overview(overview: &Overview) -> String {
+    let mut out = format!("# Articles: {}\n", overview.articles.len());
+    for line in super::text::overview_body(overview).lines() {
+        out += &match (line.strip_prefix("- "), line.strip_prefix("  ")) {
+            (Some(point), _) => format!("- {}\n", words(point)),
+            (_, Some(other)) => format!("  {}\n", words(other)),
+            _ if line.is_empty() => "\n".to_owned(),
+            _ => format!("## {}\n\n", words(line)),
+        };
+    }
+    out + &quoted(&Sources::of(super::all_claims(overview)), &overview.articles, &[]) + "\n"
 }
 
 /// Safe words on one line, whatever they look like.

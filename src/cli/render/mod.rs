@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::args::Format;
-use crate::compose::{Answer, Claim, Quote, Summary};
+use crate::compose::{Answer, Claim, Overview, Quote, Summary};
 use crate::model::{Identity, Sampling};
 use crate::text::{Article, Cite, Lang};
 
@@ -80,6 +80,15 @@ pub(crate) fn answer(
     }
 }
 
+/// An overview in the form asked for, ending in a line break.
+pub(crate) fn overview(overview: &Overview, fingerprint: &Fingerprint, format: Format, look: text::Look) -> String {
+    match format {
+        Format::Text => text::overview(overview, look),
+        Format::Md => markdown::overview(overview),
+        Format::Json => json::overview(overview, fingerprint),
+    }
+}
+
 /// The name of an enum's value as JSON has it: `zh-hant`, `second-hand`.
 pub(crate) fn name(value: impl Serialize) -> String {
     match serde_json::to_value(value) {
@@ -98,6 +107,11 @@ fn marks(cites: &[Quote]) -> String {
     format!("[{}]", numbers.join(","))
 }
 
+/// The claims of an overview, then those of its disputes.
+fn all_claims(overview: &Overview) -> impl Iterator<Item = &Claim> {
+    overview.claims.iter().chain(overview.disputes.iter().map(|(_, other)| other))
+}
+
 /// The sources of an answer in the order of first use, each quote once; and the number of each quote from 1.
 struct Sources<'a> {
     quotes: Vec<&'a Quote>,
@@ -105,9 +119,9 @@ struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
-    fn of(answer: &'a Answer) -> Self {
+    fn of(claims: impl IntoIterator<Item = &'a Claim>) -> Self {
         let mut sources = Sources { quotes: Vec::new(), numbers: HashMap::new() };
-        for quote in answer.claims.iter().flat_map(Claim::cites) {
+        for quote in claims.into_iter().flat_map(Claim::cites) {
             sources.numbers.entry(quote.cite).or_insert_with(|| {
                 sources.quotes.push(quote);
                 sources.quotes.len()

@@ -2,7 +2,7 @@
 
 use super::sanitize::line;
 use super::{Sources, gap, marks, name};
-use crate::compose::{Answer, Claim, Dropped, Summary};
+use crate::compose::{Answer, Claim, Dropped, Overview, Summary};
 use crate::corpus::{Hit, Passage};
 use crate::text::{Article, Cite, Reason};
 
@@ -144,7 +144,7 @@ pub(crate) fn answer(answer: &Answer, look: Look) -> String {
     if !answer.found() {
         return not_found(answer, look);
     }
-    let sources = Sources::of(answer);
+    let sources = Sources::of(&answer.claims);
     let mut out = String::new();
     for claim in &answer.claims {
         out += &format!("{} {}\n", line(claim.text()), sources.marks(claim.cites()));
@@ -153,22 +153,67 @@ pub(crate) fn answer(answer: &Answer, look: Look) -> String {
         out += &format!("Not found: {}\n", line(question));
     }
     out.push('\n');
-    for (idx, quote) in sources.quotes.iter().enumerate() {
-        let place = place(&answer.passages[quote.cite.article], quote.cite.sentence);
-        out += &format!("[{}] {}\n", idx + 1, look.dim(&line(&place)));
-        if !answer.tells(quote) {
-            out += &format!("    {}\n", line(&quote.text));
-        }
-    }
+    out += &quoted(&sources, &answer.passages, &answer.claims, look);
     if look.verbose {
         out += &dropped(&answer.dropped, look);
     }
     out
 }
 
+/// The quotes by their numbers, each with its place; the words are left out where a claim has them.
+fn quoted(sources: &Sources, hits: &[Hit], claims: &[Claim], look: Look) -> String {
+    let mut out = String::new();
+    for (idx, quote) in sources.quotes.iter().enumerate() {
+        let place = place(&hits[quote.cite.article], quote.cite.sentence);
+        out += &format!("[{}] {}\n", idx + 1, look.dim(&line(&place)));
+        if claims.iter().all(|claim| claim.text() != quote.text) {
+            out += &format!("    {}\n", line(&quote.text));
+        }
+    }
+    out
+}
+
+/// What articles tell together, in the order of their days; where they differ; the sources.
+pub(crate) fn overview(overview: &Overview, look: Look) -> String {
+    let n_copies: usize = overview.articles.iter().map(|hit| hit.also.len()).sum();
+    let copies = if n_copies > 0 { format!(", and {n_copies} with nearly the same text") } else { String::new() };
+    let mut out = look.bold(&format!("Articles: {}{copies}\n", overview.articles.len()));
+    out += &overview_body(overview);
+    out.push('\n');
+    out += &quoted(&Sources::of(super::all_claims(overview)), &overview.articles, &[], look);
+    if look.verbose {
+        out += &dropped(&overview.dropped, look);
+    }
+    out
+}
+
+/// The lines of an overview with their days and marks.
+pub(crate) fn overview_body(overview: &Overview) -> String {
+    let sources = Sources::of(super::all_claims(overview));
+    let marked = |claim: &Claim| format!("{} {}", line(claim.text()), sources.marks(claim.cites()));
+    if overview.claims.is_empty() {
+        return "\n(nothing that the articles support was written)\n".to_owned();
+    }
+    let (mut out, mut day) = (String::new(), None);
+    for claim in &overview.claims {
+        let passage = &overview.articles[claim.cites()[0].cite.article].passage;
+        if day.replace(passage.date.as_deref()) != Some(passage.date.as_deref()) {
+            out += &format!("\n{}\n", line(passage.date.as_deref().unwrap_or("without a date")));
+        }
+        out += &format!("- {}\n", marked(claim));
+    }
+    if !overview.disputes.is_empty() {
+        out += "\nThe articles differ\n";
+    }
+    for (idx, other) in &overview.disputes {
+        out += &format!("- {}\n  {}\n", marked(&overview.claims[*idx]), marked(other));
+    }
+    out
+}
+
 /// An answer as words alone, with marks: the `text` of JSON, and a turn of a conversation.
 pub(crate) fn answer_body(answer: &Answer) -> String {
-    let sources = Sources::of(answer);
+    let sources = Sources::of(&answer.claims);
     let sentence = |claim: &Claim| format!("{} {}", line(claim.text()), sources.marks(claim.cites()));
     answer.claims.iter().map(sentence).collect::<Vec<_>>().join(" ")
 }

@@ -14,8 +14,9 @@ use super::super::render::text::Look;
 use super::super::render::{self, Fingerprint, json};
 use super::super::{Exit, config};
 use super::{exit_of, find_articles, jobs, report, skipped_lines, tell_skipped};
-use crate::batch::{self, Done, Folder, Piece, Place, Rendered, Work};
-use crate::compose::{Style, SummaryPlan, summarize, together};
+use crate::batch::{self, Done, Folder, Job, Piece, Place, Rendered, Work};
+use crate::compose::{Style, SummaryPlan, overview, summarize, together};
+use crate::corpus::source::Found;
 use crate::model::engine::Engine;
 use crate::model::{LanguageModel, Usage};
 use crate::text::Article;
@@ -30,6 +31,9 @@ pub(super) fn run(args: SumArgs, common: &Common, console: Console, interrupt: &
         sampling: parts::sampling(&args.model),
         prompts: config::prompts()?,
     };
+    if args.together {
+        return tell_together(found, plan, &args, common, console, interrupt);
+    }
     // A folder that cannot be written to is found out before a gigabyte is fetched for nothing.
     let folder = args.output.as_deref().map(|path| Folder::open(path, format.extension()));
     let folder = folder.transpose()?;
@@ -76,6 +80,49 @@ pub(super) fn run(args: SumArgs, common: &Common, console: Console, interrupt: &
         });
     }
     Ok(exit_of(tally, n_items))
+}
+
+/// One overview of everything that was found.
+fn tell_together(
+    found: Found,
+    plan: SummaryPlan,
+    args: &SumArgs,
+    common: &Common,
+    console: Console,
+    interrupt: &Interrupt,
+) -> Result<Exit> {
+    let format = args.format.unwrap_or(Format::Text);
+    tell_skipped(&found.skipped, console);
+    let mut lines = if format == Format::Json { skipped_lines(&found.skipped) } else { String::new() };
+    let (mut articles, mut n_failed) = (Vec::new(), 0);
+    for Job { path, read, .. } in jobs(found) {
+        if interrupt.is_pressed() {
+            return Ok(Exit::Interrupted);
+        }
+        match batch::guarded(read) {
+            Ok(article) => articles.push(article),
+            Err(error) => {
+                let cause = report(&path, &error, console);
+                lines += &if format == Format::Json { json::error(&path, &cause) } else { String::new() };
+                n_failed += 1;
+            }
+        }
+    }
+    console.out(&lines)?;
+    if articles.is_empty() {
+        return Ok(Exit::CouldNotRun);
+    }
+    let weights = parts::weights(&args.model, common, console, interrupt)?.keeping(args.keep.cache_kv.unwrap_or(0))?;
+    let mut engine = weights.load(console, interrupt)?;
+    let mut fingerprint = Fingerprint::new(&weights.identity, plan.prompts.sha256(), plan.sampling);
+    fingerprint.compute = engine.compute().name();
+    let wait = progress::Wait::new(console, "reading");
+    let overview = overview(&articles, &mut engine, &plan);
+    wait.pause(|| parts::warn_of_kv(&mut engine, console));
+    drop(wait);
+    let look = Look { color: console.color, verbose: console.verbose };
+    console.out(&render::overview(&overview?, &fingerprint, format, look))?;
+    Ok(if n_failed > 0 { Exit::SomeFailed } else { Exit::Done })
 }
 
 /// About three lines of an article come together; so many articles have theirs written beside each other that the

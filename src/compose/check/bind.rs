@@ -92,7 +92,7 @@ pub(super) fn rivals(own: &Read, cites: &[usize], ground: &Ground) -> Result<(),
             return Err(Why::new(Fault::Contrast, format!("“{said}” is not what the source says of this")));
         }
     }
-    for (at, name) in own.parsed.words.iter().enumerate().filter(|(_, word)| word.name) {
+    for (at, name) in own.parsed.words.iter().enumerate().filter(|(_, word)| word.name && word.folded.len() > 1) {
         let counts = |_: usize, word: &Word| (word.content || word.figure.is_some()) && !word.name;
         let (mut best, mut rival) = (0.0, (0.0, String::new()));
         for read in &cited {
@@ -131,9 +131,9 @@ const PRONOUNS: [&str; 14] =
 /// Whether those who say something in the line say it in the source.
 pub(super) fn speakers(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), Why> {
     for mark in own.marks.iter().filter(|mark| match mark.sign {
-        Sign::Say | Sign::Claim | Sign::Think => true,
-        // Who promises or expects, but not "will".
-        Sign::Wish | Sign::Will => {
+        Sign::Say | Sign::Think => true,
+        // Who promises, expects or alleges, but not "will".
+        Sign::Wish | Sign::Will | Sign::Claim => {
             speaker(own, mark).iter().any(|idx| own.parsed.words[*idx].name) && own.parsed.words[mark.at.0].content
         }
         _ => false,
@@ -197,13 +197,21 @@ fn speaker(own: &Read, mark: &Mark) -> Vec<usize> {
 }
 
 /// Whether each part of the line is told by one article alone.
-pub(super) fn articles(own: &Read, ground: &Ground) -> Result<(), Why> {
+pub(super) fn articles(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), Why> {
     let all: BTreeSet<usize> = ground.quotes.iter().map(|quote| quote.cite.article).collect();
     if all.len() < 2 {
         return Ok(());
     }
-    for part in parts(own) {
-        let is_sign = |idx: &usize| own.marks.iter().any(|mark| mark.at.0 <= *idx && *idx < mark.at.1);
+    let cited: BTreeSet<usize> = cites.iter().map(|idx| ground.quotes[*idx].cite.article).collect();
+    let parts = parts(own);
+    if cited.len() > parts.len() + 1 {
+        return Err(Why::new(Fault::Unsupported, format!("it is put together of {} articles", cited.len())));
+    }
+    for part in parts {
+        let is_sign = |idx: &usize| {
+            let at = |mark: &Mark| mark.at.0 <= *idx && *idx < mark.at.1;
+            own.marks.iter().any(|mark| mark.sign != Sign::Ground && at(mark))
+        };
         let words: Vec<&Word> = part.iter().filter(|idx| !is_sign(idx)).map(|idx| &own.parsed.words[*idx]).collect();
         let of = |article: usize| -> Vec<f64> {
             let reads = (0..ground.reads.len()).filter(|idx| ground.quotes[*idx].cite.article == article);
@@ -216,13 +224,58 @@ pub(super) fn articles(own: &Read, ground: &Ground) -> Result<(), Why> {
         let together: Vec<f64> =
             (0..words.len()).map(|n| told.iter().map(|told| told[n]).fold(0.0, f64::max)).collect();
         let best = told.iter().max_by(|a, b| sum(a).total_cmp(&sum(b))).cloned().unwrap_or_default();
-        let lost =
-            (0..words.len()).find(|n| together[*n] - best[*n] >= 0.8 && super::support::weight(words[*n]) >= 0.5);
-        let lost = lost.filter(|n| !ground.is_asked(words[*n]));
+        let is_lost = |n: &usize| together[*n] - best[*n] >= 0.8 && super::support::weight(words[*n]) >= 0.5;
+        let lost = (0..words.len()).find(|n| is_lost(n) && !ground.is_asked(words[*n]));
         let total: f64 = words.iter().map(|word| weight(word)).sum();
+        if 2.0 * sum(&best) < total {
+            return Err(Why::new(Fault::Unsupported, "no one article says this"));
+        }
         if let Some(lost) = lost.filter(|_| sum(&together) - sum(&best) >= 0.12 * total) {
             let word = &own.parsed.text[words[lost].range.clone()];
             return Err(Why::new(Fault::Person, format!("“{word}” is of another article than the rest of it")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether what each part of a line says of the first whom it names is said of them: no other whom the line names stands in
+/// their place in the sentence that says most of it, or nearer before it.
+pub(super) fn owners(own: &Read, ground: &Ground) -> Result<(), Why> {
+    /// How many sentences back a name is looked for.
+    const BACK: usize = 3;
+    let words = &own.parsed.words;
+    let written = |word: &Word| own.parsed.text[word.range.clone()].to_owned();
+    for part in parts(own) {
+        // The first word of a line has a capital in any case.
+        let is_name = |word: &&Word| word.name || word.opens && ground.names.is_name(&written(word));
+        let Some(owner) = part.iter().map(|idx| &words[*idx]).find(is_name) else { continue };
+        let rivals: Vec<&Word> = words.iter().filter(|word| word.name && word.key != owner.key).collect();
+        let said: Vec<&Word> = part.iter().map(|idx| &words[*idx]).filter(|word| !word.name).collect();
+        if rivals.is_empty() || said.len() < 3 {
+            continue;
+        }
+        let n_told = |idx: &usize| {
+            let others = &ground.reads[*idx].parsed.words;
+            said.iter().filter(|word| others.iter().any(|other| word.likeness(other) >= 0.8)).count()
+        };
+        let best = (0..ground.n_text).max_by_key(|idx| (n_told(idx), std::cmp::Reverse(*idx)));
+        let Some(best) = best.filter(|best| 2 * n_told(best) >= said.len()) else { continue };
+        let before = (best.saturating_sub(BACK)..=best).rev().filter(|idx| ground.is_one_article(*idx, best));
+        for read in before.map(|idx| &ground.reads[idx]) {
+            let names = |name: &Word| read.parsed.words.iter().any(|word| word.key == name.key);
+            if names(owner) {
+                break;
+            }
+            // "She opposed it" is about somebody named before.
+            let is_open = std::ptr::eq(read, &ground.reads[best])
+                && read.parsed.words.iter().any(|word| PRONOUNS.contains(&&*word.folded));
+            if let Some(rival) = rivals.iter().find(|rival| names(rival)).filter(|_| !is_open) {
+                let (rival, owner) = (written(rival), written(owner));
+                return Err(Why::new(
+                    Fault::Person,
+                    format!("the source says of “{rival}” what this says of “{owner}”"),
+                ));
+            }
         }
     }
     Ok(())

@@ -40,7 +40,7 @@ impl Claim {
         &self.text
     }
 
-    /// What supports it: one to four sentences, in the order of the sources.
+    /// What supports it: one to four sentences of an article, in its order; in an overview of each article that says it.
     pub fn cites(&self) -> &[Quote] {
         &self.cites
     }
@@ -49,6 +49,12 @@ impl Claim {
     #[cfg(test)]
     pub(crate) fn unchecked(text: &str, cites: Vec<Quote>) -> Claim {
         Claim { text: text.to_owned(), cites }
+    }
+
+    /// Cites the sentences of another article that say it too.
+    pub(super) fn said_too(&mut self, same: Claim) {
+        debug_assert_eq!(self.text, same.text);
+        self.cites.extend(same.cites);
     }
 
     /// The claim where its articles have other numbers: article `n` is now number `places[n]`.
@@ -83,6 +89,10 @@ pub enum Fault {
     Contrast,
     /// It says who did what to whom the other way round.
     Direction,
+    /// It gives a reason that the source does not give.
+    Cause,
+    /// It leaves out when this was, or says when the article was written instead.
+    Day,
     /// Too little of it stands in the source.
     Unsupported,
 }
@@ -98,22 +108,24 @@ pub struct Why {
     pub repair: Option<String>,
     /// The claim that the line is if somebody who understands both says that the source says this: everything else of it
     /// holds, and the fault is one that words alone cannot be sure of.
-    doubted: Option<Claim>,
+    doubted: Option<Box<Claim>>,
+    /// The sentences of the sources that say most of the line.
+    sayers: Vec<Quote>,
 }
 
 impl Why {
-    /// The claim, if the doubt about it is overruled; what it cites is what decides.
-    pub fn doubted(&self) -> Option<&Claim> {
-        self.doubted.as_ref()
+    /// The sentences of the sources that together say most of the line, if some do: what may be told in its place.
+    pub fn sayers(&self) -> &[Quote] {
+        &self.sayers
     }
 
-    /// The claim, the doubt about it overruled.
-    pub(super) fn overruled(self) -> Option<Claim> {
-        self.doubted
+    /// The claim, if the doubt about it is overruled; what it cites is what decides.
+    pub(super) fn doubted(&self) -> Option<&Claim> {
+        self.doubted.as_deref()
     }
 
     fn new(fault: Fault, text: impl Into<String>) -> Why {
-        Why { fault, text: text.into(), repair: None, doubted: None }
+        Why { fault, text: text.into(), repair: None, doubted: None, sayers: Vec::new() }
     }
 }
 
@@ -162,6 +174,11 @@ impl Ground {
         self.asked.contains(&word.folded)
     }
 
+    /// Whether a figure of a line is the question's.
+    fn is_asked_figure(&self, line: &Read, fact: &Fact) -> bool {
+        self.asked_text.contains(&fold_str(&line.parsed.text[fact.figure.range()]))
+    }
+
     /// Reads the sentences of the articles once; `facts` are what stands beside their text, a title or a byline each, with
     /// the cite to be given for it.
     pub fn new(sources: &[Quote], facts: &[Quote]) -> Ground {
@@ -200,6 +217,8 @@ pub fn check(line: &str, home: &[Cite], ground: &Ground, lang: Lang) -> Result<C
         let n_han = |text: &str| text.chars().filter(|c| is_han(*c)).count();
         let is_pure = |mended: &String| lang != Lang::En || n_han(mended) <= n_han(line);
         why.repair = why.repair.filter(|mended| is_pure(mended) && judge(mended, home, ground, lang).is_ok());
+        let sayers = support::sayers(&Read::new(line, &ground.names.han), ground);
+        why.sayers = sayers.into_iter().map(|idx| ground.quotes[idx].clone()).collect();
         why
     })
 }
@@ -207,6 +226,7 @@ pub fn check(line: &str, home: &[Cite], ground: &Ground, lang: Lang) -> Result<C
 fn judge(line: &str, home: &[Cite], ground: &Ground, lang: Lang) -> Result<Claim, Why> {
     let own = Read::new(line, &ground.names.han);
     in_language(&own.parsed, lang)?;
+    in_one_language(&own.parsed, ground)?;
     let claim = |mut cites: Vec<usize>| {
         cites.sort_by_key(|idx| ground.quotes[*idx].cite);
         Claim { text: line.to_owned(), cites: cites.into_iter().map(|idx| ground.quotes[idx].clone()).collect() }
@@ -220,24 +240,33 @@ fn judge(line: &str, home: &[Cite], ground: &Ground, lang: Lang) -> Result<Claim
     let is_foreign = support::is_foreign(&own, &home, ground);
     names::known(&own, ground, is_foreign)?;
     let support = support::find(&own, &home, ground, is_foreign)?;
+    of_the_matter(&own.parsed, &support.cites, ground)?;
     stated(&own, &support.cites, ground, is_foreign)?;
     sense::contrasts(&own, &support.cites, ground, is_foreign)?;
     if !is_foreign {
         names::roles(&own, &support.cites, ground)?;
         bind::speakers(&own, &support.cites, ground)?;
         bind::rivals(&own, &support.cites, ground)?;
+        bind::articles(&own, &support.cites, ground)?;
     }
     support.enough()?;
     let sense = || {
         sense::signs(&own, &support.cites, ground)?;
         sense::directions(&own, &support.cites, ground)?;
-        bind::articles(&own, ground)
+        bind::owners(&own, ground)?;
+        spoken_of(&own, ground)?;
+        dated(&own, &support.cites, ground)
     };
-    let doubt = if is_foreign { Ok(()) } else { sense() };
+    let doubt = match is_foreign {
+        false => sense(),
+        // What was translated has been checked in its own language; a figure is held against the sources.
+        true if !home.is_empty() || own.facts.iter().any(|fact| !ground.is_asked_figure(&own, fact)) => Ok(()),
+        true => Err(Why::new(Fault::Unsupported, "it is in another language than its sources")),
+    };
     let claim = claim(support.cites.clone());
     match doubt {
         Ok(()) => Ok(claim),
-        Err(why) => Err(Why { doubted: Some(claim), ..why }),
+        Err(why) => Err(Why { doubted: Some(Box::new(claim)), ..why }),
     }
 }
 
@@ -252,6 +281,36 @@ fn in_language(line: &Parsed, lang: Lang) -> Result<(), Why> {
     match foreign_script_chars(&line.text, lang) {
         0 => Ok(()),
         _ => Err(Why::new(Fault::Language, "it mixes the Chinese scripts")),
+    }
+}
+
+/// Whether a Chinese line has no English word that is not a name, unless Chinese sources have it.
+fn in_one_language(line: &Parsed, ground: &Ground) -> Result<(), Why> {
+    const SHORTEST: usize = 4;
+    if !line.han {
+        return Ok(());
+    }
+    let is_english = |word: &&words::Word| {
+        word.folded.len() >= SHORTEST && line.text[word.range.clone()].bytes().all(|b| b.is_ascii_lowercase())
+    };
+    let has = |word: &words::Word| {
+        let chinese = ground.reads.iter().filter(|read| read.parsed.han);
+        chinese.flat_map(|read| &read.parsed.words).any(|other| other.folded == word.folded)
+    };
+    match line.words.iter().filter(is_english).find(|word| !has(word)) {
+        Some(word) => Err(Why::new(Fault::Language, format!("“{}” is in another language", word.folded))),
+        None => Ok(()),
+    }
+}
+
+/// Whether the line speaks of the matter, and not of the article that tells it.
+fn of_the_matter(line: &Parsed, cites: &[usize], ground: &Ground) -> Result<(), Why> {
+    const PAPERS: [&str; 8] = ["article", "articles", "passage", "passages", "文章", "原文", "句子", "段落"];
+    let has = |parsed: &Parsed, paper: &str| parsed.words.iter().any(|word| word.folded == paper);
+    let speaks = |paper: &&&str| has(line, paper) && !cites.iter().any(|idx| has(&ground.reads[*idx].parsed, paper));
+    match PAPERS.iter().find(speaks) {
+        Some(paper) => Err(Why::new(Fault::Unsupported, format!("it speaks of the “{paper}”, not of the matter"))),
+        None => Ok(()),
     }
 }
 
@@ -293,7 +352,7 @@ fn stated(own: &Read, cites: &[usize], ground: &Ground, is_foreign: bool) -> Res
             }
             _ if is_member || fact.figure.kind == Kind::Number && fact.figure.value == 2.into() && twice() => {}
             _ if is_stated_apart(fact, cites, ground) => {}
-            _ if ground.asked_text.contains(&fold_str(written)) => {}
+            _ if ground.is_asked_figure(own, fact) => {}
             _ => return Err(no_figure(own, fact, cites, ground)),
         }
     }
@@ -306,6 +365,37 @@ fn is_stated_apart(fact: &Fact, cites: &[usize], ground: &Ground) -> bool {
         (ground.n_text..ground.quotes.len()).filter(|head| cites.iter().any(|idx| ground.is_one_article(*idx, *head)));
     let all = cites.iter().copied().chain(heads).flat_map(|idx| ground.reads[idx].parsed.figures.clone());
     fact.figure.is_stated(&all.collect::<Vec<_>>())
+}
+
+/// Whether the sources speak of what the question does, as far as the line repeats it: who asks about a thing has not said that
+/// it is.
+fn spoken_of(own: &Read, ground: &Ground) -> Result<(), Why> {
+    let asked: Vec<&words::Word> =
+        own.parsed.content().map(|(_, word)| word).filter(|word| !word.name && ground.is_asked(word)).collect();
+    let is_there = |word: &words::Word| ground.reads.iter().any(|read| support::says(word, read) >= 0.5);
+    let strange: Vec<&str> = asked.iter().filter(|word| !is_there(word)).map(|word| &*word.folded).collect();
+    match strange.len() >= 2 && 3 * strange.len() >= asked.len() {
+        true => Err(Why::new(Fault::Unsupported, format!("the sources do not speak of “{}”", strange.join(", ")))),
+        false => Ok(()),
+    }
+}
+
+/// Whether the days of a line about the text stand in the text, and not only at the head of its article.
+fn dated(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), Why> {
+    let (heads, text): (Vec<usize>, Vec<usize>) = cites.iter().copied().partition(|idx| *idx >= ground.n_text);
+    let states = |idx: &usize, fact: &Fact| ground.reads[*idx].facts.iter().any(|it| fact.stated(it) == Stated::Yes);
+    let day = own.facts.iter().find(|fact| {
+        matches!(fact.figure.kind, Kind::Date { day: Some(_), .. })
+            && heads.iter().any(|idx| states(idx, fact))
+            && !text.iter().any(|idx| states(idx, fact))
+    });
+    match day.filter(|_| !text.is_empty()) {
+        Some(fact) => {
+            let day = &own.parsed.text[fact.figure.range()];
+            Err(Why::new(Fault::Day, format!("“{day}” is the day of the article, not of this")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// That a figure is not there; with the one that is, if the cited sentences have only one of its kind.

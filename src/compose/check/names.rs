@@ -62,20 +62,28 @@ impl Known {
         known
     }
 
+    /// Whether a word as it is written is a name in the sources.
+    pub(super) fn is_name(&self, written: &str) -> bool {
+        self.capitals.contains(written)
+    }
+
     fn has_latin(&self, word: &Word) -> bool {
         let singular = word.folded.strip_suffix('s').unwrap_or(&word.folded);
+        // Brazil and Brazilian, China and Chinese.
         let stemmed = |known: &str| {
-            let root = known.len().min(word.folded.len()).saturating_sub(1);
-            let tail = |w: &str| -> bool {
-                matches!(&w[root..], "" | "n" | "a" | "an" | "ian" | "ese" | "ish" | "i" | "s" | "is" | "e" | "es")
+            let own = &*word.folded;
+            let shortest = known.len().min(own.len());
+            let tail = |rest: &str| {
+                matches!(rest, "" | "n" | "a" | "an" | "ian" | "ese" | "ish" | "i" | "s" | "is" | "e" | "es")
             };
-            root >= 4
-                && known.is_char_boundary(root)
-                && word.folded.is_char_boundary(root)
-                && known[..root] == word.folded[..root]
-                && tail(known)
-                && tail(&word.folded)
-                && (known.len() != word.folded.len() || known == word.folded)
+            known.len() != own.len()
+                && [shortest, shortest.saturating_sub(1)].into_iter().filter(|root| *root >= 4).any(|root| {
+                    let parts = known.split_at_checked(root).zip(own.split_at_checked(root));
+                    parts.is_some_and(|(known, own)| {
+                        let is_more = root > 4 || known.1.len() + own.1.len() > 1;
+                        known.0 == own.0 && is_more && tail(known.1) && tail(own.1)
+                    })
+                })
         };
         self.words.contains(&word.folded)
             || self.words.contains(singular)

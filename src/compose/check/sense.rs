@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use super::signs::{Mark, Member, Sign, set_of};
 use super::words::{Parsed, Word};
 use super::{Fault, Ground, Read, Why};
+use crate::text::figures::Kind;
 
 /// Words are taken for one from this likeness on.
 const SAME: f64 = 0.5;
@@ -36,6 +37,8 @@ pub(super) fn signs(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), 
         moods(own, read, &cited)?;
     }
     ahead_of_time(own, &cited)?;
+    reasons(own, &cited)?;
+    years(own, cites, ground)?;
     taken_back(own, cites, ground)
 }
 
@@ -203,6 +206,64 @@ fn ahead_of_time(own: &Read, cited: &[&Read]) -> Result<(), Why> {
         };
         if !is_open && found.iter().any(is_done) {
             return Err(Why::new(Fault::Mood, "it tells as to come what the source tells as done"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the line gives as a reason what the cited sentence that says most of it does not give as one.
+fn reasons(own: &Read, cited: &[&Read]) -> Result<(), Why> {
+    for mark in own.marks.iter().filter(|mark| mark.sign == Sign::Cause) {
+        let told = |read: &Read| {
+            let words = mark.scope.iter().map(|idx| &own.parsed.words[*idx]);
+            words.filter(|word| places(word, read).next().is_some()).count()
+        };
+        let most = cited.iter().map(|read| told(read)).max().unwrap_or(0);
+        if !cited.iter().any(|read| told(read) == most && has(read, &[Sign::Cause, Sign::Ground])) {
+            let said = own.parsed.words[mark.at.0].range.start..own.parsed.words[mark.at.1 - 1].range.end;
+            let said = &own.parsed.text[said];
+            return Err(Why::new(Fault::Cause, format!("the source gives no reason where this has “{said}”")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the line leaves out the year of a sentence that tells of another one than its article is of.
+fn years(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), Why> {
+    const BEFORE: [&str; 12] =
+        ["last", "previous", "previously", "earlier", "ago", "before", "then", "去年", "前年", "此前", "曾", "当时"];
+    if own.parsed.words.iter().any(|word| BEFORE.contains(&&*word.folded)) {
+        return Ok(());
+    }
+    let of = |idx: usize| {
+        let years = ground.reads[idx].facts.iter().filter_map(|fact| match fact.figure.kind {
+            Kind::Date { year: Some(year), .. } => Some((year, fact.figure.range())),
+            _ => None,
+        });
+        years.collect::<Vec<_>>()
+    };
+    let own_words: Vec<&Word> = own.parsed.content().map(|(_, w)| w).filter(|w| !ground.is_asked(w)).collect();
+    for idx in cites.iter().copied() {
+        let read = &ground.reads[idx];
+        let n_told = own_words.iter().filter(|word| places(word, read).next().is_some()).count();
+        let heads = (ground.n_text..ground.reads.len()).filter(|head| ground.is_one_article(idx, *head));
+        let now: Vec<u16> = heads.flat_map(of).map(|(year, _)| year).collect();
+        let theirs = of(idx);
+        let is_told = |year: u16| {
+            now.contains(&year)
+                || own
+                    .facts
+                    .iter()
+                    .any(|fact| matches!(fact.figure.kind, Kind::Date { year: Some(own), .. } if own == year))
+                || ground.asked_text.contains(&year.to_string())
+        };
+        if let [(_, range), ..] = &theirs[..]
+            && !now.is_empty()
+            && 2 * n_told > own_words.len()
+            && theirs.iter().all(|(year, _)| !is_told(*year))
+        {
+            let year = &read.parsed.text[range.clone()];
+            return Err(Why::new(Fault::Day, format!("it leaves out that this was in “{year}”")));
         }
     }
     Ok(())

@@ -19,6 +19,10 @@ pub(super) enum Sign {
     Undo,
     If,
     Done,
+    /// A reason is given.
+    Cause,
+    /// What may give one: "after", "citing".
+    Ground,
 }
 
 /// What a figure is the limit of.
@@ -126,6 +130,8 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
                 "undo" => tables.signs.add(phrase, Undo),
                 "if" => tables.signs.add(phrase, If),
                 "done" => tables.signs.add(phrase, Done),
+                "cause" => tables.signs.add(phrase, Cause),
+                "ground" => tables.signs.add(phrase, Ground),
                 _ => {
                     let (class, place) = class.split_once(' ').unwrap_or((class, "before"));
                     let bound = match class {

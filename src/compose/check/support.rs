@@ -1,7 +1,7 @@
 //! A line in, the few sentences that say it best together out, and how much of it they say.
 
 use super::facts::Stated;
-use super::words::{Word, mostly_han};
+use super::words::Word;
 use super::{Fault, Ground, Read, Why};
 
 /// The most sentences that one claim rests on.
@@ -38,11 +38,16 @@ impl Support {
     }
 }
 
-/// Whether the line is in another language than the sentences that it was written from, or else than most.
+/// Whether the line is in another language than the sentences that it was written from. Where these are not known, they are
+/// taken to be of the first article, unless a sentence in the line's language says it.
 pub(super) fn is_foreign(own: &Read, home: &[usize], ground: &Ground) -> bool {
-    let sentences: Vec<usize> = if home.is_empty() { (0..ground.reads.len()).collect() } else { home.to_vec() };
+    let is_first = |idx: &usize| ground.is_one_article(*idx, 0);
+    let sentences: Vec<usize> = match home {
+        [] => (0..ground.reads.len()).filter(is_first).collect(),
+        home => home.to_vec(),
+    };
     let han = sentences.iter().filter(|idx| ground.reads[**idx].parsed.han).count();
-    mostly_han(&own.parsed.text) != (2 * han > sentences.len())
+    own.parsed.han != (2 * han > sentences.len()) && (!home.is_empty() || sayers(own, ground).is_empty())
 }
 
 /// Finds the sentences that `own` rests on.
@@ -82,6 +87,16 @@ pub(super) fn find(own: &Read, home: &[usize], ground: &Ground, is_foreign: bool
     }
     let said = covered.iter().zip(&weights).map(|(share, weight)| share * weight).sum::<f64>();
     Ok(Support { cites, coverage: said / total })
+}
+
+/// The sentences of the text that together say `own`, if they say [`MIN_COVERAGE`] of it.
+pub(super) fn sayers(own: &Read, ground: &Ground) -> Vec<usize> {
+    match find(own, &[], ground, false) {
+        Ok(support) if support.coverage >= MIN_COVERAGE => {
+            support.cites.into_iter().filter(|idx| *idx < ground.n_text).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The sentences that stand for a line of another language: those it was written from, or those with its figures and names.
@@ -131,12 +146,14 @@ fn candidates(own: &Read, words: &[&Word], home: &[usize], ground: &Ground) -> V
 
 /// How well a sentence says each of `words`.
 fn likenesses(words: &[&Word], read: &Read) -> Vec<f64> {
-    let best = |word: &&Word| {
-        let within = word.is_han() && word.key.chars().count() > 1 && read.parsed.folded.contains(&word.key);
-        let alike = read.parsed.content().map(|(_, other)| word.likeness(other));
-        alike.fold(if within { 1.0 } else { 0.0 }, f64::max)
-    };
-    words.iter().map(best).collect()
+    words.iter().map(|word| says(word, read)).collect()
+}
+
+/// How well a sentence says a word, 0 to 1.
+pub(super) fn says(word: &Word, read: &Read) -> f64 {
+    let within = word.is_han() && word.key.chars().count() > 1 && read.parsed.folded.contains(&word.key);
+    let alike = read.parsed.content().map(|(_, other)| word.likeness(other));
+    alike.fold(if within { 1.0 } else { 0.0 }, f64::max)
 }
 
 /// What a word counts for: a name more, what can be said of anything less.
