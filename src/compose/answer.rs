@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use super::choose::points_back;
+use super::choose::{is_anyones, points_back};
 use super::prose::{n_words, sentences};
 use super::question::{asks_for_one, is_echo, lang_of, names_its_answer};
 use super::source::{Bearing, Evidence};
@@ -159,6 +159,7 @@ fn join(drafts: Vec<Draft>, instead: Vec<Claim>, question: &str, bearing: &Beari
         let tells_all =
             |line: &BTreeSet<String>| !line.is_empty() && line.difference(&terms).count() * 10 <= line.len();
         let dangles = is_all_quoted(claim.text())
+            || is_anyones(claim.text())
             || points_back(claim.text()) && (from != From::Best { follows: true } || told.is_empty());
         let replaces = !dangles && (fits && matches!(from, From::Best { .. }) || bears(&claim) >= most);
         if let Some(idx) = said.iter().position(tells_all).filter(|_| replaces) {

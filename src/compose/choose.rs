@@ -106,7 +106,23 @@ impl Worth {
 fn stands_alone(text: &str, n_words: usize) -> bool {
     const LEAST_WORDS: usize = 6;
     let quotes = ['“', '"', '「', '『', '‘'];
-    n_words >= LEAST_WORDS && !text.ends_with(['?', '？']) && !text.starts_with(quotes) && !points_back(text)
+    n_words >= LEAST_WORDS
+        && !text.ends_with(['?', '？'])
+        && !text.starts_with(quotes)
+        && !points_back(text)
+        && !is_anyones(text)
+}
+
+/// Whether a line is words of somebody, and does not say whose: a quotation that is cut, or "we" and "I" outside of one.
+pub(super) fn is_anyones(text: &str) -> bool {
+    const FIRST: [&str; 7] = ["I", "We", "we", "my", "My", "our", "Our"];
+    let pairs = [('“', '”'), ('「', '」'), ('『', '』')];
+    let is_cut = pairs.iter().any(|(open, end)| text.matches(*open).count() != text.matches(*end).count())
+        || text.matches('"').count() % 2 == 1;
+    // What stands outside of quotation marks.
+    let outside = text.split(['“', '”', '"']).step_by(2);
+    let words = outside.flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
+    is_cut || words.into_iter().any(|word| FIRST.contains(&word))
 }
 
 /// Whether a line begins by pointing back at one before it.
@@ -123,4 +139,29 @@ pub(super) fn points_back(text: &str) -> bool {
 /// How much of a line with the terms `own` is not in `said`.
 fn share_new(own: &BTreeSet<String>, said: &BTreeSet<String>) -> f64 {
     own.difference(said).count() as f64 / own.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebodys_words_need_somebody() {
+        for text in [
+            "The piles we studied did not hold.",
+            "I do not understand it, the mayor said.",
+            "He never saw it, \" the mayor said.",
+            "他说:“码头关闭了。",
+        ] {
+            assert!(is_anyones(text), "{text}");
+        }
+        for text in [
+            "“We were never asked,” said Tomas Brekke.",
+            "The mayor said \"I am glad\" on Monday.",
+            "Tom Weber told the US council of the quay.",
+            "他说:“码头关闭了。”",
+        ] {
+            assert!(!is_anyones(text), "{text}");
+        }
+    }
 }

@@ -120,7 +120,7 @@ fn tidy(line: &str) -> String {
 
 /// A sentence of a source as it can be told: in the script of `lang`, without a dateline; `None` for what has no words.
 pub fn as_told(text: &str, lang: Lang) -> Option<String> {
-    ended(without_dateline(&in_script(text, lang)), lang)
+    ended(without_dateline(&in_script(text, lang)).trim_start_matches(['-', '–', '—', '•', '·', ' ']), lang)
 }
 
 /// A line without the place and the agency that news begins with, which models copy: "HALDEN (NN) — The", "新华社电：".
