@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Claim;
 use super::prose::n_words;
+use super::source::is_order;
 use crate::corpus::terms::terms;
 use crate::text::fold::fold_str;
 use crate::text::{Article, Lang};
@@ -102,7 +103,7 @@ impl Worth {
 }
 
 /// Whether a line can be understood by itself: a statement of some length, in nobody's own words, that does not begin by
-/// pointing back.
+/// pointing back and orders nobody about.
 fn stands_alone(text: &str, n_words: usize) -> bool {
     const LEAST_WORDS: usize = 6;
     let quotes = ['“', '"', '「', '『', '‘'];
@@ -111,6 +112,7 @@ fn stands_alone(text: &str, n_words: usize) -> bool {
         && !text.starts_with(quotes)
         && !points_back(text)
         && !is_anyones(text)
+        && !is_order(text)
 }
 
 /// Whether a line is words of somebody, and does not say whose: a quotation that is cut, or "we" and "I" outside of one.
