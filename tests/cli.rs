@@ -552,6 +552,21 @@ fn what_the_folder_does_not_tell_is_not_found() {
 }
 
 #[test]
+fn how_many_articles_there_are_is_read_off_the_index_without_a_model() {
+    let user = User::new();
+    user.write("news/a.txt", HARBOUR);
+    user.write("news/b.txt", LIBRARY);
+    let text = user.run(&["ask", "news", "How many articles are there?"]);
+    assert_eq!(text.code, 0, "{}", text.err);
+    assert!(text.out.starts_with("Articles: 2 (en 2)") && text.out.contains("news/b.txt"), "{}", text.out);
+    let json = user.run(&["ask", "news", "这些文章讲什么?", "--path", "a.txt", "--json"]);
+    assert_ne!(json.code, 0, "of one article the model has to tell, and there is none: {}", json.out);
+    let json = objects(&user.run(&["ask", "news", "这些文章讲什么?", "--json"])).remove(0);
+    assert_eq!((&json["schema"], &json["n_articles"]), (&"precis/catalogue/1".into(), &2.into()));
+    assert_eq!(json["articles"][0]["path"], "news/a.txt");
+}
+
+#[test]
 fn instructions_are_kept_on_disk_as_asked_for_and_nobody_is_answered_otherwise() {
     let user = User::new();
     user.write("news/a.txt", HARBOUR);

@@ -42,6 +42,10 @@ pub(super) fn run(session: &mut Session, interrupt: &Interrupt) -> Result<Exit> 
             continue;
         }
         editor.add_history_entry(question)?;
+        if let Some(told) = session.of_collection(question)? {
+            session.console.out(&told)?;
+            continue;
+        }
         let answer = match session.ask(question, &turns) {
             Ok(answer) => answer,
             Err(_) if interrupt.is_pressed() => {

@@ -35,6 +35,8 @@ const MOST_WORDS: usize = 130;
 const LEAST_NEW: f64 = 0.5;
 /// And if it bears on the question so much, of what the best line does.
 const LEAST_BEARING: f64 = 0.7;
+/// A line that bears less on it than this share is padding, whichever draft it stands in.
+const LEAST_OF_ALL: f64 = 0.05;
 /// The same of a line about another article than the first one.
 const LEAST_ASTRAY: f64 = 0.9;
 /// Log odds from which the verdict is sure.
@@ -143,6 +145,11 @@ fn join(drafts: Vec<Draft>, instead: Vec<Claim>, question: &str, bearing: &Beari
         }
     }
     let most = lines.iter().map(|(_, claim)| bears(claim)).fold(0.0, f64::max);
+    // Of a draft that is too long those that bear most; what hardly bears on the question is padding.
+    let mut of_best: Vec<f64> =
+        lines.iter().filter(|(from, _)| matches!(from, From::Best { .. })).map(|(_, claim)| bears(claim)).collect();
+    of_best.sort_by(|a, b| b.total_cmp(a));
+    let least = of_best.get(MOST_LINES - 1).copied().unwrap_or(0.0).max(LEAST_OF_ALL * most);
     lines.extend(instead.into_iter().map(|claim| (From::Sources, claim)));
     // "Is it closed?" is answered in its own words, but not by itself.
     let answers = |text: &str| !text.ends_with(['?', '？']) && (names_its_answer(question) || !is_echo(text, question));
@@ -176,7 +183,8 @@ fn join(drafts: Vec<Draft>, instead: Vec<Claim>, question: &str, bearing: &Beari
         let bears_enough = match from {
             _ if is_astray => bears(&claim) >= LEAST_ASTRAY * most,
             From::Another => bears(&claim) >= LEAST_BEARING * most,
-            From::Best { .. } | From::Sources => true,
+            From::Best { .. } => bears(&claim) >= least,
+            From::Sources => true,
         };
         // A sentence that stands in for a line adds nothing where one thing was asked and is told, or where a line rests on it.
         let is_told = from == From::Sources

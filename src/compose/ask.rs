@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::answer::{answer, standalone};
+use super::question::spelled_out;
 use super::{Answer, AnswerPlan, Parts, Turn};
 use crate::corpus::Hit;
 use crate::model::LanguageModel;
@@ -16,7 +17,7 @@ pub fn ask(
     lm: &mut dyn LanguageModel,
     plan: &AnswerPlan,
 ) -> Result<(Answer, Vec<String>)> {
-    let full = standalone(question, turns, lm, plan)?;
+    let full = spelled_out(standalone(question, turns, lm, plan)?);
     let mut parts = Parts::of(&full, lm, plan)?;
     let mut found = Vec::with_capacity(parts.questions.len());
     for part in &parts.questions {

@@ -136,8 +136,7 @@ fn most_common(langs: impl Iterator<Item = Lang> + Clone) -> Lang {
 fn contradicts(why: &Why) -> bool {
     match why.fault {
         Fault::Figure | Fault::Unit | Fault::Bound => why.repair.is_some(),
-        Fault::Denial => why.doubted().is_some(),
-        Fault::Contrast => true,
+        Fault::Denial | Fault::Contrast => true,
         _ => false,
     }
 }

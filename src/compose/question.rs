@@ -84,6 +84,35 @@ fn names_two(folded: &str) -> bool {
     !name.is_empty() && name.chars().count() <= MOST_OF_NAME && name.chars().all(is_name)
 }
 
+/// A bare subject, "Vessin dialect", as the question that it stands for; anything else as it is.
+pub fn spelled_out(question: String) -> String {
+    const MOST_WORDS: usize = 3;
+    let is_bare = !question.contains(['?', '？'])
+        && !asks_for_words(&fold_str(&question))
+        && !names_its_answer(&question)
+        && (1..=MOST_WORDS).contains(&terms(&question).len());
+    match lang_of(&question) {
+        _ if !is_bare => question,
+        Lang::En => format!("What is said about {question}?"),
+        Lang::ZhHans => format!("关于{question}说了什么?"),
+        Lang::ZhHant => format!("關於{question}說了什麼?"),
+    }
+}
+
+/// Whether `question` asks about the collection itself, "how many articles are there?", and about nothing that one of them
+/// tells: all its words name a collection or ask about one.
+pub fn is_about_collection(question: &str) -> bool {
+    const HOLDERS: &str = "articl document file folder directori collect clip corpus archiv \
+        文章 篇 几篇 文件 文件夹 资料 资料夹 文档 目录 档案";
+    const ASKING: &str = "mani total number count topic subject theme cover contain includ deal list languag date name title tell give \
+        show there here overal general present kind sort 一共 总共 共 共有 总 里 里面 中 主题 题目 标题 内容 讲 讲述 说 谈 主要 \
+        涉及 介绍 列出 语言 日期 数量 数 方面 包含 包括 大致 大概 哪些 什么 多少 几 列 请 告诉 种 类";
+    let named = |list: &str, term: &str| list.split_whitespace().any(|word| word == term);
+    let terms = terms(question);
+    terms.iter().any(|term| named(HOLDERS, term))
+        && terms.iter().all(|term| named(HOLDERS, term) || named(ASKING, term))
+}
+
 /// Whether an answer says nothing that the question does not say itself.
 pub fn is_echo(answer: &str, question: &str) -> bool {
     let letters = |text: &str| -> String {
@@ -141,6 +170,45 @@ mod tests {
             "哈登與哪個城市結盟?",
         ] {
             assert!(!names_its_answer(question), "{question}");
+        }
+    }
+
+    #[test]
+    fn a_bare_subject_asks_what_is_said_about_it() {
+        for (subject, question) in [
+            ("Vessin dialect", "What is said about Vessin dialect?"),
+            ("韋辛方言", "關於韋辛方言說了什麼?"),
+            ("Who built it", "Who built it"),
+            ("Vessin?", "Vessin?"),
+            ("number of boats lost in the storm", "number of boats lost in the storm"),
+        ] {
+            assert_eq!(spelled_out(subject.to_owned()), question);
+        }
+    }
+
+    #[test]
+    fn the_collection_is_asked_about_in_words_for_collections_alone() {
+        for question in [
+            "How many articles are there?",
+            "What is this folder about?",
+            "what topics do these documents cover",
+            "List the articles.",
+            "这个文件夹里有多少篇文章?",
+            "這些文章主要講什麼?",
+            "一共有几篇文章?",
+        ] {
+            assert!(is_about_collection(question), "{question}: {:?}", terms(question));
+        }
+        for question in [
+            "How many articles did the ministry publish?",
+            "Which article is about the otters?",
+            "How many are there?",
+            "Who wrote the articles?",
+            "What is Vessin about?",
+            "这篇文章的作者是谁?",
+            "大桥用了多少资料?",
+        ] {
+            assert!(!is_about_collection(question), "{question}");
         }
     }
 

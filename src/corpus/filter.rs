@@ -103,7 +103,8 @@ impl Scope {
 
 const LANG: &str = "lang";
 const DATE: &str = "date";
-const FIRST: &str = "first";
+/// The fact of the first passage of an article.
+pub(super) const FIRST: &str = "first";
 
 /// The terms that a passage is filtered by: its language, its date, and whether it is the first of its article.
 pub(super) fn facts(passage: &Passage) -> Vec<String> {

@@ -7,6 +7,7 @@ use crate::text::Lang;
 mod analyse;
 pub mod articles;
 mod bytes;
+mod catalogue;
 pub mod date;
 mod dense;
 pub mod filter;

@@ -14,7 +14,7 @@ use super::dense::question_of;
 use super::fuse::{Ranked, fuse, select};
 use super::index::{Index, Stored};
 use super::terms::Terms;
-use super::{Encoder, Hit};
+use super::{Encoder, Hit, Passage};
 
 /// What a match weighs in each field, against a word of the passage. Recall is flat around these values, and falls
 /// without pairs, without titles, and with titles at 1.
@@ -53,11 +53,7 @@ impl Index {
         let n_wanted = top_k.saturating_mul(3).saturating_add(10);
         let mut hits = Vec::new();
         for (score, address) in fuse(ranked).into_iter().take(n_wanted) {
-            let Stored { file, mut passage } = self.stored(&searcher, address)?;
-            let shown = self.table.get(&file).map_or(&file, |record| &record.shown);
-            passage.path = format!("{shown}{}", passage.path);
-            let also = Vec::new();
-            hits.push(Hit { passage, score, also });
+            hits.push(Hit { passage: self.passage(&searcher, address)?, score, also: Vec::new() });
         }
         // Equal scores come in the order of the index, which depends on its history.
         hits.sort_by(|a, b| {
@@ -108,6 +104,14 @@ impl Index {
         best.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         best.truncate(n);
         Ok(best)
+    }
+
+    /// A passage under the name that its file has now.
+    pub(super) fn passage(&self, searcher: &Searcher, address: DocAddress) -> Result<Passage> {
+        let Stored { file, mut passage } = self.stored(searcher, address)?;
+        let shown = self.table.get(&file).map_or(&file, |record| &record.shown);
+        passage.path = format!("{shown}{}", passage.path);
+        Ok(passage)
     }
 
     /// A passage as it was stored.

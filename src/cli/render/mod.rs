@@ -1,5 +1,6 @@
 //! Results in, strings out: one file a format. Every word of the result passes `sanitize`, or is escaped.
 
+pub(crate) mod catalogue;
 pub(crate) mod json;
 pub(crate) mod markdown;
 pub(crate) mod sanitize;

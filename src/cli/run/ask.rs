@@ -12,9 +12,10 @@ use super::super::console::Console;
 use super::super::error::{CallError, explain};
 use super::super::interrupt::Interrupt;
 use super::super::render::text::Look;
-use super::super::render::{self, Fingerprint, json, sanitize};
+use super::super::render::{self, Fingerprint, catalogue, json, sanitize};
 use super::super::{Exit, config, parts, progress, repl};
 use super::{find_articles, tell_skipped};
+use crate::compose::question::{is_about_collection, lang_of};
 use crate::compose::{self, Answer, AnswerPlan, Turn};
 use crate::corpus::Encoder;
 use crate::corpus::filter::{Filter, Narrowed};
@@ -34,6 +35,14 @@ pub(super) fn run(args: AskArgs, common: &Common, console: Console, interrupt: &
         return Ok(Exit::Interrupted);
     };
     narrow(&mut index, filter, console)?;
+    let format = args.format.unwrap_or(Format::Text);
+    let look = Look { color: console.color, verbose: console.verbose };
+    if let Some(question) = &args.question
+        && let Some(told) = of_collection(question, &index, format, look)?
+    {
+        console.out(&told)?;
+        return Ok(Exit::Done);
+    }
     let mut encoder = parts::encoder(common, console, interrupt)?;
     if let Some(encoder) = &mut encoder {
         embed(&mut index, encoder, console, interrupt)?;
@@ -51,17 +60,8 @@ pub(super) fn run(args: AskArgs, common: &Common, console: Console, interrupt: &
     let engine = weights.load(console, interrupt)?;
     let mut fingerprint = Fingerprint::new(&weights.identity, plan.prompts.sha256(), plan.sampling);
     fingerprint.compute = engine.compute().name();
-    let mut session = Session {
-        fingerprint,
-        engine,
-        index,
-        encoder,
-        plan,
-        n_passages: args.passages.into(),
-        format: args.format.unwrap_or(Format::Text),
-        look: Look { color: console.color, verbose: console.verbose },
-        console,
-    };
+    let mut session =
+        Session { fingerprint, engine, index, encoder, plan, n_passages: args.passages.into(), format, look, console };
     match args.question {
         Some(question) => {
             let answer = session.ask(question.trim(), &[])?;
@@ -102,6 +102,11 @@ impl Session {
             wait.pause(|| self.console.note(&format!("understood as: {}", understood.join(" | "))));
         }
         Ok(answer)
+    }
+
+    /// The answer to a question about the collection itself; `None` where the articles have to answer.
+    pub(in crate::cli) fn of_collection(&self, question: &str) -> Result<Option<String>> {
+        of_collection(question, &self.index, self.format, self.look)
     }
 
     /// Prints an answer.
@@ -160,6 +165,19 @@ fn synced(corpus: &Path, console: Console, interrupt: &Interrupt) -> Result<Opti
         return Err(CallError::NoArticles { inputs: format!("`{}`", corpus.display()), others: 0, own: 0 }.into());
     }
     Ok(Some(index))
+}
+
+/// What the index itself answers: how many articles there are, of when, under which titles. Of one article it knows less
+/// than that says itself.
+fn of_collection(question: &str, index: &Index, format: Format, look: Look) -> Result<Option<String>> {
+    if !is_about_collection(question) {
+        return Ok(None);
+    }
+    let articles = index.catalogue()?;
+    Ok((articles.len() > 1).then(|| match format {
+        Format::Json => catalogue::json(question, &articles),
+        Format::Text | Format::Md => catalogue::text(&articles, lang_of(question), look),
+    }))
 }
 
 fn filter(args: FilterArgs) -> Result<Filter> {
@@ -238,6 +256,11 @@ fn ask_each_line(session: &mut Session, interrupt: &Interrupt) -> Result<Exit> {
             session.console.out("\n")?;
         }
         n_asked += 1;
+        if let Some(told) = session.of_collection(question)? {
+            n_found += 1;
+            session.console.out(&told)?;
+            continue;
+        }
         match session.ask(question, &[]) {
             Ok(answer) => {
                 n_found += usize::from(answer.found());

@@ -106,8 +106,8 @@ pub struct Why {
     pub text: String,
     /// The line as it would pass, where there is only one way to mend it.
     pub repair: Option<String>,
-    /// The claim that the line is if somebody who understands both says that the source says this: everything else of it
-    /// holds, and the fault is one that words alone cannot be sure of.
+    /// The claim that a line in another language than its sources is if somebody who understands both says that they say this:
+    /// everything that can be compared holds.
     doubted: Option<Box<Claim>>,
     /// The sentences of the sources that say most of the line.
     sayers: Vec<Quote>,
@@ -171,7 +171,7 @@ impl Ground {
 
     /// Whether a word of a line is the question's.
     fn is_asked(&self, word: &words::Word) -> bool {
-        self.asked.contains(&word.folded)
+        self.asked.contains(&word.folded) || word.is_han() && self.asked_text.contains(&word.folded)
     }
 
     /// Whether a figure of a line is the question's.
@@ -254,7 +254,7 @@ fn judge(line: &str, home: &[Cite], ground: &Ground, lang: Lang) -> Result<Claim
         sense::signs(&own, &support.cites, ground)?;
         sense::directions(&own, &support.cites, ground)?;
         bind::owners(&own, ground)?;
-        spoken_of(&own, ground)?;
+        spoken_of(&own, &support.cites, ground)?;
         dated(&own, &support.cites, ground)
     };
     let doubt = match is_foreign {
@@ -266,7 +266,8 @@ fn judge(line: &str, home: &[Cite], ground: &Ground, lang: Lang) -> Result<Claim
     let claim = claim(support.cites.clone());
     match doubt {
         Ok(()) => Ok(claim),
-        Err(why) => Err(Why { doubted: Some(Box::new(claim)), ..why }),
+        Err(why) if is_foreign => Err(Why { doubted: Some(Box::new(claim)), ..why }),
+        Err(why) => Err(why),
     }
 }
 
@@ -367,15 +368,35 @@ fn is_stated_apart(fact: &Fact, cites: &[usize], ground: &Ground) -> bool {
     fact.figure.is_stated(&all.collect::<Vec<_>>())
 }
 
-/// Whether the sources speak of what the question does, as far as the line repeats it: who asks about a thing has not said that
-/// it is.
-fn spoken_of(own: &Read, ground: &Ground) -> Result<(), Why> {
+/// Whether what the line repeats of the question is spoken of where it rests: who asks about a thing has not said that it is,
+/// and what an article says of all such things is not said of the one that was asked about. Names have to stand in a cited
+/// sentence, shortly before one, at the beginning of the article or at its head, most other words somewhere in it.
+fn spoken_of(own: &Read, cites: &[usize], ground: &Ground) -> Result<(), Why> {
+    /// Sentences before a cited one that may name what it speaks of; and at the beginning of the article.
+    const BEFORE: usize = 3;
     let asked: Vec<&words::Word> =
-        own.parsed.content().map(|(_, word)| word).filter(|word| !word.name && ground.is_asked(word)).collect();
-    let is_there = |word: &words::Word| ground.reads.iter().any(|read| support::says(word, read) >= 0.5);
-    let strange: Vec<&str> = asked.iter().filter(|word| !is_there(word)).map(|word| &*word.folded).collect();
+        own.parsed.content().map(|(_, word)| word).filter(|word| ground.is_asked(word)).collect();
+    let of_article = |idx: &usize| cites.iter().any(|cited| ground.is_one_article(*idx, *cited));
+    let of_article: Vec<usize> = (0..ground.reads.len()).filter(of_article).collect();
+    let is_near = |idx: &&usize| {
+        let cite = ground.quotes[**idx].cite;
+        let leads = |cited: &usize| {
+            let cited = ground.quotes[*cited].cite;
+            cited.article == cite.article && (cite.sentence..=cite.sentence + BEFORE).contains(&cited.sentence)
+        };
+        **idx >= ground.n_text || cite.sentence < BEFORE || cites.iter().any(leads)
+    };
+    let near: Vec<usize> = of_article.iter().filter(is_near).copied().collect();
+    let says =
+        |places: &[usize], word: &words::Word| places.iter().any(|idx| support::says(word, &ground.reads[*idx]) >= 0.5);
+    let refuse = |said: &str| Err(Why::new(Fault::Unsupported, format!("“{said}” is not spoken of there")));
+    if let Some(name) = asked.iter().find(|word| word.name && !says(&near, word)) {
+        return refuse(&name.folded);
+    }
+    let strange: Vec<&str> =
+        asked.iter().filter(|word| !word.name && !says(&of_article, word)).map(|word| &*word.folded).collect();
     match strange.len() >= 2 && 3 * strange.len() >= asked.len() {
-        true => Err(Why::new(Fault::Unsupported, format!("the sources do not speak of “{}”", strange.join(", ")))),
+        true => refuse(&strange.join(", ")),
         false => Ok(()),
     }
 }

@@ -186,7 +186,7 @@ pub(super) fn known(own: &Read, ground: &Ground, is_foreign: bool) -> Result<(),
             return Err(stranger(own, folded.original_range(at..at + name.len()), &[]));
         }
     }
-    match misspelt(&folded.text, known) {
+    match misspelt(&folded.text, known, &ground.asked_text) {
         Some((range, name)) => Err(stranger(own, folded.original_range(range), &[name])),
         None => Ok(()),
     }
@@ -227,8 +227,9 @@ fn near_latin(written: &str, capitals: &BTreeSet<String>) -> Vec<String> {
     if written.chars().count() < 4 { Vec::new() } else { capitals.iter().filter(is_near).cloned().collect() }
 }
 
-/// A run of the folded line that differs in one character from a Chinese name of the sources and stands nowhere there.
-fn misspelt(folded: &str, known: &Known) -> Option<(std::ops::Range<usize>, String)> {
+/// A run of the folded line that differs in one character from a Chinese name of the sources and stands nowhere there, nor in
+/// the question.
+fn misspelt(folded: &str, known: &Known, asked: &str) -> Option<(std::ops::Range<usize>, String)> {
     let chars: Vec<(usize, char)> = folded.char_indices().collect();
     for name in known.han.iter().filter(|name| name.chars().count() >= 3) {
         let name_chars: Vec<char> = name.chars().collect();
@@ -237,7 +238,8 @@ fn misspelt(folded: &str, known: &Known) -> Option<(std::ops::Range<usize>, Stri
             if same + 1 == name_chars.len() && run.iter().all(|(_, c)| is_han(*c)) {
                 let (last, c) = run[run.len() - 1];
                 let range = run[0].0..last + c.len_utf8();
-                if !known.text.contains(&folded[range.clone()]) {
+                let written = &folded[range.clone()];
+                if !known.text.contains(written) && !asked.contains(written) {
                     return Some((range, name.clone()));
                 }
             }

@@ -10,6 +10,8 @@ const MAX_CITES: usize = 4;
 const MIN_GAIN: f64 = 0.12;
 /// A line needs this share of its weight in the sentences that it rests on.
 const MIN_COVERAGE: f64 = 0.5;
+/// The same of what it says beyond the question that it answers.
+const MIN_NEW_COVERAGE: f64 = 0.6;
 /// What a sentence that the line was written from has ahead of others, as a share of the line's weight.
 const HOME_BONUS: f64 = 0.1;
 /// The same for each figure of the line that a sentence states.
@@ -23,17 +25,21 @@ pub(super) struct Support {
     pub cites: Vec<usize>,
     /// The share of the line's weight that stands in them; 1 where words cannot be compared.
     coverage: f64,
+    /// The same share of what the question does not say itself.
+    new_coverage: f64,
 }
 
 impl Support {
     /// Whether enough of the line is supported.
     pub(super) fn enough(&self) -> Result<(), Why> {
-        match self.coverage < MIN_COVERAGE {
-            true => {
-                let percent = 100.0 * self.coverage;
-                Err(Why::new(Fault::Unsupported, format!("only {percent:.0} % of it stands in the source")))
-            }
-            false => Ok(()),
+        let refuse = |share: f64, what: &str| {
+            let percent = 100.0 * share;
+            Err(Why::new(Fault::Unsupported, format!("only {percent:.0} % of {what} stands in the source")))
+        };
+        match () {
+            () if self.coverage < MIN_COVERAGE => refuse(self.coverage, "it"),
+            () if self.new_coverage < MIN_NEW_COVERAGE => refuse(self.new_coverage, "what it adds to the question"),
+            () => Ok(()),
         }
     }
 }
@@ -86,7 +92,13 @@ pub(super) fn find(own: &Read, home: &[usize], ground: &Ground, is_foreign: bool
         return Err(Why::new(Fault::Unsupported, "no source sentence says it"));
     }
     let said = covered.iter().zip(&weights).map(|(share, weight)| share * weight).sum::<f64>();
-    Ok(Support { cites, coverage: said / total })
+    let (mut new, mut all_new) = (0.0, 0.0);
+    for (n, _) in words.iter().enumerate().filter(|(_, word)| !ground.is_asked(word)) {
+        new += covered[n] * weights[n];
+        all_new += weights[n];
+    }
+    let new_coverage = if all_new > 0.0 && !ground.asked.is_empty() { new / all_new } else { 1.0 };
+    Ok(Support { cites, coverage: said / total, new_coverage })
 }
 
 /// The sentences of the text that together say `own`, if they say [`MIN_COVERAGE`] of it.
@@ -115,7 +127,7 @@ fn foreign(own: &Read, home: &[usize], ground: &Ground) -> Result<Support, Why> 
     let cites: Vec<usize> = rated.into_iter().take(MAX_CITES).map(|(_, idx)| idx).collect();
     match cites.is_empty() {
         true => Err(Why::new(Fault::Unsupported, "no source sentence can be held against it")),
-        false => Ok(Support { cites, coverage: 1.0 }),
+        false => Ok(Support { cites, coverage: 1.0, new_coverage: 1.0 }),
     }
 }
 
