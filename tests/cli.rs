@@ -378,8 +378,12 @@ fn a_second_run_skips_what_is_done() {
     assert!(go(&[]).contains("1 done, 1 done before, 1 failed"));
     assert!(go(&[]).contains("0 done, 2 done before, 1 failed"));
 
-    fs::remove_file(user.path("out").join(&names[1])).unwrap();
-    assert!(go(&[]).contains("1 done, 1 done before, 1 failed"));
+    // A file that is lost is made again from its record.
+    let lost = user.path("out").join(&names[1]);
+    let content = fs::read(&lost).unwrap();
+    fs::remove_file(&lost).unwrap();
+    assert!(go(&[]).contains("0 done, 2 done before, 1 failed"));
+    assert_eq!(fs::read(&lost).unwrap(), content);
     fs::write(&a, format!("{HARBOUR}A brass band played.\n")).unwrap();
     assert!(go(&[]).contains("1 done, 1 done before, 1 failed"));
     assert!(go(&["--style", "brief"]).contains("2 done, 0 done before, 1 failed"));
@@ -405,7 +409,9 @@ fn what_a_run_wrote_is_never_read_again() {
             let format = if format == "txt" { "text" } else { format };
             let ended = user.run_tiny(&["sum", "clippings", "-o", output, "--format", format]);
             assert_eq!(ended.code, 0, "{}", ended.err);
-            assert!(ended.err.contains("2 done, 0 done before, 0 failed"), "{output} {run}: {}", ended.err);
+            // Another form is made of the ledger, without the model.
+            let expected = if run == 0 { "2 done, 0 done before, 0 failed" } else { "0 done, 2 done before, 0 failed" };
+            assert!(ended.err.contains(expected), "{output} {run}: {}", ended.err);
             assert_eq!(ended.err.contains("that precis wrote"), run > 0 || output == "clippings", "{}", ended.err);
             assert!(
                 ended.err.contains("passed over 1 file of other types: `clippings/notes.txt.bak`"),
@@ -798,4 +804,284 @@ fn completions_and_the_manual_are_printed() {
     let user = User::new();
     assert!(user.run(&["completions", "bash"]).out.contains("_precis"));
     assert!(user.run(&["man"]).out.contains(".TH precis-sum"));
+}
+
+/// The harbour, told by a hand that is sure of itself: a result with claims, whatever the tiny model writes.
+fn told(user: &User) -> Value {
+    let harbour = user.write("news/a.txt", HARBOUR);
+    let shown: Value = serde_json::from_str(&user.run(&["show", "news/a.txt", "--json"]).out).unwrap();
+    assert!(harbour.is_file());
+    let cite = |sentence: usize| {
+        let it = &shown["sentences"][sentence - 1];
+        serde_json::json!({"sentence": sentence, "start": it["start"], "end": it["end"], "quote": it["text"]})
+    };
+    let summary = user.run_tiny(&["sum", "news/a.txt", "--json"]);
+    let mut summary = objects(&summary).remove(0);
+    let claim = |text: &str, sentence: usize| serde_json::json!({"text": text, "cites": [cite(sentence)]});
+    summary["claims"] = serde_json::json!([
+        claim("The harbour of Corran reopened after 14 months of repairs.", 1),
+        claim("The council spent 3.2 million crowns.", 2),
+    ]);
+    summary["text"] =
+        "The harbour of Corran reopened after 14 months of repairs. [1]\n\n- The council spent 3.2 million crowns. [2]"
+            .into();
+    summary["tags"] = serde_json::json!(["Corran"]);
+    summary
+}
+
+#[test]
+fn results_are_verified_again_without_a_model() {
+    let user = User::new();
+    let good = told(&user);
+    user.write("news/b.txt", LIBRARY);
+    let library = objects(&user.run_tiny(&["sum", "news/b.txt", "--json"])).remove(0);
+    let verify = |args: &[&str]| user.run(&[&["verify", "out.jsonl", "--json"], args].concat());
+    let check = |change: &dyn Fn(&mut Value), fault: &str| {
+        let mut bad = good.clone();
+        change(&mut bad);
+        user.write("out.jsonl", format!("{bad}\n{library}\n"));
+        let ended = verify(&[]);
+        let found = objects(&ended);
+        assert_eq!((ended.code, found.len()), (1, 2), "{fault}: {}", ended.out);
+        let what = found[0]["faults"].to_string();
+        assert!(what.contains(fault) && !found[0]["faults"][0]["way_out"].is_null(), "{fault}: {what}");
+        assert_eq!(found[1]["verdict"], "holds", "the others go on");
+        let table = user.run(&["verify", "out.jsonl"]);
+        assert_eq!(table.code, 1);
+        assert!(table.out.contains("FAILS") && table.out.contains("holds"), "{}", table.out);
+    };
+    user.write("out.jsonl", format!("{good}\n{library}\n"));
+    let ended = verify(&[]);
+    assert_eq!((ended.code, objects(&ended)[0]["quotes_in_place"].as_u64()), (0, Some(2)), "{}", ended.out);
+    assert_eq!(objects(&ended)[0]["claims_hold"], 2);
+
+    check(&|bad| bad["claims"][0]["text"] = "It reopened.".into(), "its text is not what its claims say");
+    let retell = |bad: &mut Value, from: &str, to: &str| {
+        let text = bad["claims"][1]["text"].as_str().unwrap().replace(from, to);
+        bad["text"] = bad["text"].as_str().unwrap().replace(from, to).into();
+        bad["claims"][1]["text"] = text.into();
+    };
+    check(&|bad| retell(bad, "3.2", "4.2"), "the figure “4.2 million crowns” is not in the source");
+    check(&|bad| retell(bad, "council", "council of Dunmere"), "the name “Dunmere” is not in the source");
+    check(&|bad| bad["claims"][1]["cites"][0]["quote"] = "The council spent it.".into(), "claim 2: the quote is not");
+    check(&|bad| bad["claims"][1]["cites"][0]["start"] = 0.into(), "claim 2: the quote is not");
+    check(&|bad| bad["claims"][1]["cites"][0]["sentence"] = 900.into(), "claim 2: the quote is not");
+    check(&|bad| bad["claims"][1]["cites"] = serde_json::json!([]), "claim 2 cites nothing");
+
+    // Sources that changed, moved, or were never files; lines that are cut off or of another version.
+    user.write("out.jsonl", format!("{good}\n{library}\n"));
+    user.write("news/a.txt", HARBOUR.replace("14 months", "15 months"));
+    let changed = verify(&[]);
+    assert_eq!((changed.code, &objects(&changed)[0]["unchanged"]), (1, &false.into()), "{}", changed.out);
+    user.write("kept/deep/renamed.txt", HARBOUR);
+    user.write("kept/b.txt", LIBRARY);
+    fs::remove_dir_all(user.path("news")).unwrap();
+    let gone = verify(&[]);
+    assert!(gone.code == 1 && gone.out.contains("does not exist") && gone.out.contains("--corpus"), "{}", gone.out);
+    assert_eq!(verify(&["--corpus", "kept"]).code, 0, "{}", verify(&["--corpus", "kept"]).out);
+    let cut = &good.to_string()[..300];
+    let newer = library.to_string().replace("precis/summary/1", "precis/summary/9");
+    user.write("out.jsonl", format!("{library}\n{newer}\n{cut}"));
+    let ended = verify(&["--corpus", "kept"]);
+    let verdicts: Vec<Value> = objects(&ended).iter().map(|object| object["verdict"].clone()).collect();
+    assert_eq!((ended.code, verdicts), (1, ["holds", "unchecked", "unchecked"].map(Value::from).to_vec()));
+    assert!(ended.out.contains("out.jsonl:3") && ended.out.contains("is cut off"), "{}", ended.out);
+    assert!(ended.out.contains("of another version of precis: `precis/summary/9`"), "{}", ended.out);
+
+    for args in [&["verify", "none.jsonl"][..], &["verify", "empty.jsonl"], &["report", "empty.jsonl"]] {
+        user.write("empty.jsonl", "");
+        let ended = user.run(args);
+        assert!(ended.code == 2 && ended.err.starts_with("error: "), "{args:?}: {}", ended.err);
+    }
+}
+
+#[test]
+fn a_folder_of_notes_is_verified_by_its_ledger() {
+    let user = User::new();
+    user.write("news/a.txt", HARBOUR);
+    user.write("news/b.txt", LIBRARY);
+    user.write("news/c.txt", "");
+    assert_eq!(user.run_tiny(&["sum", "news", "-o", "notes", "--json"]).code, 3);
+    // A crash tore a line, and the run went on.
+    let ledger = fs::read_to_string(user.path("notes/precis.jsonl")).unwrap();
+    user.write("notes/precis.jsonl", format!("{}\n{ledger}", &ledger[..200]));
+    let whole = user.run(&["verify", "notes", "--json"]);
+    assert_eq!((whole.code, objects(&whole).len()), (0, 2), "{}{}", whole.out, whole.err);
+    assert!(whole.err.contains("2 hold") && whole.err.contains("1 articles gave no result"), "{}", whole.err);
+    let name = files_in(&user.path("notes")).into_iter().find(|name| name.starts_with("a-")).unwrap();
+    let note = user.path("notes").join(&name);
+    let edited = fs::read_to_string(&note).unwrap().replacen("precis/summary/1", "precis/summary/1 ", 1);
+    fs::write(&note, edited).unwrap();
+    let ended = user.run(&["verify", "notes"]);
+    assert!(ended.code == 1 && ended.out.contains(&name), "{}", ended.out);
+    assert!(ended.err.contains("1 hold, 1 do not hold"), "{}", ended.err);
+    fs::remove_file(note).unwrap();
+    assert_eq!(user.run(&["verify", "notes"]).code, 1);
+}
+
+#[test]
+fn answers_and_overviews_are_verified_and_shown_too() {
+    let user = User::new();
+    user.write("news/a.txt", HARBOUR);
+    user.write("news/b.txt", LIBRARY);
+    let question = "How long did the repairs of the harbour of Corran take?";
+    let answer = user.run_tiny(&["ask", "news", question, "--json"]).out;
+    let overview = user.run_tiny(&["sum", "news", "--together", "--json"]).out;
+    user.write("both.jsonl", format!("{answer}{overview}"));
+    let ended = user.run(&["verify", "both.jsonl", "--json"]);
+    assert_eq!((ended.code, objects(&ended).len()), (0, 2), "{}", ended.out);
+    assert!(objects(&ended)[1]["quotes_in_place"].as_u64().unwrap() > 0, "{}", ended.out);
+    let page = user.run(&["report", "both.jsonl"]);
+    assert_eq!(page.code, 0, "{}", page.err);
+    assert!(page.out.contains("2 articles together") && page.out.contains("How long did"), "{}", page.out);
+    let refused = user.run_tiny(&["ask", "news", question, "--format", "html"]);
+    assert!(refused.code == 2 && refused.err.contains("precis report"), "{}", refused.err);
+}
+
+/// The attributes of this name in a page.
+fn attributes<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
+    let open = format!(" {name}=\"");
+    page.split(&*open).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+}
+
+#[test]
+fn a_page_links_every_sentence_to_its_sources_and_back() {
+    let user = User::new();
+    let good = told(&user);
+    user.write("news/b.txt", format!("{LIBRARY}\nShare on Facebook | Tweet | Email\n"));
+    let library = objects(&user.run_tiny(&["sum", "news/b.txt", "--json"])).remove(0);
+    let error = r#"{"schema": "precis/error/1", "path": "news/c.txt", "error": "the file is empty"}"#;
+    user.write("out.jsonl", format!("{good}\n{library}\n{error}\n"));
+    let ended = user.run(&["report", "out.jsonl", "-o", "report.html"]);
+    assert_eq!((ended.code, ended.out.as_str()), (0, ""), "{}", ended.err);
+    let page = fs::read_to_string(user.path("report.html")).unwrap();
+    let ids = attributes(&page, "id");
+    let unique: std::collections::HashSet<&&str> = ids.iter().collect();
+    assert_eq!(unique.len(), ids.len(), "an id stands twice");
+    let links = attributes(&page, "href");
+    assert!(links.len() > 8 && links.iter().all(|link| ids.contains(&link.trim_start_matches('#'))), "{links:?}");
+    assert!(attributes(&page, "class").iter().filter(|class| **class == "cited").count() >= 4);
+    for shown in [
+        "14 months of repairs",
+        "Fishermen had asked",
+        "Tags: <bdi>Corran</bdi>",
+        "Share on Facebook",
+        "news&#x2f;c.txt",
+    ] {
+        assert!(page.contains(shown), "{shown} is not in {page}");
+    }
+    assert!(!page.contains("src=") && !page.contains("@import") && !page.contains("url("), "nothing is fetched");
+    // The same from the run itself, on standard output and a file an article.
+    let all = user.run_tiny(&["sum", "news", "--format", "html"]);
+    assert_eq!((all.code, attributes(&all.out, "data-file")), (0, vec!["news&#x2f;a.txt", "news&#x2f;b.txt"]));
+    assert_eq!(user.run_tiny(&["sum", "news", "--format", "html", "-o", "pages"]).code, 0);
+    let pages = files_in(&user.path("pages"));
+    assert!(pages[0].starts_with("a-") && pages[0].ends_with(".html"), "{pages:?}");
+    assert!(fs::read_to_string(user.path("pages").join(&pages[0])).unwrap().contains("Content-Security-Policy"));
+    assert_eq!(user.run(&["verify", "pages"]).code, 0);
+    assert_eq!(user.run_tiny(&["sum", "news", "--together", "--format", "html"]).code, 0);
+    // An article that is not there any more: what was cited of it is.
+    fs::remove_file(user.path("news/a.txt")).unwrap();
+    let page = user.run(&["report", "out.jsonl"]).out;
+    assert!(
+        page.contains("only what was cited is shown") && page.contains("for repairs") | page.contains("after repairs")
+    );
+    assert!(!page.contains("Fishermen had asked"), "it was not cited");
+}
+
+#[test]
+fn hostile_words_stay_words_on_a_page() {
+    let user = User::new();
+    let mut told = told(&user);
+    let evil = "</script></style></title><script>alert(1)</script><img src=x onerror=alert(2)>\" onclick=\"alert(3) \u{202e}\u{1b}[2J\u{0}\u{e0041}{{ 7*7 }}{% for %}";
+    for at in [
+        "/source/title",
+        "/source/path",
+        "/source/date",
+        "/claims/0/text",
+        "/tags/0",
+        "/claims/1/cites/0/quote",
+        "/fingerprint/model",
+    ] {
+        *told.pointer_mut(at).unwrap() = evil.into();
+    }
+    told["claims"][1]["group"] = evil.into();
+    told["dropped"] = serde_json::json!([{"text": evil, "why": evil}]);
+    told["source"]["set_aside"] = serde_json::json!([{"reason": "share", "start": 0, "end": 1, "text": evil}]);
+    user.write("news/evil.txt", format!("<script>alert(1)</script> {HARBOUR}\u{202e} \" onclick=\"x\n"));
+    let article = objects(&user.run_tiny(&["sum", "news/evil.txt", "--json"])).remove(0);
+    let error = serde_json::json!({"schema": "precis/error/1", "path": evil, "error": evil});
+    user.write("out.jsonl", format!("{told}\n{article}\n{error}\n"));
+    let ended = user.run(&["report", "out.jsonl"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let page = ended.out;
+    // `run` has looked for control characters.
+    assert!(!page.chars().any(|c| matches!(c, '\u{202e}' | '\u{e0041}')), "bidi and tags are gone");
+    assert_eq!((page.matches("<script").count(), page.matches("</script").count()), (1, 1));
+    assert_eq!(
+        (page.matches("<style").count(), page.matches("</title>").count()),
+        (1, 1 + page.matches("<title>").count() - 1)
+    );
+    assert!(!page.contains("<img") && !page.contains("\" onclick=\"alert"), "{page}");
+    assert!(page.contains("&lt;img src=x onerror=alert(2)&gt;") && page.contains("{{ 7*7 }}"), "the words are there");
+}
+
+#[test]
+fn the_files_of_a_run_are_made_again_from_its_ledger() {
+    let user = User::new();
+    user.write("news/a.txt", HARBOUR);
+    user.write("news/b.txt", LIBRARY);
+    let style = ["--style", "report"];
+    let sum = |output: &str, format: &str| {
+        let ended = user.run_tiny(&[&["sum", "news", "-o", output, "--format", format], &style[..]].concat());
+        assert_eq!(ended.code, 0, "{}", ended.err);
+    };
+    let content = |folder: &str| -> Vec<(String, String)> {
+        let names = files_in(&user.path(folder)).into_iter().filter(|name| name != "precis.jsonl");
+        names.map(|name| (name.clone(), fs::read_to_string(user.path(folder).join(name)).unwrap())).collect()
+    };
+    for format in ["text", "md", "html"] {
+        sum(format, format);
+    }
+    sum("notes", "text");
+    let ledger = fs::read(user.path("notes/precis.jsonl")).unwrap();
+    for format in ["text", "md", "html"] {
+        for name in files_in(&user.path("notes")).iter().filter(|name| *name != "precis.jsonl") {
+            fs::remove_file(user.path("notes").join(name)).unwrap();
+        }
+        // Without a form it is that of the run.
+        let args = ["render", "notes", "--format", format];
+        let ended = user.run(if format == "text" { &args[..2] } else { &args });
+        assert!(ended.code == 0 && ended.err.contains("2 made again"), "{}", ended.err);
+        assert_eq!(content("notes"), content(format), "{format}");
+    }
+    assert_eq!(fs::read(user.path("notes/precis.jsonl")).unwrap(), ledger);
+    // A file that the ledger names elsewhere is not written; a folder without a ledger is none.
+    let name = files_in(&user.path("text")).remove(0);
+    let evil = String::from_utf8(ledger).unwrap().replace(&name, "../evil.txt");
+    user.write("notes/precis.jsonl", evil);
+    let ended = user.run(&["render", "notes"]);
+    assert!(ended.code == 3 && ended.err.contains("names no file of this folder"), "{}", ended.err);
+    assert!(!user.path("evil.txt").exists());
+    let none = user.run(&["render", "news"]);
+    assert!(none.code == 2 && none.err.contains("hint: ") && files_in(&user.path("news")).len() == 2, "{}", none.err);
+}
+
+#[test]
+fn cited_sentences_are_shown_in_their_context() {
+    let user = User::new();
+    user.write("a.txt", HARBOUR);
+    let shown = user.run(&["show", "a.txt", "4"]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(
+        shown.out.contains("\n… [3] Fishermen had asked for an earlier date.\n> [4] The mayor said"),
+        "{}",
+        shown.out
+    );
+    assert!(!shown.out.contains("3.2 million"), "{}", shown.out);
+    assert!(user.run(&["show", "a.txt", "1,2"]).out.contains("\n> [1] The harbour"));
+    let none = user.run(&["show", "a.txt", "1,9"]);
+    assert!(none.code == 3 && none.err.contains("`a.txt`: it has no sentence 9, but 4"), "{}", none.err);
+    user.write("4", LIBRARY);
+    assert!(user.run(&["show", "a.txt", "4"]).out.contains("drills"), "a file of this name is a file");
 }

@@ -31,6 +31,17 @@ pub struct Place {
     pub file: String,
 }
 
+/// What a folder has of a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing, or what was made otherwise.
+    No,
+    /// Its record, but not its file in this form.
+    Recorded(String),
+    /// All of it.
+    Done,
+}
+
 /// A folder with one file an article and the ledger of them, held by this run alone.
 #[derive(Debug)]
 pub struct Folder {
@@ -78,27 +89,39 @@ impl Folder {
         Place { key, file }
     }
 
-    /// Whether that very result is there already.
-    pub fn has(&self, place: &Place) -> bool {
-        self.ledger.key_of(&place.file) == Some(&place.key) && self.path.join(&place.file).is_file()
+    /// How far that very result is there already.
+    pub fn known(&self, place: &Place) -> Known {
+        match self.ledger.key_of(&place.file) == Some(&place.key) {
+            false => Known::No,
+            true if self.path.join(&place.file).is_file() => Known::Done,
+            true => self.ledger.record(&place.file).map_or(Known::No, Known::Recorded),
+        }
     }
 
     /// Keeps a result: after this returns, a crash does not lose it.
     ///
     /// # Errors
-    /// When the disk refuses; then the folder is as it was before.
+    /// When the disk refuses.
     pub fn keep(&mut self, place: &Place, rendered: &Rendered) -> Result<()> {
-        let path = self.path.join(&place.file);
-        let kept = self.write_temporary(rendered.content.as_bytes()).and_then(|()| {
+        // First, since the file can be made from it again, and it not from the file.
+        self.ledger.append(&rendered.record)?;
+        self.write(&place.file, &rendered.content)
+    }
+
+    /// Writes the file of a result, whole or not at all.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write(&self, file: &str, content: &str) -> Result<()> {
+        let path = self.path.join(file);
+        let kept = self.write_temporary(content.as_bytes()).and_then(|()| {
             fs::rename(self.temporary(), &path)?;
             Ok(File::open(&self.path)?.sync_all()?)
         });
         if kept.is_err() {
             let _ = fs::remove_file(self.temporary());
         }
-        kept.with_context(|| format!("failed to write `{}`", path.display()))?;
-        // Last, so that the ledger never names a file that is not there.
-        self.ledger.append(&rendered.record)
+        kept.with_context(|| format!("failed to write `{}`", path.display()))
     }
 
     /// Notes in the ledger that an article failed; a later run tries it again.

@@ -29,8 +29,8 @@ pub struct Busy {
 pub struct Ledger {
     path: PathBuf,
     file: File,
-    /// File name of a result -> the key under which it was last made.
-    keys: HashMap<String, String>,
+    /// Name of a result's file without its extension -> the key under which it was last made, and where its record is.
+    kept: HashMap<String, (String, u64)>,
 }
 
 #[derive(Deserialize)]
@@ -56,17 +56,29 @@ impl Ledger {
             }
             Err(TryLockError::Error(e)) => return Err(e).with_context(failed),
         }
-        let (keys, torn) = read(&mut file).with_context(failed)?;
+        let (kept, torn) = read(&mut file).with_context(failed)?;
         if torn {
             // The torn line stays where it is, as a line of its own that nobody can read.
             file.write_all(b"\n").with_context(failed)?;
         }
-        Ok(Ledger { path, file, keys })
+        Ok(Ledger { path, file, kept })
     }
 
-    /// The key under which the result in `file` was last made.
+    /// The key under which the result in `file` was last made, in whatever form.
     pub fn key_of(&self, file: &str) -> Option<&str> {
-        self.keys.get(file).map(String::as_str)
+        self.kept.get(stem(file)).map(|(key, _)| key.as_str())
+    }
+
+    /// The last record of the result in `file`.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub fn record(&self, file: &str) -> Result<String> {
+        let failed = || format!("failed to read the ledger `{}`", self.path.display());
+        let (_, start) = self.kept.get(stem(file)).with_context(failed)?;
+        (&self.file).seek(SeekFrom::Start(*start)).with_context(failed)?;
+        let line = lines(BufReader::new(&self.file)).next().with_context(failed)?.with_context(failed)?;
+        String::from_utf8(line).with_context(failed)
     }
 
     /// Writes one record, whole and on disk. `json` is one object without a line break.
@@ -85,30 +97,41 @@ impl Ledger {
             return Err(error).with_context(failed);
         }
         if let Ok(Record { key, file }) = serde_json::from_str(json) {
-            self.keys.insert(file, key);
+            self.kept.insert(stem(&file).to_owned(), (key, length));
         }
         Ok(())
     }
 }
 
-/// The last key of each file, and whether the last line lacks its end.
-fn read(file: &mut File) -> std::io::Result<(HashMap<String, String>, bool)> {
-    let mut keys = HashMap::new();
-    let mut torn = false;
-    file.seek(SeekFrom::Start(0))?;
-    let mut reader = BufReader::new(file);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let n_bytes = std::io::Read::take(&mut reader, MAX_LINE_BYTES).read_until(b'\n', &mut line)?;
-        if n_bytes == 0 {
-            return Ok((keys, torn));
+/// The lines of a ledger or of a file of results, each with its end where it has one: a line that was torn, and a part of
+/// one that is longer than any of ours, has none.
+pub fn lines(mut reader: impl BufRead) -> impl Iterator<Item = std::io::Result<Vec<u8>>> {
+    std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        match std::io::Read::take(&mut reader, MAX_LINE_BYTES).read_until(b'\n', &mut line) {
+            Ok(0) => None,
+            read => Some(read.map(|_| line)),
         }
+    })
+}
+
+/// The last key of each file with the place of its record, and whether the last line lacks its end.
+fn read(file: &mut File) -> std::io::Result<(HashMap<String, (String, u64)>, bool)> {
+    let (mut kept, mut torn, mut start) = (HashMap::new(), false, 0);
+    file.seek(SeekFrom::Start(0))?;
+    for line in lines(BufReader::new(file)) {
+        let line = line?;
         torn = !line.ends_with(b"\n");
         if let (false, Ok(Record { key, file })) = (torn, serde_json::from_slice(&line)) {
-            keys.insert(file, key);
+            kept.insert(stem(&file).to_owned(), (key, start));
         }
+        start += line.len() as u64;
     }
+    Ok((kept, torn))
+}
+
+fn stem(file: &str) -> &str {
+    file.rsplit_once('.').map_or(file, |(stem, _)| stem)
 }
 
 #[cfg(test)]

@@ -6,6 +6,6 @@ pub mod folder;
 pub mod ledger;
 pub mod run;
 
-pub use folder::{Folder, Place, Rendered};
+pub use folder::{Folder, Known, Place, Rendered};
 pub use ledger::Ledger;
 pub use run::{Done, Job, Piece, Tally, Work, guarded, run};

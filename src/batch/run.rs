@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::Result;
 
-use super::{Folder, Place, Rendered};
+use super::{Folder, Known, Place, Rendered};
 use crate::text::Article;
 
 /// What a run asks of its caller.
@@ -21,6 +21,9 @@ pub trait Work: Sized {
     /// # Errors
     /// Those of `done`, which end the run. An article that fails is a result.
     fn work(&mut self, pieces: &[&Piece], done: Done<'_, Self>) -> Result<()>;
+
+    /// What belongs into the file of a result that was made before, from its record; `None` where that cannot be told.
+    fn again(&self, record: &str, article: &Article) -> Option<String>;
 
     /// An article is finished: with its result, or with `None` because it had been done before.
     ///
@@ -95,7 +98,7 @@ pub fn run<'a>(
     let mut tally = Tally::default();
     let mut is_prepared = false;
     while !work.is_interrupted() {
-        let mut drawn = Drawn::draw(&mut jobs, folder.as_deref());
+        let mut drawn = Drawn::draw(&mut jobs, folder.as_deref(), work)?;
         if drawn.paths.is_empty() {
             return Ok(tally);
         }
@@ -177,7 +180,7 @@ struct Drawn {
 
 impl Drawn {
     /// Reads the next articles, and finds out which of them are done already.
-    fn draw<'a>(jobs: &mut impl Iterator<Item = Job<'a>>, folder: Option<&Folder>) -> Drawn {
+    fn draw<'a>(jobs: &mut impl Iterator<Item = Job<'a>>, folder: Option<&Folder>, work: &impl Work) -> Result<Drawn> {
         let mut drawn = Drawn { paths: Vec::new(), outcomes: Vec::new(), pieces: Vec::new(), n_told: 0 };
         // What needs no work is told now and then, too.
         while drawn.pieces.len() < AT_ONCE && drawn.paths.len() < 4 * AT_ONCE {
@@ -186,20 +189,27 @@ impl Drawn {
                 Err(error) => Some(Outcome::Failed(error)),
                 Ok(article) => {
                     let place = folder.map(|folder| folder.place(&job.key, &article));
-                    let is_done = |place| folder.is_some_and(|folder| folder.has(place));
-                    match place.as_ref().is_some_and(is_done) {
-                        true => Some(Outcome::Skipped),
-                        false => {
-                            drawn.pieces.push(Piece { slot: drawn.paths.len(), article, place });
-                            None
-                        }
+                    let is_done = match (folder, &place) {
+                        (Some(folder), Some(place)) => match folder.known(place) {
+                            Known::Done => true,
+                            Known::Recorded(record) => match work.again(&record, &article) {
+                                Some(content) => folder.write(&place.file, &content).map(|()| true)?,
+                                None => false,
+                            },
+                            Known::No => false,
+                        },
+                        _ => false,
+                    };
+                    if !is_done {
+                        drawn.pieces.push(Piece { slot: drawn.paths.len(), article, place });
                     }
+                    is_done.then_some(Outcome::Skipped)
                 }
             };
             drawn.paths.push(job.path);
             drawn.outcomes.push(outcome);
         }
-        drawn
+        Ok(drawn)
     }
 
     /// Passes over the jobs that nothing became of, so that what was finished behind them can be told.
@@ -303,6 +313,10 @@ mod tests {
             Ok(())
         }
 
+        fn again(&self, _record: &str, article: &Article) -> Option<String> {
+            Some(article.text.to_uppercase())
+        }
+
         fn finished(&mut self, _path: &str, _rendered: Option<&Rendered>) -> Result<()> {
             Ok(())
         }
@@ -354,6 +368,10 @@ mod tests {
             done(self, 0, Err(anyhow::anyhow!("stopped")))
         }
 
+        fn again(&self, _record: &str, _article: &Article) -> Option<String> {
+            None
+        }
+
         fn finished(&mut self, path: &str, _rendered: Option<&Rendered>) -> Result<()> {
             self.told.push(path.to_owned());
             Ok(())
@@ -383,6 +401,10 @@ mod tests {
                 done(self, number, result)?;
             }
             Ok(())
+        }
+
+        fn again(&self, _record: &str, _article: &Article) -> Option<String> {
+            None
         }
 
         fn finished(&mut self, path: &str, rendered: Option<&Rendered>) -> Result<()> {
@@ -437,6 +459,7 @@ mod tests {
         let lost = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
         let lost = lost.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("a-"));
         lost.for_each(|path| fs::remove_file(path).unwrap());
-        assert_eq!(go("other", "new", None), ("a".into(), 2, false));
+        assert_eq!(go("other", "new", None), (String::new(), 3, false), "a lost file is made from its record");
+        assert_eq!(results(folder.path()), ["NEW", "ONE", "THREE"]);
     }
 }

@@ -65,6 +65,12 @@ pub(crate) enum Command {
     Ask(AskArgs),
     /// Show what was kept of an article, and what was set aside and why
     Show(ShowArgs),
+    /// Check results again: sources unchanged, quotes in place, figures and names in them
+    Verify(VerifyArgs),
+    /// Make the files of a run again from its ledger, in this form or another
+    Render(RenderArgs),
+    /// Make one page of results: what was told on one side, the articles on the other
+    Report(ReportArgs),
     /// List, fetch and check models
     #[command(subcommand)]
     Model(ModelCommand),
@@ -229,14 +235,69 @@ pub(crate) struct FilterArgs {
 #[command(before_help = "\
 Examples:
   precis show page.html
+  precis show page.html 3,7                  the sentences that [3,7] cites, in their context
   precis show page.html --json | jq '.set_aside[].reason'")]
 pub(crate) struct ShowArgs {
-    /// Files, folders, globs, or - for standard input
+    /// Files, folders, globs, or - for standard input; numbers of sentences behind them
     #[arg(required = true)]
     pub(crate) input: Vec<PathBuf>,
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `precis verify`.
+#[derive(Debug, clap::Args)]
+#[command(before_help = "\
+Examples:
+  precis verify notes/
+  precis verify out.jsonl --corpus moved/clippings
+  precis verify out.jsonl --json | jq 'select(.verdict != \"holds\")'")]
+pub(crate) struct VerifyArgs {
+    /// Files of results in JSON, or folders that `precis sum -o` wrote
+    #[arg(required = true)]
+    pub(crate) results: Vec<PathBuf>,
+    /// Look for the articles in this folder, not where they were
+    #[arg(long, value_name = "DIR")]
+    pub(crate) corpus: Option<PathBuf>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `precis render`.
+#[derive(Debug, clap::Args)]
+#[command(before_help = "\
+Examples:
+  precis render notes/
+  precis render notes/ --format html")]
+pub(crate) struct RenderArgs {
+    /// A folder that `precis sum -o` wrote
+    pub(crate) folder: PathBuf,
+    /// The form of the files [default: that of the run]
+    #[arg(short, long)]
+    pub(crate) format: Option<Format>,
+    /// For pages, look for the articles in this folder, not where they were
+    #[arg(long, value_name = "DIR")]
+    pub(crate) corpus: Option<PathBuf>,
+}
+
+/// `precis report`.
+#[derive(Debug, clap::Args)]
+#[command(before_help = "\
+Examples:
+  precis report notes/ -o report.html
+  precis report out.jsonl --corpus moved/clippings > report.html")]
+pub(crate) struct ReportArgs {
+    /// Files of results in JSON, or folders that `precis sum -o` wrote
+    #[arg(required = true)]
+    pub(crate) results: Vec<PathBuf>,
+    /// Write the page into this file, not to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Look for the articles in this folder, not where they were
+    #[arg(long, value_name = "DIR")]
+    pub(crate) corpus: Option<PathBuf>,
 }
 
 /// `precis model`.
@@ -410,6 +471,8 @@ pub(crate) enum Format {
     Md,
     /// One JSON object a line
     Json,
+    /// One page for a browser, beside its articles; of summaries
+    Html,
 }
 
 impl Format {
@@ -419,7 +482,13 @@ impl Format {
             Format::Text => "txt",
             Format::Md => "md",
             Format::Json => "json",
+            Format::Html => "html",
         }
+    }
+
+    /// The form of a file with this extension.
+    pub(crate) fn of_extension(extension: &str) -> Option<Format> {
+        Format::value_variants().iter().copied().find(|format| format.extension() == extension)
     }
 }
 

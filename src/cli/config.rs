@@ -59,7 +59,8 @@ pub(crate) fn fill(args: &mut Args) -> Result<()> {
         }
         Command::Ask(AskArgs { answer_lang, format, json, model, keep, .. }) => {
             *answer_lang = answer_lang.or(file.lang);
-            *format = if *json { Some(Format::Json) } else { format.or(file.format) };
+            let of_file = file.format.filter(|format| *format != Format::Html);
+            *format = if *json { Some(Format::Json) } else { format.or(of_file) };
             keep.cache_kv = keep.cache_kv.or(file.cache_kv);
             fill_model(model, &file);
         }

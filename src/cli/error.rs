@@ -34,6 +34,10 @@ pub(crate) enum CallError {
     },
     #[error("the question is empty")]
     EmptyQuestion,
+    #[error("`{0}` has no ledger")]
+    NoLedger(String),
+    #[error("answers are not written as a page")]
+    NoPage,
     #[error("standard input cannot be searched")]
     CorpusIsStdin,
     #[error("--since is later than --until: no day is left")]
@@ -53,6 +57,33 @@ pub(crate) enum CallError {
     NoFolder(&'static str),
 }
 
+/// What can be wrong with a result that was kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Doubt {
+    #[error("there is no result to verify")]
+    NoResults,
+    #[error("the line {0}")]
+    Unreadable(String),
+    #[error("{error}")]
+    Gone { error: String },
+    #[error("`{path}` is not what it was{}", read_by(version))]
+    Changed {
+        path: String,
+        /// Of the program that read it then.
+        version: String,
+    },
+    #[error("its text is not what its claims say")]
+    Text,
+    #[error("`{0}` is not there, or not what the ledger has")]
+    Edited(String),
+    #[error("claim {claim}: the quote is not sentence {sentence} of its source, at these bytes")]
+    Quote { claim: usize, sentence: usize },
+    #[error("claim {claim} cites nothing")]
+    NoCites { claim: usize },
+    #[error("claim {claim}: {why}")]
+    Claim { claim: usize, why: String },
+}
+
 /// Whoever read standard output has stopped: no error, but an end.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output was closed")]
@@ -61,6 +92,23 @@ pub(crate) struct PipeClosed;
 /// The cause with everything that led to it, and the way out where there is one.
 pub(crate) fn explain(error: &anyhow::Error) -> Explained {
     Explained { cause: format!("{error:#}"), hint: hint(error) }
+}
+
+/// The same of a result that was kept, whose way out depends on nothing else.
+pub(crate) fn explain_doubt(doubt: Doubt) -> Explained {
+    let hint = match &doubt {
+        Doubt::NoResults => "give what `sum --json`, `ask --json` or `sum -o` wrote",
+        Doubt::Unreadable(_) => "make it anew: what cannot be read holds nothing",
+        Doubt::Gone { .. } => "give the folder where the articles are now with --corpus",
+        Doubt::Changed { .. } => {
+            "make the result anew, or give the folder that has the article as it was with --corpus"
+        }
+        Doubt::Edited(_) => "make it again with `precis render`",
+        Doubt::Text | Doubt::Quote { .. } | Doubt::NoCites { .. } | Doubt::Claim { .. } => {
+            "it was edited, or made by another version: make it anew"
+        }
+    };
+    Explained { cause: doubt.to_string(), hint: Some(hint.to_owned()) }
 }
 
 /// The first error of type `E` in the chain.
@@ -136,6 +184,8 @@ fn of_call(error: &CallError) -> Option<String> {
                 .into()
         }
         CallError::EmptyQuestion => "put it in quotes: `precis ask FOLDER \"What happened?\"`".into(),
+        CallError::NoLedger(_) => "give a folder that `precis sum -o` wrote".into(),
+        CallError::NoPage => "write them with --json into a file, and make the page of it: `precis report FILE`".into(),
         CallError::CorpusIsStdin => "give a folder, a file or a pattern; standard input holds the questions".into(),
         CallError::NothingToSearch { .. } => {
             "leave out one of --path, --lang, --since and --until; a path is compared from its end".into()
@@ -165,6 +215,13 @@ fn of_store(error: &StoreError) -> Option<String> {
         }
         StoreError::Cancelled => "run the same again: it goes on where it stopped".into(),
     })
+}
+
+fn read_by(version: &str) -> String {
+    match version == env!("CARGO_PKG_VERSION") {
+        true => String::new(),
+        false => format!(", or is read otherwise now than by precis {version}"),
+    }
 }
 
 fn without_date(articles: usize) -> String {

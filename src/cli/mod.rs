@@ -23,6 +23,7 @@ mod parts;
 mod progress;
 mod render;
 mod repl;
+mod results;
 mod run;
 
 /// How a call ended.

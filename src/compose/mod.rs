@@ -51,7 +51,7 @@ pub struct Quote {
 }
 
 /// A sentence that the model wrote and that was not let through.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
     /// The sentence.
     pub text: String,

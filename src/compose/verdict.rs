@@ -5,7 +5,7 @@
 //! model's manifest.
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::prompt::Prompts;
 use crate::model::store::judgement_of;
@@ -13,7 +13,7 @@ use crate::model::{LanguageModel, Usage};
 use crate::text::Lang;
 
 /// What came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The log odds that the text holds an answer, by the model's own word.
     pub held: f64,

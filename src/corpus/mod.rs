@@ -15,6 +15,7 @@ mod formats;
 mod fuse;
 pub mod index;
 pub mod passage;
+pub mod reread;
 mod search;
 pub mod source;
 pub mod sync;

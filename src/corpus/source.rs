@@ -360,7 +360,11 @@ fn results_in(folder: &Path) -> Option<HashSet<String>> {
 
 /// `harbour-school-1a2b3c4d.md`: a crash may leave a result that the ledger does not name yet.
 fn is_result_name(name: &str) -> bool {
-    let stem = name.strip_suffix(".txt").or(name.strip_suffix(".md")).or(name.strip_suffix(".json"));
+    let stem = name
+        .strip_suffix(".txt")
+        .or(name.strip_suffix(".md"))
+        .or(name.strip_suffix(".json"))
+        .or(name.strip_suffix(".html"));
     let hash = stem.and_then(|stem| stem.rsplit_once('-')).map_or("", |(_, hash)| hash);
     hash.len() == 8 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -47,7 +47,8 @@ pub struct Limits {
 }
 
 /// How the next token is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Sampling {
     /// The most probable token, always.
     #[default]

@@ -144,7 +144,7 @@ pub enum BlockKind {
 }
 
 /// A run of the source that is not part of the article.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetAside {
     /// Why it was set aside.
     pub reason: Reason,

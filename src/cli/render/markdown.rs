@@ -1,31 +1,33 @@
 //! Results in, Markdown out, in which the result's own words are only words: no markup, no links, no images.
 
+use super::record::{ClaimRecord, SummaryRecord};
 use super::text::{N_NEAREST, place, receipt};
 use super::{Sources, gap, marks, sanitize};
-use crate::compose::{Answer, Claim, Overview, Summary};
+use crate::compose::{Answer, Claim, Overview};
 use crate::corpus::Hit;
-use crate::text::Article;
 
 /// One article as a section.
-pub(crate) fn summary(article: &Article, summary: &Summary) -> String {
-    let title = article.title.as_deref().unwrap_or(&article.path);
-    let mut out = format!("# {}\n\n", words(title));
-    if let Some(core) = &summary.core {
-        out += &format!("{} {}\n\n", words(core.text()), escaped(&marks(core.cites())));
+pub(crate) fn summary(summary: &SummaryRecord) -> String {
+    let source = &summary.source;
+    let mut out = format!("# {}\n\n", words(source.title.as_deref().unwrap_or(&source.path)));
+    let marked = |claim: &ClaimRecord| format!("{} {}\n", words(&claim.text), escaped(&marks(&claim.cites)));
+    let (core, groups) = summary.parts();
+    if let Some(core) = core {
+        out += &format!("{}\n", marked(core));
     }
-    for group in &summary.groups {
-        if let Some(title) = &group.title {
+    for group in groups {
+        if let Some(title) = &group[0].group {
             out += &format!("## {}\n\n", words(title));
         }
-        for point in &group.points {
-            out += &format!("- {} {}\n", words(point.text()), escaped(&marks(point.cites())));
+        for point in group {
+            out += &format!("- {}", marked(point));
         }
         out.push('\n');
     }
     if !summary.tags.is_empty() {
         out += &format!("Tags: {}\n\n", words(&summary.tags.join(", ")));
     }
-    out + &format!("*Source: {}. {}*\n", words(&article.path), words(&receipt(article, summary)))
+    out + &format!("*Source: {}. {}*\n", words(&source.path), words(&receipt(summary)))
 }
 
 /// A question with its answer and the sources of it, or with the nearest passages.

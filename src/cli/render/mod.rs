@@ -1,29 +1,32 @@
 //! Results in, strings out: one file a format. Every word of the result passes `sanitize`, or is escaped.
 
 pub(crate) mod catalogue;
+pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod markdown;
+pub(crate) mod record;
 pub(crate) mod sanitize;
 pub(crate) mod text;
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::args::Format;
-use crate::compose::{Answer, Claim, Overview, Quote, Summary};
+use crate::compose::{Answer, Claim, Overview, Quote};
 use crate::model::{Identity, Sampling};
-use crate::text::{Article, Cite, Lang};
+use crate::text::{Cite, Lang};
+use record::{AnswerRecord, CiteRecord, OverviewRecord, SummaryRecord};
 
 /// What made a result: enough to make it again.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Fingerprint {
-    pub(crate) version: &'static str,
+    pub(crate) version: String,
     pub(crate) model: String,
     pub(crate) model_sha256: String,
     pub(crate) prompt_sha256: String,
     /// An instruction set, or a card; nothing, where no model was asked.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) compute: String,
     /// `None` when nothing was drawn.
     pub(crate) seed: Option<u64>,
@@ -39,7 +42,7 @@ impl Fingerprint {
             Sampling::Seeded { temperature, top_p, seed } => Some((temperature, top_p, seed)),
         };
         Fingerprint {
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             model: identity.name.clone(),
             model_sha256: identity.sha256.clone(),
             prompt_sha256,
@@ -51,18 +54,12 @@ impl Fingerprint {
     }
 }
 
-/// A summary in the form asked for, ending in a line break.
-pub(crate) fn summary(
-    article: &Article,
-    summary: &Summary,
-    fingerprint: &Fingerprint,
-    format: Format,
-    look: text::Look,
-) -> String {
+/// A summary in the form asked for, ending in a line break. A page is made of all of them, by `html`.
+pub(crate) fn summary(summary: &SummaryRecord, format: Format, look: text::Look) -> String {
     match format {
-        Format::Text => text::summary(article, summary, look),
-        Format::Md => markdown::summary(article, summary),
-        Format::Json => json::summary(article, summary, fingerprint, None),
+        Format::Text => text::summary(summary, look),
+        Format::Md => markdown::summary(summary),
+        Format::Json | Format::Html => json::to_line(summary),
     }
 }
 
@@ -77,7 +74,7 @@ pub(crate) fn answer(
     match format {
         Format::Text => text::answer(answer, look),
         Format::Md => markdown::answer(question, answer),
-        Format::Json => json::answer(question, answer, fingerprint),
+        Format::Json | Format::Html => json::to_line(&AnswerRecord::new(question, answer, fingerprint)),
     }
 }
 
@@ -86,7 +83,7 @@ pub(crate) fn overview(overview: &Overview, fingerprint: &Fingerprint, format: F
     match format {
         Format::Text => text::overview(overview, look),
         Format::Md => markdown::overview(overview),
-        Format::Json => json::overview(overview, fingerprint),
+        Format::Json | Format::Html => json::to_line(&OverviewRecord::new(overview, fingerprint)),
     }
 }
 
@@ -99,10 +96,10 @@ pub(crate) fn name(value: impl Serialize) -> String {
 }
 
 /// `[3,7]`: the sentences of one article that support a claim, counted from 1; `[head]` is its title, author and date.
-fn marks(cites: &[Quote]) -> String {
-    let number = |quote: &Quote| match quote.cite.sentence {
-        Cite::HEAD => "head".to_owned(),
-        sentence => (sentence + 1).to_string(),
+fn marks(cites: &[CiteRecord]) -> String {
+    let number = |cite: &CiteRecord| match cite.sentence {
+        0 => "head".to_owned(),
+        sentence => sentence.to_string(),
     };
     let numbers: Vec<String> = cites.iter().map(number).collect();
     format!("[{}]", numbers.join(","))
@@ -152,10 +149,11 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::compose::{Claim, Dropped, Group, Reading, Style};
+    use crate::compose::{Claim, Dropped, Group, Reading, Style, Summary};
     use crate::corpus::{Hit, Passage, PassageSentence};
     use crate::model::Usage;
-    use crate::text::{BlockKind, Cite, Reason, Sentence, SetAside};
+    use crate::text::{Article, BlockKind, Cite, Reason, Sentence, SetAside};
+    use record::ClaimRecord;
 
     const TEXT: &str = "It opened. It cost 3.";
 
@@ -170,7 +168,7 @@ mod tests {
         Fingerprint::new(&identity, "1".repeat(64), Sampling::Greedy)
     }
 
-    fn an_article() -> (Article, Summary) {
+    fn a_summary() -> SummaryRecord {
         let sentence = |(start, end)| Sentence { start, end, kind: BlockKind::Paragraph, block: 0, is_piece: false };
         let aside = SetAside { reason: Reason::Share, start: 30, end: 35, text: "Tweet".into() };
         let article = Article {
@@ -199,7 +197,7 @@ mod tests {
             reading: Reading { article_tokens: 9, ..Reading::default() },
             usage: Usage::default(),
         };
-        (article, summary)
+        SummaryRecord::new(&article, summary, &fingerprint())
     }
 
     fn an_answer(claims: Vec<Claim>) -> Answer {
@@ -244,9 +242,8 @@ mod tests {
 
     #[test]
     fn a_summary_reads_the_same_in_each_format() {
-        let (article, summary) = an_article();
-        let look = text::Look::default();
-        let render = |format| super::summary(&article, &summary, &fingerprint(), format, look);
+        let summary = a_summary();
+        let render = |format| super::summary(&summary, format, text::Look::default());
         let expected = "A *title*\na\\n.txt\n\nIt opened for 3. [1,2]\n\nCost\n- It cost 3. [2]\n\nTags: sea\n\n\
             Read 2 sentences, 9 tokens; set aside 1 (share 1); dropped 1 unsupported; \
             the article is itself another tool's summary.\n";
@@ -301,7 +298,8 @@ mod tests {
         assert!(render(Format::Text).contains("[1] y.txt, head (also in copy.txt)\n    Town news · Ann Rask\n"));
         let json: Value = serde_json::from_str(&render(Format::Json)).unwrap();
         assert_eq!(json["claims"][0]["cites"][0]["sentence"], 0);
-        assert_eq!(marks(&[head, quote(1, 0)]), "[head,1]");
+        let claim = Claim::unchecked("x", vec![head, quote(1, 0)]);
+        assert_eq!(marks(&ClaimRecord::of(&claim, None).cites), "[head,1]");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Results in, text for people in a terminal out.
 
-use super::sanitize::line;
+use super::record::{ClaimRecord, SummaryRecord};
+use super::sanitize::{block, line};
 use super::{Sources, gap, marks, name};
-use crate::compose::{Answer, Claim, Dropped, Overview, Summary};
+use crate::compose::{Answer, Claim, Dropped, Overview};
 use crate::corpus::{Hit, Passage};
-use crate::text::{Article, Cite, Reason};
+use crate::text::{Article, Cite, Reason, SetAside};
 
 /// How text is to look.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,17 +31,17 @@ impl Look {
 }
 
 /// Title, source, summary, tags, receipt.
-pub(crate) fn summary(article: &Article, summary: &Summary, look: Look) -> String {
+pub(crate) fn summary(summary: &SummaryRecord, look: Look) -> String {
     let mut out = String::new();
-    if let Some(title) = &article.title {
+    if let Some(title) = &summary.source.title {
         out += &format!("{}\n", look.bold(&line(title)));
     }
-    out += &format!("{}\n\n", look.dim(&line(&article.path)));
-    out += &body(summary);
+    out += &format!("{}\n\n", look.dim(&line(&summary.source.path)));
+    out += &format!("{}\n", block(&summary.text));
     if !summary.tags.is_empty() {
         out += &format!("\nTags: {}\n", line(&summary.tags.join(", ")));
     }
-    out += &format!("\n{}\n", look.dim(&receipt(article, summary)));
+    out += &format!("\n{}\n", look.dim(&receipt(summary)));
     if look.verbose {
         out += &dropped(&summary.dropped, look);
         let usage = &summary.usage;
@@ -57,53 +58,53 @@ pub(crate) fn summary(article: &Article, summary: &Summary, look: Look) -> Strin
     out
 }
 
-/// The summary itself: the core sentence, then the points, each with its marks.
-pub(crate) fn body(summary: &Summary) -> String {
+/// The summary itself: the core sentence, if the first claim is one, then the points, each with its marks.
+pub(crate) fn body(claims: &[ClaimRecord], has_core: bool) -> String {
     let mut out = String::new();
-    match &summary.core {
-        Some(core) => out += &format!("{}\n", marked(core)),
-        None if summary.claims().next().is_none() => {
-            out += "(nothing that the article supports was written)\n";
-        }
-        None => {}
+    let marked = |claim: &ClaimRecord| format!("{} {}\n", line(&claim.text), marks(&claim.cites));
+    let (core, points) = claims.split_at(usize::from(has_core));
+    match core {
+        [core, ..] => out += &marked(core),
+        [] if claims.is_empty() => out += "(nothing that the article supports was written)\n",
+        [] => {}
     }
-    for group in &summary.groups {
+    for group in points.chunk_by(|a, b| a.group == b.group) {
         if !out.is_empty() {
             out.push('\n');
         }
-        if let Some(title) = &group.title {
+        if let Some(title) = &group[0].group {
             out += &format!("{}\n", line(title));
         }
-        for point in &group.points {
-            out += &format!("- {}\n", marked(point));
+        for point in group {
+            out += &format!("- {}", marked(point));
         }
     }
     out
 }
 
 /// How much was read, set aside and dropped, in one line.
-pub(crate) fn receipt(article: &Article, summary: &Summary) -> String {
-    let reading = &summary.reading;
-    let n_sentences = article.sentences.len();
+pub(crate) fn receipt(summary: &SummaryRecord) -> String {
+    let source = &summary.source;
     let mut parts = vec![format!(
-        "Read {n_sentences} {}, {} tokens",
-        if n_sentences == 1 { "sentence" } else { "sentences" },
-        reading.article_tokens,
+        "Read {} {}, {} tokens",
+        source.sentences,
+        if source.sentences == 1 { "sentence" } else { "sentences" },
+        summary.reading.article_tokens,
     )];
-    if !article.set_aside.is_empty() {
-        parts.push(format!("set aside {} ({})", article.set_aside.len(), reasons(article)));
+    if !source.set_aside.is_empty() {
+        parts.push(format!("set aside {} ({})", source.set_aside.len(), reasons(&source.set_aside)));
     }
     if !summary.dropped.is_empty() {
         parts.push(format!("dropped {} unsupported", summary.dropped.len()));
     }
-    if article.second_hand {
+    if source.second_hand {
         parts.push("the article is itself another tool's summary".to_owned());
     }
-    if let Some(language) = article.foreign {
-        parts.push(format!("the article is in {language}, outside what was measured"));
+    if let Some(language) = &source.foreign {
+        parts.push(line(&format!("the article is in {language}, outside what was measured")));
     }
-    if article.replaced > 0 {
-        parts.push(format!("{} undecodable characters", article.replaced));
+    if source.undecodable > 0 {
+        parts.push(format!("{} undecodable characters", source.undecodable));
     }
     format!("{}.", parts.join("; "))
 }
@@ -135,6 +136,25 @@ pub(crate) fn article(article: &Article, look: Look) -> String {
     for aside in &article.set_aside {
         let label = format!("{} {}..{}", name(aside.reason), aside.start, aside.end);
         out += &format!("{}  {}\n", look.dim(&label), line(aside.text.trim()));
+    }
+    out
+}
+
+/// Sentences of an article, counted from 1, each between its neighbours.
+pub(crate) fn in_context(article: &Article, numbers: &[usize], look: Look) -> String {
+    let mut out = format!("{}\n\n", look.dim(&line(&article.path)));
+    let mut last = 0;
+    for number in 1..=article.sentences.len() {
+        if !numbers.iter().any(|asked| asked.abs_diff(number) <= 1) {
+            continue;
+        }
+        let text = format!("[{number}] {}", line(article.sentence(number - 1)));
+        out += &match numbers.contains(&number) {
+            true => format!("> {}\n", look.bold(&text)),
+            false if last + 1 < number => format!("… {text}\n"),
+            false => format!("  {text}\n"),
+        };
+        last = number;
     }
     out
 }
@@ -271,19 +291,15 @@ fn opening(passage: &Passage) -> String {
     line(&words.join(gap(passage.lang))) + &more
 }
 
-fn marked(claim: &Claim) -> String {
-    format!("{} {}", line(claim.text()), marks(claim.cites()))
-}
-
 fn dropped(dropped: &[Dropped], look: Look) -> String {
     let entry = |d: &Dropped| format!("dropped: {} ({})", line(&d.text), line(&d.why));
     dropped.iter().map(|d| look.dim(&entry(d)) + "\n").collect()
 }
 
 /// `navigation 3, share 1`, in the order of first appearance.
-fn reasons(article: &Article) -> String {
+pub(super) fn reasons(set_aside: &[SetAside]) -> String {
     let mut counts: Vec<(Reason, usize)> = Vec::new();
-    for aside in &article.set_aside {
+    for aside in set_aside {
         match counts.iter_mut().find(|(reason, _)| *reason == aside.reason) {
             Some((_, count)) => *count += 1,
             None => counts.push((aside.reason, 1)),

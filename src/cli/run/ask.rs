@@ -30,6 +30,9 @@ pub(super) fn run(args: AskArgs, common: &Common, console: Console, interrupt: &
     if args.question.as_ref().is_some_and(|question| question.trim().is_empty()) {
         return Err(CallError::EmptyQuestion.into());
     }
+    if args.format == Some(Format::Html) {
+        return Err(CallError::NoPage.into());
+    }
     let filter = filter(args.filter)?;
     let Some(mut index) = synced(&args.corpus, console, interrupt)? else {
         return Ok(Exit::Interrupted);

@@ -20,8 +20,11 @@ mod bench;
 mod doctor;
 mod eval;
 mod model;
+mod render;
+mod report;
 mod show;
 mod sum;
+mod verify;
 
 /// Does what the command line says.
 pub(super) fn run(args: Args, console: Console, interrupt: &Interrupt) -> Result<Exit> {
@@ -30,6 +33,9 @@ pub(super) fn run(args: Args, console: Console, interrupt: &Interrupt) -> Result
         Command::Sum(args) => sum::run(args, &common, console, interrupt),
         Command::Ask(args) => ask::run(args, &common, console, interrupt),
         Command::Show(args) => show::run(args, console, interrupt),
+        Command::Render(args) => render::run(args, console, interrupt),
+        Command::Report(args) => report::run(args, console, interrupt),
+        Command::Verify(args) => verify::run(args, console, interrupt),
         Command::Model(command) => model::run(command, &common, console, interrupt),
         Command::Doctor => doctor::run(&common, console, interrupt),
         Command::Bench(args) => bench::run(args, &common, console, interrupt),

@@ -1,6 +1,6 @@
 //! `precis show`: articles in, what was kept and what was set aside out. No model is needed.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use super::super::Exit;
 use super::super::args::ShowArgs;
@@ -10,11 +10,17 @@ use super::super::render::json;
 use super::super::render::text::{self, Look};
 use super::{exit_of, find_articles, jobs, report, skipped_lines, tell_skipped};
 use crate::batch::{self, Done, Piece, Rendered, Work};
+use crate::text::Article;
 
-pub(super) fn run(args: ShowArgs, console: Console, interrupt: &Interrupt) -> Result<Exit> {
+pub(super) fn run(mut args: ShowArgs, console: Console, interrupt: &Interrupt) -> Result<Exit> {
+    let sentences = match &args.input[..] {
+        [_, .., last] if !last.exists() => numbers(&last.to_string_lossy()),
+        _ => None,
+    };
+    args.input.truncate(args.input.len() - usize::from(sentences.is_some()));
     let found = find_articles(&args.input)?;
     let (n_items, skipped) = (found.items.len(), found.skipped.clone());
-    let mut shower = Shower { json: args.json, n_printed: 0, console, interrupt };
+    let mut shower = Shower { json: args.json, sentences, n_printed: 0, console, interrupt };
     let tally = batch::run(jobs(found), None, &mut shower)?;
     tell_skipped(&skipped, console);
     if args.json {
@@ -23,8 +29,15 @@ pub(super) fn run(args: ShowArgs, console: Console, interrupt: &Interrupt) -> Re
     Ok(exit_of(tally, n_items))
 }
 
+/// `3,7`.
+fn numbers(word: &str) -> Option<Vec<usize>> {
+    word.split(',').map(|number| number.parse().ok()).collect()
+}
+
 struct Shower<'a> {
     json: bool,
+    /// Those to be shown, counted from 1.
+    sentences: Option<Vec<usize>>,
     n_printed: usize,
     console: Console,
     interrupt: &'a Interrupt,
@@ -38,14 +51,26 @@ impl Work for Shower<'_> {
     fn work(&mut self, pieces: &[&Piece], done: Done<'_, Self>) -> Result<()> {
         let look = Look { color: self.console.color, verbose: self.console.verbose };
         for (number, piece) in pieces.iter().enumerate() {
-            let content = match self.json {
-                true => json::article(&piece.article),
-                false => text::article(&piece.article, look),
+            let n_sentences = piece.article.sentences.len();
+            let asked = self.sentences.iter().flatten();
+            let absent = asked.copied().find(|number| !(1..=n_sentences).contains(number));
+            let content = match (self.json, &self.sentences) {
+                _ if absent.is_some() => String::new(),
+                (true, _) => json::article(&piece.article),
+                (false, None) => text::article(&piece.article, look),
+                (false, Some(sentences)) => text::in_context(&piece.article, sentences, look),
             };
-            let rendered = Rendered { content, record: String::new() };
-            done(self, number, Ok(rendered))?;
+            let rendered = match absent {
+                Some(absent) => Err(anyhow!("it has no sentence {absent}, but {n_sentences}")),
+                None => Ok(Rendered { content, record: String::new() }),
+            };
+            done(self, number, rendered)?;
         }
         Ok(())
+    }
+
+    fn again(&self, _record: &str, _article: &Article) -> Option<String> {
+        None
     }
 
     fn finished(&mut self, _path: &str, rendered: Option<&Rendered>) -> Result<()> {

@@ -10,8 +10,9 @@ use super::super::console::Console;
 use super::super::interrupt::Interrupt;
 use super::super::parts::{self, Weights};
 use super::super::progress;
+use super::super::render::record::{ErrorRecord, OverviewRecord, Record, SummaryRecord};
 use super::super::render::text::Look;
-use super::super::render::{self, Fingerprint, json};
+use super::super::render::{self, Fingerprint, html, json};
 use super::super::{Exit, config};
 use super::{exit_of, find_articles, jobs, report, skipped_lines, tell_skipped};
 use crate::batch::{self, Done, Folder, Job, Piece, Place, Rendered, Work};
@@ -39,10 +40,9 @@ pub(super) fn run(args: SumArgs, common: &Common, console: Console, interrupt: &
     let folder = folder.transpose()?;
     let weights = parts::weights(&args.model, common, console, interrupt)?.keeping(args.keep.cache_kv.unwrap_or(0))?;
     let prompt_sha256 = plan.prompts.sha256();
-    let settings = format!(
-        "{:?} {:?} {:?} {:?} {format:?} {prompt_sha256} {}",
-        plan.style, plan.lang, plan.words, plan.sampling, weights.identity.sha256,
-    );
+    // Not the form: it can be made of a record anew.
+    let shaping = (plan.style, plan.lang, plan.words, plan.sampling, &prompt_sha256, &weights.identity.sha256);
+    let settings = serde_json::to_string(&shaping)?;
     let mut folder = folder.map(|folder| folder.under(settings));
     let in_folder = folder.is_some();
     let recipe = Recipe {
@@ -57,13 +57,18 @@ pub(super) fn run(args: SumArgs, common: &Common, console: Console, interrupt: &
         interrupt: interrupt.clone(),
         engine: None,
         n_printed: 0,
+        page: (Vec::new(), Vec::new()),
         weights,
         in_folder,
         console,
     };
     let (n_items, skipped) = (found.items.len(), found.skipped.clone());
     let tally = batch::run(jobs(found), folder.as_mut(), &mut summarizer)?;
+    let (entries, failed) = std::mem::take(&mut summarizer.page);
     drop(summarizer);
+    if format == Format::Html && !in_folder {
+        console.out(&html::page(&entries, &failed))?;
+    }
     if let Some(output) = &args.output {
         let (done, skipped, failed) = (tally.done, tally.skipped, tally.failed);
         let folder = output.display();
@@ -120,8 +125,14 @@ fn tell_together(
     let overview = overview(&articles, &mut engine, &plan);
     wait.pause(|| parts::warn_of_kv(&mut engine, console));
     drop(wait);
-    let look = Look { color: console.color, verbose: console.verbose };
-    console.out(&render::overview(&overview?, &fingerprint, format, look))?;
+    let (overview, look) = (overview?, Look { color: console.color, verbose: console.verbose });
+    console.out(&match format {
+        Format::Html => {
+            let entry = html::Entry::of(&Record::Overview(OverviewRecord::new(&overview, &fingerprint)), &articles);
+            html::page(&Vec::from_iter(entry), &[])
+        }
+        format => render::overview(&overview, &fingerprint, format, look),
+    })?;
     Ok(if n_failed > 0 { Exit::SomeFailed } else { Exit::Done })
 }
 
@@ -141,12 +152,26 @@ struct Recipe {
 
 impl Recipe {
     fn tell(&self, article: &Article, place: Option<&Place>, lm: &mut dyn LanguageModel) -> Result<(Rendered, Usage)> {
-        let summary = summarize(article, lm, &self.plan)?;
-        let line = |place| json::summary(article, &summary, &self.fingerprint, place);
-        let record = place.map(|place| line(Some(place)).trim_end().to_owned());
-        let content = render::summary(article, &summary, &self.fingerprint, self.format, self.look);
-        let rendered = Rendered { content, record: record.unwrap_or_default() };
-        Ok((rendered, summary.usage))
+        let mut summary = SummaryRecord::new(article, summarize(article, lm, &self.plan)?, &self.fingerprint);
+        let content = self.content(&summary, article, place.is_some());
+        let mut record = String::new();
+        if let Some(Place { key, file }) = place {
+            (summary.key, summary.file) = (Some(key.clone()), Some(file.clone()));
+            record = json::to_line(&summary).trim_end().to_owned();
+        }
+        Ok((Rendered { content, record }, summary.usage))
+    }
+
+    /// The summary in the form asked for. Of a page on standard output it is the part that tells of this article, as JSON,
+    /// until all are done.
+    fn content(&self, summary: &SummaryRecord, article: &Article, in_folder: bool) -> String {
+        match self.format {
+            Format::Html => {
+                let entry = html::Entry::of(&Record::Summary(summary.clone()), std::slice::from_ref(article));
+                if in_folder { html::page(&Vec::from_iter(entry), &[]) } else { json::to_line(&entry) }
+            }
+            format => render::summary(summary, format, self.look),
+        }
     }
 }
 
@@ -159,6 +184,8 @@ struct Summarizer {
     progress: progress::Articles,
     interrupt: Interrupt,
     n_printed: usize,
+    /// What a page on standard output will hold: results, and the articles that gave none.
+    page: (Vec<serde_json::Value>, Vec<ErrorRecord>),
 }
 
 impl Summarizer {
@@ -207,9 +234,19 @@ impl Work for Summarizer {
         outcome
     }
 
+    fn again(&self, record: &str, article: &Article) -> Option<String> {
+        match serde_json::from_str(record) {
+            Ok(Record::Summary(summary)) => Some(self.recipe.content(&summary, article, true)),
+            _ => None,
+        }
+    }
+
     fn finished(&mut self, path: &str, rendered: Option<&Rendered>) -> Result<()> {
         self.progress.advance();
         match rendered {
+            Some(rendered) if !self.in_folder && self.recipe.format == Format::Html => {
+                self.page.0.push(serde_json::from_str(&rendered.content)?);
+            }
             Some(rendered) if !self.in_folder => self.print(&rendered.content)?,
             None if self.console.verbose => {
                 let path = render::sanitize::line(path);
@@ -224,6 +261,7 @@ impl Work for Summarizer {
         let cause = self.progress.pause(|| report(path, error, self.console));
         self.progress.advance();
         let line = json::error(path, &cause);
+        self.page.1.push(ErrorRecord { path: path.to_owned(), error: cause });
         if self.recipe.format == Format::Json && !self.in_folder {
             self.print(&line)?;
         }

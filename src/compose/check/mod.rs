@@ -144,6 +144,12 @@ impl Read {
         let members = signs::members(&mut parsed);
         Read { facts: facts::facts(&parsed), marks: signs::marks(&parsed), members, parsed }
     }
+
+    /// Whether it is another sentence word for word.
+    fn is_whole(&self, other: &Read) -> bool {
+        let [own, other] = [self, other].map(|read| read.parsed.folded.trim_end_matches(['.', '。']));
+        own == other
+    }
 }
 
 /// Source sentences, made ready to be compared with lines.
@@ -223,6 +229,19 @@ pub fn check(line: &str, home: &[Cite], ground: &Ground, lang: Lang) -> Result<C
     })
 }
 
+/// Whether a claim, made once before, still stands: its figures in the sentences that it cites, its names in the sources.
+/// That is all of the check that needs neither the prompt that the line was written to nor a model's word.
+pub fn stands(line: &str, cites: &[Cite], ground: &Ground) -> Result<(), Why> {
+    let own = Read::new(line, &ground.names.han);
+    let cites: Vec<usize> = (0..ground.quotes.len()).filter(|idx| cites.contains(&ground.quotes[*idx].cite)).collect();
+    if cites.iter().any(|idx| own.is_whole(&ground.reads[*idx])) {
+        return Ok(());
+    }
+    let is_foreign = support::is_foreign(&own, &cites, ground);
+    names::known(&own, ground, is_foreign)?;
+    stated(&own, &cites, ground, is_foreign)
+}
+
 fn judge(line: &str, home: &[Cite], ground: &Ground, lang: Lang) -> Result<Claim, Why> {
     let own = Read::new(line, &ground.names.han);
     in_language(&own.parsed, lang)?;
@@ -231,9 +250,7 @@ fn judge(line: &str, home: &[Cite], ground: &Ground, lang: Lang) -> Result<Claim
         cites.sort_by_key(|idx| ground.quotes[*idx].cite);
         Claim { text: line.to_owned(), cites: cites.into_iter().map(|idx| ground.quotes[idx].clone()).collect() }
     };
-    let folded = own.parsed.folded.trim_end_matches(['.', '。']);
-    let is_whole = |read: &Read| read.parsed.folded.trim_end_matches(['.', '。']) == folded;
-    if let Some(idx) = ground.reads[..ground.n_text].iter().position(is_whole) {
+    if let Some(idx) = ground.reads[..ground.n_text].iter().position(|read| own.is_whole(read)) {
         return Ok(claim(vec![idx]));
     }
     let home: Vec<usize> = (0..ground.quotes.len()).filter(|idx| home.contains(&ground.quotes[*idx].cite)).collect();
