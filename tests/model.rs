@@ -840,16 +840,17 @@ fn the_company_of_a_prompt_never_changes_its_text() {
     ];
     for family in ALL_FAMILIES {
         for (limits, expected) in &cases {
-            let tiny = Tiny::new(family, 7);
-            let alone: Vec<Completion> = various()
-                .iter()
-                .map(|prompt| {
+            // Of random models, the first one whose texts end as they are to.
+            let alone = |seed: u64| -> (Tiny, Vec<Completion>) {
+                let tiny = Tiny::new(family, seed);
+                let complete = |prompt: &Prompt| {
                     let mut engine = engine_of(&tiny, 2048, 1);
                     engine.complete(std::slice::from_ref(prompt), limits).unwrap().remove(0)
-                })
-                .collect();
-            let stops: Vec<Stop> = alone.iter().map(|completion| completion.stop).collect();
-            assert!(stops.contains(expected), "{stops:?}");
+                };
+                (tiny, various().iter().map(complete).collect())
+            };
+            let ends_so = |alone: &[Completion]| alone.iter().any(|completion| completion.stop == *expected);
+            let (tiny, alone) = (7..40).map(alone).find(|(_, alone)| ends_so(alone)).expect("no model ends so");
             for group in [1, 2, 5, 12] {
                 let mut engine = engine_of(&tiny, 2048, group);
                 let what = format!("{family:?}, groups of {group}");

@@ -1,7 +1,7 @@
 //! Qwen3 and Qwen3.5 against their makers' own code: the logits that `transformers` and llama.cpp compute with the tiny
 //! random models of `data/reference`, which `reference/make.py` made.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
@@ -27,13 +27,16 @@ enum Mode {
 
 const MODES: [Mode; 4] = [Mode::Prefill, Mode::OddParts, Mode::TokenByToken, Mode::AfterFork];
 
+/// `PRECIS_TEST_REFERENCE` names another folder, for models that are too large to be kept.
 fn folder() -> PathBuf {
-    PathBuf::from("tests/data/reference")
+    std::env::var_os("PRECIS_TEST_REFERENCE").map_or_else(|| "tests/data/reference".into(), PathBuf::from)
 }
 
-/// The tensors of a file of expectations.
+/// The tensors of the files of expectations.
 fn expected() -> HashMap<String, Tensor> {
-    candle_core::safetensors::load(folder().join("expected.safetensors"), &Device::Cpu).unwrap()
+    let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+    files.flat_map(|path| candle_core::safetensors::load(path, &Device::Cpu).unwrap()).collect()
 }
 
 fn load(stem: &str, compute: &Compute) -> Qwen {
@@ -88,62 +91,60 @@ fn compare(found: &[Vec<f32>], expected: &[Vec<f32>]) -> (f32, f32, usize) {
     (max, mean, found.iter().zip(expected).filter(|(a, b)| top(a) == top(b)).count())
 }
 
-fn check(stem: &str, computes: &[Compute], tolerance: f32) {
+/// Holds every model whose file has this format against what each peer says of it.
+fn check(is_format: impl Fn(&str) -> bool, computes: &[Compute], tolerance: f32) {
     let all = expected();
     let ids = all["ids"].to_vec1::<u32>().unwrap();
     let lengths: Vec<usize> = all["lengths"].to_vec1::<u32>().unwrap().iter().map(|n| *n as usize).collect();
-    let peers: Vec<&String> = all.keys().filter(|name| name.starts_with(&format!("{stem}/"))).collect();
-    assert!(!peers.is_empty(), "nothing is expected of {stem}");
-    for compute in computes {
+    let stems: BTreeSet<&str> = all.keys().filter_map(|name| Some(name.split_once('/')?.0)).collect();
+    let stems: Vec<&str> = stems.into_iter().filter(|stem| is_format(stem)).collect();
+    assert!(!stems.is_empty(), "no model to compare");
+    for (stem, compute) in stems.iter().flat_map(|stem| computes.iter().map(move |compute| (*stem, compute))) {
         let model = load(stem, compute);
+        // The slow ways are shown to be the same on prompts that are not long.
+        let is_fast = compute.name() == Compute::default().name();
+        let n_lengths = lengths.iter().filter(|n| is_fast || **n <= 300).count();
         for mode in MODES {
-            let found = logits(&model, &ids, &lengths, mode);
-            assert_eq!(found.len(), lengths.len());
-            for peer in &peers {
-                let expected = all[*peer].to_vec2::<f32>().unwrap();
+            let ids = &ids[..lengths[n_lengths - 1]];
+            let found = logits(&model, ids, &lengths[..n_lengths], mode);
+            assert_eq!(found.len(), n_lengths);
+            for peer in all.keys().filter(|name| name.starts_with(&format!("{stem}/"))) {
+                let expected = all[peer].to_vec2::<f32>().unwrap();
                 let (max, mean, n_same) = compare(&found, &expected);
-                let what = format!("{peer}, {}, {mode:?}: {max:.1e} at most, {mean:.1e} on average", compute.name());
-                // For LOG.md: `cargo test --test tests reference -- --nocapture`.
-                println!(
-                    "| {peer} | {} | {mode:?} | {max:.1e} | {mean:.1e} | {n_same} of {} |",
-                    compute.name(),
-                    lengths.len()
+                let row = format!(
+                    "| {peer} | {} | {mode:?} | {max:.1e} | {mean:.1e} | {n_same} of {n_lengths} |",
+                    compute.name()
                 );
-                assert!(max < tolerance && n_same == lengths.len(), "{what}, {n_same} of {} on top", lengths.len());
+                // For LOG.md: `cargo test --test tests reference -- --nocapture`.
+                println!("{row}");
+                let peer_rounds = peer.ends_with("llama.cpp");
+                assert!(max < if peer_rounds { ROUNDED } else { tolerance }, "{row}");
+                assert!(n_same == n_lengths || peer_rounds || tolerance > FLOATS, "{row}");
             }
         }
     }
 }
 
-fn steps(floats: bool) -> Compute {
-    Compute::Steps { device: Device::Cpu, floats }
-}
+/// Two things differ from `transformers`: keys and values are kept in f16, whose steps are 1/2048, and sums are taken in
+/// another order. Logits are up to 10 in size.
+const FLOATS: f32 = 1e-2;
+/// Kernels of ours and of llama.cpp round what they multiply to 8 bits, each in its own way.
+const ROUNDED: f32 = 1.0;
 
-fn kernels() -> impl Iterator<Item = Compute> {
-    Isa::available().into_iter().map(Compute::Kernels)
-}
-
-/// In f32 there are two roundings more than in `transformers`: keys and values are kept in f16, and sums are taken in
-/// another order.
-const FLOATS: f32 = 2e-2;
-/// Kernels round activations to 8 bits.
-const QUANTIZED: f32 = 0.5;
-
-#[test]
-fn qwen35_in_f32_has_the_logits_of_its_makers() {
-    check("qwen35-tiled-f32", &[steps(true)].into_iter().chain(kernels()).collect::<Vec<_>>(), FLOATS);
+fn is_f32(stem: &str) -> bool {
+    stem.ends_with("-f32")
 }
 
 #[test]
-fn quantized_qwen35_has_the_logits_of_its_makers() {
-    for stem in ["qwen35-tiled-q8_0", "qwen35-equal-mtp-q8_0"] {
-        check(stem, &[steps(true)], FLOATS);
-        check(stem, &kernels().collect::<Vec<_>>(), QUANTIZED);
-    }
+fn models_in_f32_have_the_logits_of_their_makers() {
+    let kernels = Isa::available().into_iter().map(Compute::Kernels);
+    let steps = Compute::Steps { device: Device::Cpu, floats: true };
+    check(is_f32, &kernels.chain([steps]).collect::<Vec<_>>(), FLOATS);
 }
 
 #[test]
-fn qwen3_has_the_logits_of_its_makers() {
-    check("qwen3-q8_0", &[steps(true)], FLOATS);
-    check("qwen3-q8_0", &kernels().collect::<Vec<_>>(), QUANTIZED);
+fn quantized_models_have_the_logits_of_their_makers() {
+    check(|stem| !is_f32(stem), &[Compute::Steps { device: Device::Cpu, floats: true }], FLOATS);
+    let kernels = Isa::available().into_iter().map(Compute::Kernels);
+    check(|stem| !is_f32(stem), &kernels.collect::<Vec<_>>(), ROUNDED);
 }

@@ -170,7 +170,7 @@ def mtp_block(m):
 
 
 def write(m, network, path, dtype):
-    """Writes the file, its matrices in `dtype`, and returns the model's weights as the file holds them."""
+    """Writes the file, its matrices in `dtype`."""
     w = gguf.GGUFWriter(path, m.arch)
     w.add_name(f"random {m.name}")
     w.add_block_count(m.layers + m.mtp)
@@ -221,20 +221,18 @@ def write(m, network, path, dtype):
     w.close()
 
 
-def read_back(m, network, path):
+def read_back(m, path):
     """The model with its matrices as the file holds them."""
     stored = {tensor.name: tensor for tensor in gguf.GGUFReader(path).tensors}
-    weights = dict(network.state_dict())
+    network = build(m, len(vocabulary()[0]))
+    weights = dict(network.named_parameters())
     for name, in_file, values in list(tensors(m, network)):
         if values.ndim == 2 and "conv1d" not in name:
             values = gguf.quants.dequantize(stored[in_file].data, stored[in_file].tensor_type)
             if move := tiled(m, name):
                 values = values.take(np.argsort(move[1]), axis=move[0])
-            weights[name] = torch.from_numpy(np.ascontiguousarray(values))
-    again = build(m, len(vocabulary()[0]))
-    again.load_state_dict(weights)
-    again.tie_weights()
-    return again
+            weights[name].data.copy_(torch.from_numpy(values))
+    return network
 
 
 def by_transformers(network, ids):
@@ -243,18 +241,41 @@ def by_transformers(network, ids):
         return network(torch.tensor([ids.tolist()])).logits[0, [n - 1 for n in LENGTHS]].numpy()
 
 
-class LlamaCpp:
-    """llama.cpp on one file, on one thread, with keys and values in f32."""
+def in_bytes(m, network, scale_type):
+    """Makes the model round what its matrices multiply, as kernels on bytes do: 32 numbers to -127..=127 and one scale."""
 
-    def __init__(self, path):
+    def rounding(order):
+        def rounded(_, inputs):
+            x = inputs[0][..., order]
+            groups = x.reshape(*x.shape[:-1], -1, 32)
+            scales = groups.abs().amax(-1, keepdim=True) / 127
+            bytes_ = torch.round(groups / scales.clamp_min(1e-30))
+            return ((bytes_ * scales.to(scale_type).float()).reshape(x.shape)[..., np.argsort(order)],)
+
+        return rounded
+
+    for name, module in network.named_modules():
+        if isinstance(module, torch.nn.Linear):
+            move = tiled(m, name) or (0, None)
+            order = move[1] if move[0] == 1 else np.arange(module.in_features)  # as its columns lie in the file
+            module.register_forward_pre_hook(rounding(order))
+    return network
+
+
+class LlamaCpp:
+    """llama.cpp on one file, on one thread, with keys and values in a type of ggml."""
+
+    def __init__(self, path, cache_type):
         import llama_cpp
 
         self.api = llama_cpp
+        self.silence = llama_cpp.llama_log_callback(lambda level, text, data: None)
+        llama_cpp.llama_log_set(self.silence, ctypes.c_void_p(0))
         self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), llama_cpp.llama_model_default_params())
         options = llama_cpp.llama_context_default_params()
         options.n_ctx, options.n_batch, options.n_ubatch, options.n_seq_max = N_CONTEXT, 512, 512, 2
         options.n_threads = options.n_threads_batch = 1
-        options.type_k = options.type_v = 0
+        options.type_k = options.type_v = cache_type
         options.flash_attn_type = 0
         options.kv_unified = True
         self.context = llama_cpp.llama_init_from_model(self.model, options)
@@ -263,9 +284,6 @@ class LlamaCpp:
     def close(self):
         self.api.llama_free(self.context)
         self.api.llama_model_free(self.model)
-
-    def clear(self):
-        self.api.llama_memory_clear(self.api.llama_get_memory(self.context), True)
 
     def feed(self, ids, start, sequence=0):
         """Takes the tokens in, in one batch, and returns the logits behind each."""
@@ -284,7 +302,6 @@ class LlamaCpp:
 
     def run(self, ids, sizes):
         """The logits of LENGTHS, the prompt taken in by batches of the sizes given, in turn."""
-        self.clear()
         found, start, turn = {}, 0, 0
         while start < len(ids):
             part = ids[start : start + sizes[turn % len(sizes)]]
@@ -295,7 +312,6 @@ class LlamaCpp:
 
     def forked(self, ids):
         """The same behind a fork: the first 40 tokens are shared with a sequence that goes on with others."""
-        self.clear()
         found = {i + 1: row for i, row in enumerate(self.feed(ids[:40], 0))}
         memory = self.api.llama_get_memory(self.context)
         self.api.llama_memory_seq_cp(memory, 0, 1, -1, -1)
@@ -306,11 +322,13 @@ class LlamaCpp:
         return np.stack([found[n] for n in LENGTHS])
 
 
+F32, F16 = 0, 1
 MODES = {
-    "prefill": lambda peer, ids: peer.run(ids, [512]),
-    "odd chunks": lambda peer, ids: peer.run(ids, [1, 7, 64, 63, 65, 130, 5]),
-    "token by token": lambda peer, ids: peer.run(ids, [1]),
-    "after a fork": lambda peer, ids: peer.forked(ids),
+    "prefill": (F32, lambda peer, ids: peer.run(ids, [512])),
+    "odd chunks": (F32, lambda peer, ids: peer.run(ids, [1, 7, 64, 63, 65, 130, 5])),
+    "token by token": (F32, lambda peer, ids: peer.run(ids, [1])),
+    "after a fork": (F32, lambda peer, ids: peer.forked(ids)),
+    "prefill, cache in f16": (F16, lambda peer, ids: peer.run(ids, [512])),
 }
 
 
@@ -335,7 +353,12 @@ def main():
     n_vocabulary = len(vocabulary()[0])
     ids = np.random.default_rng(0).integers(0, n_vocabulary, LENGTHS[-1], dtype=np.uint32)
     recorded = {"ids": ids, "lengths": np.array(LENGTHS, dtype=np.uint32)}
-    print("| file | llama.cpp | max difference | mean difference | same argmax | spread of logits |\n|---|---|---|---|---|---|")
+    print("| file | llama.cpp | transformers | max difference | mean difference | same argmax |\n|---|---|---|---|---|---|")
+
+    def row(stem, mode, rounding, found, expected):
+        difference, same = np.abs(found - expected), int((found.argmax(1) == expected.argmax(1)).sum())
+        print(f"| {stem} | {mode} | {rounding} | {difference.max():.1e} | {difference.mean():.1e} | {same} of {len(LENGTHS)} |", flush=True)
+
     for m in LARGE if options.large else SMALL:
         network = build(m, n_vocabulary)
         for dtype in m.formats:
@@ -344,19 +367,19 @@ def main():
                 quantize_by_llama(options.out / f"{m.name}-f32.gguf", path)
             else:
                 write(m, network, path, dtype)
-            expected = by_transformers(network if dtype == "F32" else read_back(m, network, path), ids)
+            expected = by_transformers(read_back(m, path), ids)
             recorded[f"{path.stem}/transformers"] = expected
-            if options.skip_llama:
-                continue
-            peer = LlamaCpp(path)
-            for mode, run in MODES.items():
+            if dtype != "F32":
+                recorded[f"{path.stem} in bytes"] = by_transformers(in_bytes(m, read_back(m, path), torch.float32), ids)
+            for mode, (cache_type, run) in () if options.skip_llama else MODES.items():
+                peer = LlamaCpp(path, cache_type)
                 found = run(peer, ids)
-                difference = np.abs(found - expected)
-                same = int((found.argmax(1) == expected.argmax(1)).sum())
-                print(f"| {path.stem} | {mode} | {difference.max():.1e} | {difference.mean():.1e} | {same} of {len(LENGTHS)} | {expected.std():.2f} |")
+                peer.close()
+                row(path.stem, mode, "in f32", found, expected)
                 if mode == "prefill" and dtype != "F32":
                     recorded[f"{path.stem}/llama.cpp"] = found
-            peer.close()
+                if mode == "prefill" and dtype == "Q8_0":  # whose scales llama.cpp keeps in f16
+                    row(path.stem, mode, "in bytes", found, by_transformers(in_bytes(m, read_back(m, path), torch.float16), ids))
     save_file(recorded, options.out / ("expected-large.safetensors" if options.large else "expected.safetensors"))
 
 
