@@ -91,8 +91,18 @@ fn compare(found: &[Vec<f32>], expected: &[Vec<f32>]) -> (f32, f32, usize) {
     (max, mean, found.iter().zip(expected).filter(|(a, b)| top(a) == top(b)).count())
 }
 
-/// Holds every model whose file has this format against what each peer says of it.
-fn check(is_format: impl Fn(&str) -> bool, computes: &[Compute], tolerance: f32) {
+/// Keys and values are kept in f16, whose steps are 1/2048 of a number, where `transformers` has f32; logits are up to 16
+/// in size. All else is the order of sums.
+const EXACT: f32 = 1e-2;
+/// Kernels of ours and of llama.cpp round what they multiply to bytes, each with its own scales, `transformers` does not. The
+/// same difference lies between those two (`reference/README.md`).
+const ROUNDED: f32 = 1.0;
+/// Of the mean difference, where `transformers` rounds to bytes as our kernels do: a number near a half falls on the other
+/// side now and then, and what the gates of a Gated DeltaNet are made of is not rounded by us.
+const ROUNDED_ALIKE: f32 = 0.05;
+
+/// Holds every model in `formats` against what each peer says of it.
+fn check(computes: &[Compute], is_format: fn(&str) -> bool) {
     let all = expected();
     let ids = all["ids"].to_vec1::<u32>().unwrap();
     let lengths: Vec<usize> = all["lengths"].to_vec1::<u32>().unwrap().iter().map(|n| *n as usize).collect();
@@ -101,50 +111,49 @@ fn check(is_format: impl Fn(&str) -> bool, computes: &[Compute], tolerance: f32)
     assert!(!stems.is_empty(), "no model to compare");
     for (stem, compute) in stems.iter().flat_map(|stem| computes.iter().map(move |compute| (*stem, compute))) {
         let model = load(stem, compute);
+        let is_exact = is_f32(stem) || matches!(compute, Compute::Steps { floats: true, .. });
         // The slow ways are shown to be the same on prompts that are not long.
         let is_fast = compute.name() == Compute::default().name();
         let n_lengths = lengths.iter().filter(|n| is_fast || **n <= 300).count();
         for mode in MODES {
-            let ids = &ids[..lengths[n_lengths - 1]];
-            let found = logits(&model, ids, &lengths[..n_lengths], mode);
+            let found = logits(&model, &ids[..lengths[n_lengths - 1]], &lengths[..n_lengths], mode);
             assert_eq!(found.len(), n_lengths);
-            for peer in all.keys().filter(|name| name.starts_with(&format!("{stem}/"))) {
-                let expected = all[peer].to_vec2::<f32>().unwrap();
-                let (max, mean, n_same) = compare(&found, &expected);
-                let row = format!(
-                    "| {peer} | {} | {mode:?} | {max:.1e} | {mean:.1e} | {n_same} of {n_lengths} |",
-                    compute.name()
-                );
+            for peer in ["/transformers", "/llama.cpp", " in bytes"] {
+                let Some(expected) = all.get(&format!("{stem}{peer}")) else {
+                    assert!(is_f32(stem) && peer != "/transformers", "{stem}{peer} is missing");
+                    continue;
+                };
+                let (max, mean, n_same) = compare(&found, &expected.to_vec2::<f32>().unwrap());
+                let name = compute.name();
+                let row =
+                    format!("| {stem}{peer} | {name} | {mode:?} | {max:.1e} | {mean:.1e} | {n_same} of {n_lengths} |");
                 // For LOG.md: `cargo test --test tests reference -- --nocapture`.
                 println!("{row}");
-                let peer_rounds = peer.ends_with("llama.cpp");
-                assert!(max < if peer_rounds { ROUNDED } else { tolerance }, "{row}");
-                assert!(n_same == n_lengths || peer_rounds || tolerance > FLOATS, "{row}");
+                match (peer, is_exact) {
+                    ("/transformers", true) => assert!(max < EXACT && n_same == n_lengths, "{row}"),
+                    (" in bytes", false) => assert!(max < ROUNDED && mean < ROUNDED_ALIKE, "{row}"),
+                    _ => assert!(max < ROUNDED, "{row}"),
+                }
             }
         }
     }
 }
 
-/// Two things differ from `transformers`: keys and values are kept in f16, whose steps are 1/2048, and sums are taken in
-/// another order. Logits are up to 10 in size.
-const FLOATS: f32 = 1e-2;
-/// Kernels of ours and of llama.cpp round what they multiply to 8 bits, each in its own way.
-const ROUNDED: f32 = 1.0;
-
 fn is_f32(stem: &str) -> bool {
     stem.ends_with("-f32")
 }
 
+fn computes() -> Vec<Compute> {
+    let kernels = Isa::available().into_iter().map(Compute::Kernels);
+    kernels.chain([Compute::Steps { device: Device::Cpu, floats: true }]).collect()
+}
+
 #[test]
 fn models_in_f32_have_the_logits_of_their_makers() {
-    let kernels = Isa::available().into_iter().map(Compute::Kernels);
-    let steps = Compute::Steps { device: Device::Cpu, floats: true };
-    check(is_f32, &kernels.chain([steps]).collect::<Vec<_>>(), FLOATS);
+    check(&computes(), is_f32);
 }
 
 #[test]
 fn quantized_models_have_the_logits_of_their_makers() {
-    check(|stem| !is_f32(stem), &[Compute::Steps { device: Device::Cpu, floats: true }], FLOATS);
-    let kernels = Isa::available().into_iter().map(Compute::Kernels);
-    check(|stem| !is_f32(stem), &kernels.collect::<Vec<_>>(), ROUNDED);
+    check(&computes(), |stem| !is_f32(stem));
 }
