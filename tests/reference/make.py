@@ -108,7 +108,7 @@ def build(m, n_vocabulary):
             sharp = 0.6 if name.endswith(("q_norm.weight", "k_norm.weight")) else 0
             values = 0.2 * normal + sharp + (0 if one_more(m, name) else 1)
         elif "embed_tokens" in name or "lm_head" in name:
-            values = 0.6 * normal
+            values = 0.6 * math.sqrt(32 / m.hidden) * normal
         else:
             values = normal / math.sqrt(parameter.shape[-1])
         parameter.data.copy_(values)
