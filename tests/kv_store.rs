@@ -43,8 +43,18 @@ fn complete(
     sha256: &str,
     prompt: &Prompt,
 ) -> (Completion, Option<String>) {
+    complete_of(TinyFamily::Qwen2, compute, folder, sha256, prompt)
+}
+
+fn complete_of(
+    family: TinyFamily,
+    compute: &Compute,
+    folder: Option<&KvFolder>,
+    sha256: &str,
+    prompt: &Prompt,
+) -> (Completion, Option<String>) {
     let root = tempfile::tempdir().unwrap();
-    let path = Tiny::new(TinyFamily::Qwen2, 7).write(root.path());
+    let path = Tiny::new(family, 7).write(root.path());
     let identity = Identity { name: "tiny".into(), sha256: sha256.into() };
     let settings = EngineSettings { compute: compute.clone(), kv_folder: folder.cloned(), ..EngineSettings::default() };
     let limits = Limits { max_tokens: 30, one_line: false, sampling: Sampling::Greedy };
@@ -97,6 +107,21 @@ fn what_is_kept_changes_no_text_and_is_used_by_its_own_kind_alone() {
         check_with(&Compute::Steps { device: Device::Cpu, floats: false }, false);
     }
     assert_eq!(place.files().len(), n_files);
+}
+
+#[test]
+fn states_are_kept_with_the_keys_and_values() {
+    let place = Place::new();
+    let prompt = instructed("the ring of the user ");
+    let complete = |folder| complete_of(TinyFamily::Qwen35, &Compute::default(), folder, "a", &prompt);
+    let (expected, _) = complete(None);
+    for is_kept in [false, true] {
+        let (found, problem) = complete(Some(&place.folder));
+        assert_eq!(problem, None);
+        assert_eq!(found.text, expected.text);
+        assert_eq!(found.usage.reused_tokens > 40, is_kept);
+    }
+    assert_eq!(place.files().len(), 1);
 }
 
 #[test]

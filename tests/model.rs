@@ -19,7 +19,9 @@ use precis::model::{Completion, Identity, LanguageModel, Limits, Prompt, Samplin
 
 use crate::support::tiny::{Random, Tiny, TinyFamily};
 
+/// Those that the oracle knows; of Qwen3.5, `reference` has one.
 const FAMILIES: [TinyFamily; 2] = [TinyFamily::Qwen2, TinyFamily::Qwen3];
+const ALL_FAMILIES: [TinyFamily; 3] = [TinyFamily::Qwen2, TinyFamily::Qwen3, TinyFamily::Qwen35];
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
 // --- the forward pass ---
@@ -42,6 +44,7 @@ impl Oracle {
             TinyFamily::Qwen3 => {
                 Oracle::Qwen3(quantized_qwen3::ModelWeights::from_gguf(content, &mut file, cpu).unwrap())
             }
+            TinyFamily::Qwen35 => unreachable!("candle has no Qwen3.5"),
         }
     }
 
@@ -187,7 +190,7 @@ fn prompts_longer_than_a_chunk_agree_with_the_oracle() {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn the_logits_behind_a_prompt_are_those_behind_its_last_token_among_all() {
-    for family in FAMILIES {
+    for family in ALL_FAMILIES {
         for dtype in ALIKE {
             let (model, few) = load_alike(family, 23, dtype);
             let ids = random_ids(CHUNK + 100, 24);
@@ -258,7 +261,7 @@ fn a_fork_agrees_with_the_oracle_and_leaves_its_origin_alone() {
 /// Where rows are not computed alike in any company, they are still computed almost alike.
 #[test]
 fn a_loose_step_of_several_sequences_nearly_equals_each_alone() {
-    for family in FAMILIES {
+    for family in ALL_FAMILIES {
         let tiny = Tiny::new(family, 25);
         for compute in computes() {
             let model = load_on(&tiny, &compute);
@@ -347,7 +350,7 @@ fn load_alike(family: TinyFamily, seed: u64, dtype: GgmlDType) -> (Qwen, usize) 
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn what_was_read_before_shows_in_no_logit() {
-    for family in FAMILIES {
+    for family in ALL_FAMILIES {
         for dtype in ALIKE {
             let (model, few) = load_alike(family, 21, dtype);
             let ids = random_ids(CHUNK + 100, 22);
@@ -356,10 +359,13 @@ fn what_was_read_before_shows_in_no_logit() {
                 let expected = to_vec(&model.forward(&ids[..n], &mut fresh, &GO_ON).unwrap());
                 for n_before in [n - few - 1, n / 2, few + 1].map(|before| before.min(n - few - 1)) {
                     let mut cache = model.cache();
+                    cache.mark(n_before);
                     let prefix = &ids[..(n_before + few + 1).min(n)];
                     model.forward(prefix, &mut cache, &GO_ON).unwrap();
-                    cache.truncate(n_before);
-                    let rest = &ids[n_before..n];
+                    cache.truncate(cache.reach(n_before));
+                    let seam = if family == TinyFamily::Qwen35 { n_before - n_before % 64 } else { n_before };
+                    assert_eq!(cache.len(), seam);
+                    let rest = &ids[seam..n];
                     let found = to_vec(&model.forward(rest, &mut cache, &GO_ON).unwrap());
                     assert_eq!(found, expected, "{dtype:?}, {n_before} of {n}");
                 }
@@ -371,7 +377,7 @@ fn what_was_read_before_shows_in_no_logit() {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn a_step_of_several_sequences_equals_each_alone() {
-    for family in FAMILIES {
+    for family in ALL_FAMILIES {
         for dtype in ALIKE {
             let (model, few) = load_alike(family, 23, dtype);
             // Of several lengths, one of them with several new tokens.
@@ -404,15 +410,38 @@ fn a_step_of_several_sequences_equals_each_alone() {
 
 #[test]
 fn an_interrupted_pass_leaves_the_cache_as_it_was() {
-    let model = load(&Tiny::new(TinyFamily::Qwen2, 6));
-    let (prefix, rest) = (random_ids(30, 15), random_ids(30, 16));
-    let mut cache = model.cache();
-    model.forward(&prefix, &mut cache, &GO_ON).unwrap();
-    let undisturbed = model.forward(&rest, &mut cache.fork(30).unwrap(), &GO_ON).unwrap();
-    let error = model.forward(&rest, &mut cache, &AtomicBool::new(true)).unwrap_err();
-    assert!(error.is::<Interrupted>());
-    assert_eq!(cache.len(), 30);
-    assert_eq!(to_vec(&model.forward(&rest, &mut cache, &GO_ON).unwrap()), to_vec(&undisturbed));
+    for family in ALL_FAMILIES {
+        let model = load(&Tiny::new(family, 6));
+        let (prefix, rest) = (random_ids(30, 15), random_ids(30, 16));
+        let mut cache = model.cache();
+        model.forward(&prefix, &mut cache, &GO_ON).unwrap();
+        let undisturbed = model.forward(&rest, &mut cache.fork(30).unwrap(), &GO_ON).unwrap();
+        let error = model.forward(&rest, &mut cache, &AtomicBool::new(true)).unwrap_err();
+        assert!(error.is::<Interrupted>());
+        assert_eq!(cache.len(), 30);
+        assert_eq!(to_vec(&model.forward(&rest, &mut cache, &GO_ON).unwrap()), to_vec(&undisturbed));
+    }
+}
+
+#[test]
+fn a_guess_that_was_wrong_leaves_no_trace_in_a_state() {
+    let model = load(&Tiny::new(TinyFamily::Qwen35, 6));
+    let (prompt, right, wrong) = (random_ids(100, 15), random_ids(4, 16), random_ids(3, 17));
+    let mut plain = model.cache();
+    model.forward(&prompt, &mut plain, &GO_ON).unwrap();
+    let mut guessing = plain.fork(100).unwrap();
+    let expected: Vec<Vec<f32>> =
+        right.iter().map(|id| to_vec(&model.forward(&[*id], &mut plain, &GO_ON).unwrap())).collect();
+    // Two of the right ones with wrong ones behind them, which are then taken back.
+    model.step(&mut [Part { ids: &[&right[..2], &wrong].concat(), cache: &mut guessing }], &GO_ON).unwrap();
+    guessing.truncate(102);
+    assert_eq!(guessing.len(), 102);
+    for (id, expected) in right[2..].iter().zip(&expected[2..]) {
+        assert_eq!(&to_vec(&model.forward(&[*id], &mut guessing, &GO_ON).unwrap()), expected);
+    }
+    // Before the last pass there is nothing to go back to but what was kept.
+    guessing.truncate(102);
+    assert_eq!(guessing.len(), 0);
 }
 
 #[test]
@@ -477,10 +506,11 @@ fn a_header_with_any_byte_changed_never_panics() {
 fn a_header_with_random_damage_never_panics() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged.gguf");
-    let bytes = Tiny::new(TinyFamily::Qwen3, 2).gguf();
-    let n_header = n_header_bytes(&bytes);
+    let files = [TinyFamily::Qwen3, TinyFamily::Qwen35].map(|family| Tiny::new(family, 2).gguf());
     let mut random = Random(3);
-    for _ in 0..2_000 {
+    for idx in 0..3_000 {
+        let bytes = &files[idx % files.len()];
+        let n_header = n_header_bytes(bytes);
         let mut damaged = bytes.clone();
         for _ in 0..=random.below(8) {
             let position = random.below(n_header - 8);
@@ -534,7 +564,53 @@ fn settings_out_of_range_are_refused_by_name() {
     let other = replaced(&bytes, behind(&bytes, "general.architecture") + 12, b"llama");
     let error = std::fs::write(&path, other).map(|()| Gguf::open(&path).err().unwrap()).unwrap();
     assert!(matches!(&error, GgufError::Architecture { found, .. } if found == "llama"), "{error}");
-    assert!(error.to_string().contains("qwen2 and qwen3"));
+    assert!(error.to_string().contains("qwen2, qwen3 and qwen35"));
+}
+
+#[test]
+fn a_hybrid_that_is_not_what_it_should_be_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hybrid.gguf");
+    let bytes = Tiny::new(TinyFamily::Qwen35, 1).gguf();
+    assert_eq!(try_file(&path, &bytes), Ok(()));
+    let settings: [(&str, u32); 8] = [
+        ("qwen35.ssm.group_count", 3),
+        ("qwen35.ssm.group_count", 0),
+        ("qwen35.ssm.state_size", 17),
+        ("qwen35.ssm.inner_size", 65),
+        ("qwen35.ssm.conv_kernel", u32::MAX),
+        ("qwen35.ssm.time_step_rank", u32::MAX),
+        ("qwen35.rope.dimension_count", 7),
+        ("qwen35.full_attention_interval", 0),
+    ];
+    for (key, value) in settings {
+        let error = try_file(&path, &replaced(&bytes, behind(&bytes, key) + 4, &value.to_le_bytes())).unwrap_err();
+        let named = error.contains(key) || (key.ends_with("state_size") && error.contains("ssm.inner_size"));
+        assert!(named && error.contains("hybrid.gguf"), "{key}: {error}");
+    }
+    // A tap more than the tensor has, and another kind of layer than the tensors are for.
+    let tensors: [(&str, u32, &str); 2] =
+        [("qwen35.ssm.conv_kernel", 5, "ssm_conv1d"), ("qwen35.full_attention_interval", 1, "blk.0.")];
+    for (key, value, expected) in tensors {
+        let error = try_file(&path, &replaced(&bytes, behind(&bytes, key) + 4, &value.to_le_bytes())).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+    // Names of the same length, in place of one tensor each.
+    let names = [
+        ("blk.0.ssm_a", "blk.0.ssm_q", "blk.0.ssm_q"),
+        ("blk.0.ssm_norm.weight", "blk.7.ssm_norm.weight", "blk.0.ssm_norm.weight: the tensor is missing"),
+        ("blk.0.attn_norm.weight", "v.blk.0.norm.weight000", "see pictures"),
+        ("blk.0.attn_norm.weight", "model.layers.0.weight0", "names its tensors as the publisher does"),
+    ];
+    for (name, other, expected) in names {
+        let error =
+            try_file(&path, &replaced(&bytes, behind(&bytes, name) - name.len(), other.as_bytes())).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+    let clip = replaced(&bytes, behind(&bytes, "general.architecture") + 12, b"qwmoe0");
+    assert!(try_file(&path, &clip).unwrap_err().contains("mixture of experts"));
+    let no_thought = replaced(&bytes, behind(&bytes, "</think>") - 8, b"</thank>");
+    assert!(try_file(&path, &no_thought).unwrap_err().contains("no control token `</think>`"));
 }
 
 #[test]
@@ -678,10 +754,28 @@ fn the_frame_is_chatml_and_content_cannot_close_it() {
 
 #[test]
 fn qwen3_is_asked_not_to_think() {
-    let tokens = tokens(TinyFamily::Qwen3);
-    let ids = tokens.frame(&Prompt { user: "the".into(), lead: "of".into(), ..Prompt::default() }).unwrap();
-    assert_eq!(tokens.decode(&ids), "user\nthe\nassistant\n\n\n\n\nof");
-    assert_eq!(ids.iter().filter(|id| !tokens.is_plain(**id)).count(), 5);
+    for family in [TinyFamily::Qwen3, TinyFamily::Qwen35] {
+        let tokens = tokens(family);
+        let ids = tokens.frame(&Prompt { user: "the".into(), lead: "of".into(), ..Prompt::default() }).unwrap();
+        assert_eq!(tokens.decode(&ids), "user\nthe\nassistant\n\n\n\n\nof");
+        assert_eq!(ids.iter().filter(|id| !tokens.is_plain(**id)).count(), 5);
+    }
+}
+
+/// Of Qwen3, some models never think; their template has no switch for it.
+#[test]
+fn a_model_that_never_thinks_is_shown_no_thought() {
+    let folder = tempfile::tempdir().unwrap();
+    let prompt = Prompt { user: "the".into(), ..Prompt::default() };
+    for (template, expected) in [
+        ("{{ messages }}", "user\nthe\nassistant\n"),
+        ("{% if enable_thinking is false %}", "user\nthe\nassistant\n\n\n\n\n"),
+    ] {
+        let path = folder.path().join("template.gguf");
+        std::fs::write(&path, Tiny::new(TinyFamily::Qwen3, 1).gguf_with("tokenizer.chat_template", template)).unwrap();
+        let tokens = Tokens::new(&Gguf::open(&path).unwrap()).unwrap();
+        assert_eq!(tokens.decode(&tokens.frame(&prompt).unwrap()), expected);
+    }
 }
 
 // --- the engine ---
@@ -744,18 +838,19 @@ fn the_company_of_a_prompt_never_changes_its_text() {
         (limits(400), Stop::Loop), // greedy tiny models go in circles; both tries are made beside others
         (Limits { sampling: seeded, one_line: true, ..limits(90) }, Stop::Line),
     ];
-    for family in FAMILIES {
+    for family in ALL_FAMILIES {
         for (limits, expected) in &cases {
-            let tiny = Tiny::new(family, 7);
-            let alone: Vec<Completion> = various()
-                .iter()
-                .map(|prompt| {
+            // Of random models, the first one whose texts end as they are to.
+            let alone = |seed: u64| -> (Tiny, Vec<Completion>) {
+                let tiny = Tiny::new(family, seed);
+                let complete = |prompt: &Prompt| {
                     let mut engine = engine_of(&tiny, 2048, 1);
                     engine.complete(std::slice::from_ref(prompt), limits).unwrap().remove(0)
-                })
-                .collect();
-            let stops: Vec<Stop> = alone.iter().map(|completion| completion.stop).collect();
-            assert!(stops.contains(expected), "{stops:?}");
+                };
+                (tiny, various().iter().map(complete).collect())
+            };
+            let ends_so = |alone: &[Completion]| alone.iter().any(|completion| completion.stop == *expected);
+            let (tiny, alone) = (7..40).map(alone).find(|(_, alone)| ends_so(alone)).expect("no model ends so");
             for group in [1, 2, 5, 12] {
                 let mut engine = engine_of(&tiny, 2048, group);
                 let what = format!("{family:?}, groups of {group}");
@@ -790,16 +885,37 @@ fn what_prompts_share_is_read_once() {
     assert_eq!(forgotten[0].usage.reused_tokens, 0);
 }
 
+/// A state cannot be cut back, but where prompts are known to part, one is kept.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn what_prompts_share_is_read_once_by_a_model_with_states_too() {
+    let mut engine = engine(TinyFamily::Qwen35, 7, 2048);
+    let completions = engine.complete(&various(), &limits(5)).unwrap();
+    let [long, longer, longest] = [3, 4, 8].map(|number| completions[number].usage);
+    assert_eq!(long.reused_tokens, 0);
+    // The next prompt is known when the first is read; but for the last tokens, and those behind the last whole chunk.
+    assert!(longer.reused_tokens + 16 + 64 > long.prompt_tokens, "{longer:?}");
+    assert!(longest.reused_tokens + 16 + 64 > long.prompt_tokens, "{longest:?}");
+    // A prompt that nobody knew of is read anew up to where it differs, and the one after it is not.
+    engine.forget();
+    let alike = |end: &str| user(&format!("{}{end}", "the ring of the user, of 中国。".repeat(40)));
+    let reused = ["a", "b", "c"].map(|end| engine.complete(&[alike(end)], &limits(5)).unwrap()[0].usage.reused_tokens);
+    assert_eq!(reused[..2], [0, 0]);
+    assert!(reused[2] + 16 + 64 > long.prompt_tokens - engine.count("the ring of the user"), "{reused:?}");
+}
+
 #[test]
 fn where_rows_are_not_computed_alike_prompts_share_what_was_read_all_the_same() {
     // candle's products, in f32.
-    let tiny = Tiny { dtype: GgmlDType::F32, ..Tiny::new(TinyFamily::Qwen2, 7) };
-    let together = engine_of(&tiny, 2048, 12).complete(&various(), &limits(20)).unwrap();
-    for (prompt, together) in various().iter().zip(&together) {
-        let alone = engine_of(&tiny, 2048, 1).complete(std::slice::from_ref(prompt), &limits(20)).unwrap();
-        same_texts(std::slice::from_ref(together), &alone, "f32");
+    for family in ALL_FAMILIES {
+        let tiny = Tiny { dtype: GgmlDType::F32, ..Tiny::new(family, 7) };
+        let together = engine_of(&tiny, 2048, 12).complete(&various(), &limits(20)).unwrap();
+        for (prompt, together) in various().iter().zip(&together) {
+            let alone = engine_of(&tiny, 2048, 1).complete(std::slice::from_ref(prompt), &limits(20)).unwrap();
+            same_texts(std::slice::from_ref(together), &alone, "f32");
+        }
+        assert!(together.iter().any(|completion| completion.usage.reused_tokens > 0));
     }
-    assert!(together.iter().any(|completion| completion.usage.reused_tokens > 0));
 }
 
 #[test]

@@ -14,5 +14,6 @@ mod kv_store;
 mod lab;
 mod model;
 mod real;
+mod reference;
 mod store;
 mod support;

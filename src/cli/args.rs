@@ -367,7 +367,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) fidelity: Option<PathBuf>,
     /// Measure a model of this shape with random weights, which nothing has to be fetched for: qwen2.5-0.5b,
-    /// qwen2.5-1.5b, qwen3-0.6b, or tiny
+    /// qwen2.5-1.5b, qwen3-0.6b, qwen3.5-0.8b, qwen3.5-2b, qwen3.5-4b, or tiny
     #[arg(long, value_name = "SHAPE", conflicts_with_all = ["model", "fast", "compare"], value_parser = shape)]
     pub(crate) random: Option<&'static Shape>,
     /// Measure texts that are written beside one another, up to this many, and whole articles, in place of one at a time

@@ -8,6 +8,7 @@ use crate::corpus::source::{Problem, SourceError};
 use crate::kernel::DeviceChoice;
 use crate::model::cache::NoMemory;
 use crate::model::engine::DoesNotFit;
+use crate::model::gguf::GgufError;
 use crate::model::store::{StoreError, UnknownModel};
 use crate::text::Refusal;
 
@@ -145,6 +146,20 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     }
     if let Some(Busy { .. }) = find(error) {
         return Some("wait until it is done, or give another folder".into());
+    }
+    match find(error) {
+        Some(GgufError::Architecture { .. }) => {
+            return Some(
+                "the text part of a dense Qwen2.5, Qwen3 or Qwen3.5 will do; `precis model list` names some".into(),
+            );
+        }
+        Some(GgufError::Names { .. }) => {
+            return Some("convert the publisher's files with llama.cpp's `convert_hf_to_gguf.py`".into());
+        }
+        Some(GgufError::Field { .. }) => {
+            return Some("another conversion of it may do, or a model that `precis model list` names".into());
+        }
+        Some(GgufError::Read { .. }) | None => (),
     }
     if find::<DoesNotFit>(error).is_some() {
         return Some("ask for fewer words, or use a model with a longer context".into());

@@ -63,17 +63,28 @@ pub(crate) fn weights(args: &ModelArgs, common: &Common, console: Console, inter
         let sha256 = store.sha256_of(&path)?;
         return Ok(Weights { path, identity: Identity { name, sha256 }, device, kv_folder: None });
     }
-    let name = match &args.model {
-        _ if args.fast => store::FAST,
-        Some(name) => name,
-        None => store::DEFAULT,
-    };
-    announce(name, &store, common, console);
     let mut progress = progress::Bytes::new(console, interrupt.clone());
-    let (name, path) = match store.pull(name, Source::Auto, &mut progress) {
-        Ok(path) => (name.to_owned(), path),
-        Err(error) if args.model.is_none() && !args.fast && is_absent_offline(&error) => best_present(&store, console)?,
-        Err(error) => return Err(error),
+    let mut pull = |name: &str| {
+        announce(name, &store, common, console);
+        Ok((name.to_owned(), store.pull(name, Source::Auto, &mut progress)?))
+    };
+    let (name, path) = match &args.model {
+        _ if args.fast => pull(store::FAST)?,
+        Some(name) => pull(name)?,
+        None => {
+            let [best, other] = store::DEFAULTS;
+            let list = store.list();
+            let is_here = |name: &&str| list.iter().any(|entry| entry.present && entry.name == *name);
+            let here = store::DEFAULTS.into_iter().find(is_here);
+            match pull(here.unwrap_or(best)) {
+                Err(error) if is_absent_offline(&error) => best_present(&store, console)?,
+                Err(error) if matches!(find(&error), Some(StoreError::AllSourcesFailed { .. })) && here.is_none() => {
+                    console.note(&format!("model `{best}` could not be fetched: using `{other}`, of the same size"));
+                    pull(other)?
+                }
+                pulled => pulled?,
+            }
+        }
     };
     let sha256 = store.sha256_of(&path)?;
     Ok(Weights { path, identity: Identity { name, sha256 }, device, kv_folder: None })
@@ -215,7 +226,6 @@ fn best_present(store: &Store, console: Console) -> Result<(String, PathBuf)> {
     let present = store.list().into_iter().filter(|entry| entry.present && completes(entry));
     let best = present.max_by_key(|entry| entry.size_bytes).ok_or(CallError::NoModelOffline)?;
     let path = store.find(&best.name)?.ok_or(CallError::NoModelOffline)?;
-    let default = store::DEFAULT;
-    console.note(&format!("model `{default}` is not on this machine: using `{}`", best.name));
+    console.note(&format!("model `{}` is not on this machine: using `{}`", store::DEFAULTS[0], best.name));
     Ok((best.name, path))
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use candle_core::{Device, Tensor};
 
 use super::cuda::Card;
-use super::{Isa, QLinear, attention, encoder, exp, rows, steps};
+use super::{DeltaRows, DeltaShape, Gates, Isa, QLinear, attention, delta, encoder, exp, rows, steps};
 
 /// What the user asked to compute on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -157,8 +157,8 @@ impl Compute {
         }
     }
 
-    /// Turns number i of each head, (n, head, head_dim), together with number i + head_dim / 2, by the angle of its row
-    /// whose `cos` and `sin`, (n, head_dim / 2), are given (<https://arxiv.org/abs/2104.09864>).
+    /// Turns number i of each head, (n, head, head_dim), together with number i + half, by the angle of its row whose
+    /// `cos` and `sin`, (n, half), are given (<https://arxiv.org/abs/2104.09864>). Numbers beyond both halves stay.
     pub fn rotate(&self, x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
         match self {
             Compute::Kernels(_) => rows::rotate(x, cos, sin),
@@ -217,6 +217,70 @@ impl Compute {
         }
     }
 
+    /// How much of its value each head of a Gated DeltaNet writes, `sigmoid(Wx)`, and the logarithm of how much of its
+    /// memory it keeps, `rate * softplus(Wx + bias)`: (n, hidden) -> (n, 2 * head).
+    pub fn gates(&self, x: &Tensor, gates: &Gates) -> Result<Tensor> {
+        match self {
+            Compute::Kernels(isa) => delta::gates(*isa, x, gates),
+            _ => steps::gates(x, gates),
+        }
+    }
+
+    /// A causal convolution of each column by itself, and SiLU: row i of the result comes of rows i to i + n_taps - 1 of
+    /// `x`. (n_taps - 1 + n, width) and `taps`, (n_taps, width), -> (n, width).
+    pub fn convolve(&self, x: &Tensor, taps: &Tensor) -> Result<Tensor> {
+        match self {
+            Compute::Kernels(isa) => delta::convolve(*isa, x, taps),
+            _ => steps::convolve(x, taps),
+        }
+    }
+
+    /// The shape of the memory of a Gated DeltaNet layer, as what computes has it; it begins as zeros.
+    pub fn memory_shape(&self, shape: DeltaShape) -> [usize; 4] {
+        match self {
+            Compute::Kernels(_) => delta::memory_shape(shape),
+            _ => steps::memory_shape(shape),
+        }
+    }
+
+    /// What the memory of a Gated DeltaNet layer answers to new tokens, (token, head * head_dim), and what it is after
+    /// each of them or after the last, as `rows` asks (<https://arxiv.org/abs/2412.06464>).
+    pub fn delta(&self, rows: &DeltaRows<'_>, memory: &Tensor) -> Result<(Tensor, Vec<Tensor>)> {
+        let (n, shape) = (rows.mixed.dim(0)?, rows.shape);
+        ensure!(
+            n > 0
+                && shape.n_key_heads > 0
+                && shape.n_heads.is_multiple_of(shape.n_key_heads)
+                && rows.mixed.dims() == [n, shape.width()]
+                && rows.gates.dims() == [n, 2 * shape.n_heads]
+                && memory.dims() == self.memory_shape(shape),
+            "rows of {:?}, gates of {:?} and a memory of {:?} do not belong together",
+            rows.mixed.shape(),
+            rows.gates.shape(),
+            memory.shape()
+        );
+        match self {
+            Compute::Kernels(isa) => delta::delta(*isa, rows, memory),
+            _ => steps::delta(rows, memory),
+        }
+    }
+
+    /// `silu(gate) * x` of two contiguous tensors of one shape.
+    pub fn gated(&self, gate: &Tensor, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Compute::Kernels(isa) => exp::gated(*isa, gate, x),
+            _ => steps::gated(gate, x),
+        }
+    }
+
+    /// `x * sigmoid(gate)` of two contiguous tensors of one shape.
+    pub fn opened(&self, x: &Tensor, gate: &Tensor) -> Result<Tensor> {
+        match self {
+            Compute::Kernels(isa) => exp::opened(*isa, x, gate),
+            _ => steps::opened(x, gate),
+        }
+    }
+
     /// `down(silu(gate(x)) * up(x))`, (.., k) -> (.., n), for a contiguous `x` of two dimensions or more. With many rows,
     /// what lies between the products of kernels is never written out as floats.
     pub fn feed_forward(&self, [gate, up, down]: [&QLinear; 3], x: &Tensor) -> Result<Tensor> {
@@ -224,10 +288,7 @@ impl Compute {
             return Ok(y);
         }
         let [gate, up] = QLinear::forward_many([gate, up], x)?;
-        down.forward(&match self {
-            Compute::Kernels(isa) => exp::gated(*isa, &gate, &up)?,
-            _ => steps::gated(&gate, &up)?,
-        })
+        down.forward(&self.gated(&gate, &up)?)
     }
 
     /// As [`Compute::feed_forward`], with one matrix and GELU between: `down(gelu(up(x)))`.

@@ -32,26 +32,36 @@ pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
 
 /// `silu(gate) * up` of two contiguous tensors of one shape, where `silu(x) = x / (1 + e^-x)`.
 pub(super) fn gated(isa: Isa, gate: &Tensor, up: &Tensor) -> Result<Tensor> {
-    ensure!(gate.dims() == up.dims(), "a gate of {:?} for {:?}", gate.shape(), up.shape());
-    let product = with_floats(gate, |gate| with_floats(up, |up| gated_floats(gate, up, isa)))??;
-    Ok(Tensor::from_vec(product, gate.shape(), &Device::Cpu)?)
+    by_run(gate, up, |gate, up| isa.gate(gate, up))
 }
 
-fn gated_floats(gate: &[f32], up: &[f32], isa: Isa) -> Vec<f32> {
+/// `x * sigmoid(gate)` of two contiguous tensors of one shape, where `sigmoid(x) = 1 / (1 + e^-x)`.
+pub(super) fn opened(isa: Isa, x: &Tensor, gate: &Tensor) -> Result<Tensor> {
+    by_run(x, gate, |x, gate| isa.open(x, gate))
+}
+
+/// What `mix` makes of the numbers of two tensors, in the place of those of the first.
+fn by_run(x: &Tensor, other: &Tensor, mix: impl Fn(&mut [f32], &[f32]) + Sync) -> Result<Tensor> {
+    ensure!(x.dims() == other.dims(), "a gate of {:?} and {:?}", x.shape(), other.shape());
+    let mixed = with_floats(x, |x| with_floats(other, |other| floats_by_run(x, other, mix)))??;
+    Ok(Tensor::from_vec(mixed, x.shape(), &Device::Cpu)?)
+}
+
+fn floats_by_run(x: &[f32], other: &[f32], mix: impl Fn(&mut [f32], &[f32]) + Sync) -> Vec<f32> {
     const RUN: usize = 4096;
-    let mut product = Vec::with_capacity(gate.len());
-    let shared = SharedSlice::new(&mut product.spare_capacity_mut()[..gate.len()]);
-    in_parallel(gate.len().div_ceil(RUN), |runs| {
-        let range = runs.start * RUN..gate.len().min(runs.end * RUN);
+    let mut mixed = Vec::with_capacity(x.len());
+    let shared = SharedSlice::new(&mut mixed.spare_capacity_mut()[..x.len()]);
+    in_parallel(x.len().div_ceil(RUN), |runs| {
+        let range = runs.start * RUN..x.len().min(runs.end * RUN);
         // SAFETY: each run is handed to one thread.
         let target = unsafe { shared.range(range.clone()) };
-        target.write_copy_of_slice(&gate[range.clone()]);
+        target.write_copy_of_slice(&x[range.clone()]);
         // SAFETY: all of it was just written.
-        isa.gate(unsafe { target.assume_init_mut() }, &up[range]);
+        mix(unsafe { target.assume_init_mut() }, &other[range]);
     });
     // SAFETY: the runs make up the whole, and each was written.
-    unsafe { product.set_len(gate.len()) };
-    product
+    unsafe { mixed.set_len(x.len()) };
+    mixed
 }
 
 /// Makes each `x` into `silu(x) * up`.
@@ -61,6 +71,15 @@ pub(super) fn gate<const FMA: bool>(x: &mut [f32], up: &[f32]) {
         // Beyond 80 the quotient no longer differs from 0, and the exponential would leave its range.
         let magnitude = if *x < -80.0 { 80.0 } else { -*x };
         *x = *x / (1.0 + exp::<FMA>(magnitude)) * up;
+    }
+}
+
+/// Makes each `x` into `x * sigmoid(gate)`.
+#[inline(always)]
+pub(super) fn open<const FMA: bool>(x: &mut [f32], gate: &[f32]) {
+    for (x, gate) in x.iter_mut().zip(gate) {
+        let magnitude = if *gate < -80.0 { 80.0 } else { -*gate };
+        *x /= 1.0 + exp::<FMA>(magnitude);
     }
 }
 
@@ -93,8 +112,11 @@ mod tests {
         let expected: Vec<f32> = candle_nn::ops::silu(&gates).unwrap().to_vec1().unwrap();
         let ones = up.to_vec1::<f32>().unwrap();
         for isa in Isa::available() {
-            for (x, (found, expected)) in x.iter().zip(gated_floats(&x, &ones, isa).iter().zip(&expected)) {
+            let found = floats_by_run(&x, &ones, |x, up| isa.gate(x, up));
+            let opened = floats_by_run(&x, &x, |x, gate| isa.open(x, gate));
+            for (x, ((found, opened), expected)) in x.iter().zip(found.iter().zip(&opened).zip(&expected)) {
                 assert!((found - expected).abs() <= 1e-6 * x.abs().max(1.0), "{isa:?}: {found} for {expected} at {x}");
+                assert!((opened - expected).abs() <= 1e-6 * x.abs().max(1.0), "{isa:?}: {opened}, {expected} at {x}");
             }
         }
         assert!(gated(Isa::Portable, &gates, &up.narrow(0, 0, 3).unwrap()).is_err());

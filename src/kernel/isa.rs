@@ -1,5 +1,6 @@
 //! An instruction set in, its kernels out: which ones there are, which of them the processor has, and what each can do.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::activations::{Bundle, MAX_BUNDLE_ROWS};
@@ -46,6 +47,49 @@ macro_rules! compiled_for {
         $(#[$features])?
         pub(super) fn norm(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32]) {
             super::rows::norm(x, weight, eps, y);
+        }
+
+        $(#[$features])?
+        pub(super) fn project(x: &[f32], weights: &[f32], y: &mut [f32]) {
+            super::delta::project::<$fma>(x, weights, y);
+        }
+
+        $(#[$features])?
+        pub(super) fn filter(x: &[f32], taps: &[f32], y: &mut [f32]) {
+            super::delta::filter::<$fma>(x, taps, y);
+        }
+
+        $(#[$features])?
+        pub(super) fn unit(x: &[f32], scale: f32, y: &mut [f32]) {
+            super::delta::unit::<$fma>(x, scale, y);
+        }
+
+        $(#[$features])?
+        pub(super) fn recall(
+            query: &[f32],
+            key: &[f32],
+            value: &[f32],
+            gates: [f32; 2],
+            old: &[[f32; 32]],
+            new: &mut [[std::mem::MaybeUninit<f32>; 32]],
+            read: &mut [f32],
+        ) {
+            super::delta::recall::<$fma>(query, key, value, gates, old, new, read);
+        }
+
+        $(#[$features])?
+        pub(super) fn fade(row: &mut Lanes<32>, since: &Lanes<32>, now: f32, factor: f32, n: usize) {
+            super::delta::fade::<$fma>(row, since, now, factor, n);
+        }
+
+        $(#[$features])?
+        pub(super) fn substitute(lower: &[Lanes<32>], x: &mut [Lanes<32>]) {
+            super::delta::substitute::<$fma>(lower, x);
+        }
+
+        $(#[$features])?
+        pub(super) fn open(x: &mut [f32], gate: &[f32]) {
+            super::exp::open::<$fma>(x, gate);
         }
 
         $(#[$features])?
@@ -264,6 +308,51 @@ impl Isa {
     /// See `exp::gate`.
     pub(super) fn gate(self, x: &mut [f32], up: &[f32]) {
         dispatch!(self, gate(x, up))
+    }
+
+    /// See `delta::project`.
+    pub(super) fn project(self, x: &[f32], weights: &[f32], y: &mut [f32]) {
+        dispatch!(self, project(x, weights, y))
+    }
+
+    /// See `delta::filter`.
+    pub(super) fn filter(self, x: &[f32], taps: &[f32], y: &mut [f32]) {
+        dispatch!(self, filter(x, taps, y))
+    }
+
+    /// See `delta::unit`.
+    pub(super) fn unit(self, x: &[f32], scale: f32, y: &mut [f32]) {
+        dispatch!(self, unit(x, scale, y))
+    }
+
+    /// See `delta::recall`.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn recall(
+        self,
+        query: &[f32],
+        key: &[f32],
+        value: &[f32],
+        gates: [f32; 2],
+        old: &[[f32; 32]],
+        new: &mut [[MaybeUninit<f32>; 32]],
+        read: &mut [f32],
+    ) {
+        dispatch!(self, recall(query, key, value, gates, old, new, read))
+    }
+
+    /// See `delta::fade`.
+    pub(super) fn fade(self, row: &mut Lanes<32>, since: &Lanes<32>, now: f32, factor: f32, n: usize) {
+        dispatch!(self, fade(row, since, now, factor, n))
+    }
+
+    /// See `delta::substitute`.
+    pub(super) fn substitute(self, lower: &[Lanes<32>], x: &mut [Lanes<32>]) {
+        dispatch!(self, substitute(lower, x))
+    }
+
+    /// See `exp::open`.
+    pub(super) fn open(self, x: &mut [f32], gate: &[f32]) {
+        dispatch!(self, open(x, gate))
     }
 
     /// See `encoder::activate`.

@@ -36,14 +36,14 @@ pub(super) fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// See [`Compute::rotate`](super::Compute::rotate).
 pub(super) fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
     let (n, n_heads, head_dim) = x.dims3()?;
+    let half = cos.dim(1)?;
     ensure!(
-        cos.dims() == [n, head_dim / 2] && sin.dims() == cos.dims() && head_dim.is_multiple_of(2),
+        cos.dims() == [n, half] && sin.dims() == cos.dims() && 2 * half <= head_dim,
         "angles of {:?} and {:?} for heads of {:?}",
         cos.shape(),
         sin.shape(),
         x.shape()
     );
-    let half = head_dim / 2;
     let turned = with_floats(x, |x| {
         with_floats(cos, |cos| {
             with_floats(sin, |sin| {
@@ -56,6 +56,8 @@ pub(super) fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
                             turned[head + i] = a * cos[i] - b * sin[i];
                             turned[head + half + i] = a * sin[i] + b * cos[i];
                         }
+                        let rest = head + 2 * half..head + head_dim;
+                        turned[rest.clone()].copy_from_slice(&x[rest]);
                     }
                 })
             })
@@ -131,9 +133,11 @@ mod tests {
             }
             let y = random(&[n, n_heads, head_dim]);
             check(add(&x, &y).unwrap(), (&x + &y).unwrap());
-            let angles = random(&[n, head_dim / 2]);
-            let (cos, sin) = (angles.cos().unwrap(), angles.sin().unwrap());
-            check(rotate(&x, &cos, &sin).unwrap(), steps::rotate(&x, &cos, &sin).unwrap());
+            for half in [head_dim / 2, 1] {
+                let angles = random(&[n, half]);
+                let (cos, sin) = (angles.cos().unwrap(), angles.sin().unwrap());
+                check(rotate(&x, &cos, &sin).unwrap(), steps::rotate(&x, &cos, &sin).unwrap());
+            }
         }
         let (x, other) = (random(&[2, 3, 4]), random(&[3, 2]));
         assert!(rotate(&x, &other, &other).is_err());

@@ -2,8 +2,10 @@
 //! kernels, and the road of devices that have none.
 
 use anyhow::Result;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 use candle_nn::ops;
+
+use super::delta::{DeltaRows, DeltaShape, Gates, UNIT_EPS};
 
 /// See [`Compute::rms_norm`](super::Compute::rms_norm).
 pub(super) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
@@ -12,7 +14,13 @@ pub(super) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> 
 
 /// See [`Compute::rotate`](super::Compute::rotate).
 pub(super) fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
-    Ok(candle_nn::rotary_emb::rope_thd(&x.unsqueeze(0)?, cos, sin)?.squeeze(0)?)
+    let (n_turned, n) = (2 * cos.dim(1)?, x.dim(2)?);
+    let turned = x.narrow(2, 0, n_turned)?.contiguous()?.unsqueeze(0)?;
+    let turned = candle_nn::rotary_emb::rope_thd(&turned, cos, sin)?.squeeze(0)?;
+    match n - n_turned {
+        0 => Ok(turned),
+        n_rest => Ok(Tensor::cat(&[turned, x.narrow(2, n_turned, n_rest)?], 2)?),
+    }
 }
 
 /// See [`Compute::attend`](super::Compute::attend).
@@ -73,6 +81,66 @@ pub(super) fn attend_both_ways(
 /// `silu(gate) * up`.
 pub(super) fn gated(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     Ok((ops::silu(gate)? * up)?)
+}
+
+/// `x * sigmoid(gate)`.
+pub(super) fn opened(x: &Tensor, gate: &Tensor) -> Result<Tensor> {
+    Ok((x * ops::sigmoid(gate)?)?)
+}
+
+/// See [`Compute::gates`](super::Compute::gates).
+pub(super) fn gates(x: &Tensor, gates: &Gates) -> Result<Tensor> {
+    let n_heads = gates.bias.dims1()?;
+    let raw = x.matmul(&gates.weights.t()?)?;
+    let beta = ops::sigmoid(&raw.narrow(1, 0, n_heads)?.contiguous()?)?;
+    let decay = raw.narrow(1, n_heads, n_heads)?.broadcast_add(&gates.bias)?;
+    let softplus = (decay.relu()? + (decay.abs()?.neg()?.exp()? + 1.0)?.log()?)?;
+    Ok(Tensor::cat(&[beta, softplus.broadcast_mul(&gates.rate)?], 1)?)
+}
+
+/// See [`Compute::convolve`](super::Compute::convolve).
+pub(super) fn convolve(x: &Tensor, taps: &Tensor) -> Result<Tensor> {
+    let n_taps = taps.dim(0)?;
+    let n = x.dim(0)? + 1 - n_taps;
+    let weighted = |tap: usize| x.narrow(0, tap, n)?.broadcast_mul(&taps.get(tap)?);
+    let sum = (1..n_taps).try_fold(weighted(0)?, |sum, tap| sum + weighted(tap)?)?;
+    Ok(ops::silu(&sum)?)
+}
+
+/// See [`Compute::memory_shape`](super::Compute::memory_shape).
+pub(super) fn memory_shape(shape: DeltaShape) -> [usize; 4] {
+    [shape.n_heads, 1, shape.head_dim, shape.head_dim]
+}
+
+/// See [`Compute::delta`](super::Compute::delta): the recurrence, token by token.
+pub(super) fn delta(rows: &DeltaRows<'_>, memory: &Tensor) -> Result<(Tensor, Vec<Tensor>)> {
+    let DeltaShape { n_key_heads, n_heads, head_dim, .. } = rows.shape;
+    let n = rows.mixed.dim(0)?;
+    let heads = |first: usize, n_heads: usize| {
+        rows.mixed.narrow(1, first * head_dim, n_heads * head_dim)?.contiguous()?.reshape((n, n_heads, head_dim))
+    };
+    let unit = |x: Tensor, scale: f64| -> Result<Tensor> {
+        let length = (x.sqr()?.sum_keepdim(D::Minus1)? + f64::from(UNIT_EPS))?.sqrt()?;
+        let shared = vec![(x.broadcast_div(&length)? * scale)?; n_heads / n_key_heads];
+        Ok(Tensor::cat(&shared, 1)?.unsqueeze(2)?) // (token, head, 1, key)
+    };
+    let queries = unit(heads(0, n_key_heads)?, 1.0 / (head_dim as f64).sqrt())?;
+    let keys = unit(heads(n_key_heads, n_key_heads)?, 1.0)?;
+    let values = heads(2 * n_key_heads, n_heads)?.unsqueeze(2)?; // (token, head, 1, value)
+    let gates = rows.gates.reshape((n, 2, n_heads, 1, 1))?;
+    let mut memory = memory.squeeze(1)?; // (head, key, value)
+    let (mut read, mut memories) = (Vec::with_capacity(n), Vec::new());
+    for token in 0..n {
+        let (query, key, value, gates) = (queries.get(token)?, keys.get(token)?, values.get(token)?, gates.get(token)?);
+        memory = memory.broadcast_mul(&gates.get(1)?.exp()?)?;
+        let correction = (value - key.matmul(&memory)?)?.broadcast_mul(&gates.get(0)?)?; // (head, 1, value)
+        memory = (memory + key.transpose(1, 2)?.contiguous()?.matmul(&correction)?)?;
+        read.push(query.matmul(&memory)?.reshape(n_heads * head_dim)?);
+        if rows.each || token + 1 == n {
+            memories.push(memory.unsqueeze(1)?);
+        }
+    }
+    Ok((Tensor::stack(&read, 0)?, memories))
 }
 
 /// `x Φ(x)`.

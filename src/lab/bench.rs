@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::compose::{Prompts, Style, SummaryPlan, summarize};
-use crate::model::gguf::Gguf;
+use crate::model::gguf::{Family, Gguf, Recurrent};
 use crate::model::{LanguageModel, Limits, Prompt, Sampling, Usage};
 use crate::text::{Article, Format, RawArticle};
 
@@ -68,10 +68,20 @@ impl Work {
             false => 0,
         };
         let [n_query, n_key] = [config.n_heads, config.n_kv_heads].map(|n| n * config.head_dim);
-        let of_layer = config.n_hidden * (2 * n_query + 2 * n_key + 3 * config.n_feed_forward);
+        let n_attention = config.n_attention_layers();
+        let n_gate = if config.family == Family::Qwen35 { n_query } else { 0 };
+        let of_attention = config.n_hidden * (2 * n_query + n_gate + 2 * n_key);
+        // Beside its matrices, a Gated DeltaNet reads its memory twice and writes it once.
+        let of_delta = config.recurrent.as_ref().map_or(0, |Recurrent { shape, .. }| {
+            let n_value = shape.n_heads * shape.head_dim;
+            config.n_hidden * (shape.width() + 2 * n_value + 2 * shape.n_heads) + 3 * n_value * shape.head_dim
+        });
+        let macs = n_attention * of_attention
+            + (config.n_layers - n_attention) * of_delta
+            + config.n_layers * 3 * config.n_hidden * config.n_feed_forward;
         Ok(Work {
-            macs: (config.n_layers * of_layer) as u64,
-            attention_macs: (config.n_layers * 2 * n_query) as u64,
+            macs: macs as u64,
+            attention_macs: (n_attention * 2 * n_query) as u64,
             bytes: std::fs::metadata(weights)?.len() - table as u64,
         })
     }

@@ -11,6 +11,8 @@ use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use half::f16;
 
+use crate::kernel::DeltaShape;
+
 /// A shape, and the formats that a quantized model of it has.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
@@ -24,12 +26,14 @@ pub struct Shape {
     n_kv_heads: usize,
     head_dim: usize,
     n_vocabulary: usize,
+    /// Of the layers that are not attention, of which every fourth is; none where all are.
+    delta: Option<DeltaShape>,
     /// Of the layers, and of the embedding and the output.
     dtypes: [GgmlDType; 2],
 }
 
 /// All that there are.
-pub const SHAPES: [Shape; 4] = [
+pub const SHAPES: [Shape; 7] = [
     Shape {
         name: "tiny",
         architecture: "qwen2",
@@ -40,6 +44,7 @@ pub const SHAPES: [Shape; 4] = [
         n_kv_heads: 2,
         head_dim: 64,
         n_vocabulary: 2_048,
+        delta: None,
         dtypes: [GgmlDType::Q5_0, GgmlDType::Q8_0],
     },
     Shape {
@@ -52,6 +57,7 @@ pub const SHAPES: [Shape; 4] = [
         n_kv_heads: 2,
         head_dim: 64,
         n_vocabulary: 151_936,
+        delta: None,
         dtypes: [GgmlDType::Q5_0, GgmlDType::Q8_0],
     },
     Shape {
@@ -64,6 +70,7 @@ pub const SHAPES: [Shape; 4] = [
         n_kv_heads: 8,
         head_dim: 128,
         n_vocabulary: 151_936,
+        delta: None,
         dtypes: [GgmlDType::Q8_0, GgmlDType::Q8_0],
     },
     Shape {
@@ -76,12 +83,55 @@ pub const SHAPES: [Shape; 4] = [
         n_kv_heads: 2,
         head_dim: 128,
         n_vocabulary: 151_936,
+        delta: None,
+        dtypes: [GgmlDType::Q4K, GgmlDType::Q6K],
+    },
+    Shape {
+        name: "qwen3.5-0.8b",
+        architecture: "qwen35",
+        n_layers: 24,
+        n_hidden: 1_024,
+        n_feed_forward: 3_584,
+        n_heads: 8,
+        n_kv_heads: 2,
+        head_dim: 256,
+        n_vocabulary: 248_320,
+        delta: Some(DeltaShape { n_key_heads: 16, n_heads: 16, head_dim: 128, n_taps: 4 }),
+        dtypes: [GgmlDType::Q4K, GgmlDType::Q6K],
+    },
+    Shape {
+        name: "qwen3.5-2b",
+        architecture: "qwen35",
+        n_layers: 24,
+        n_hidden: 2_048,
+        n_feed_forward: 6_144,
+        n_heads: 8,
+        n_kv_heads: 2,
+        head_dim: 256,
+        n_vocabulary: 248_320,
+        delta: Some(DeltaShape { n_key_heads: 16, n_heads: 16, head_dim: 128, n_taps: 4 }),
+        dtypes: [GgmlDType::Q4K, GgmlDType::Q6K],
+    },
+    Shape {
+        name: "qwen3.5-4b",
+        architecture: "qwen35",
+        n_layers: 32,
+        n_hidden: 2_560,
+        n_feed_forward: 9_216,
+        n_heads: 16,
+        n_kv_heads: 4,
+        head_dim: 256,
+        n_vocabulary: 248_320,
+        delta: Some(DeltaShape { n_key_heads: 16, n_heads: 32, head_dim: 128, n_taps: 4 }),
         dtypes: [GgmlDType::Q4K, GgmlDType::Q6K],
     },
 ];
 
+/// Of the layers of a hybrid, one in so many is attention.
+const INTERVAL: usize = 4;
+
 /// What the vocabulary ends with, and unused slots behind it.
-const CONTROL: [&str; 3] = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
+const CONTROL: [&str; 5] = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"];
 const N_UNUSED: usize = 290;
 
 impl Shape {
@@ -111,7 +161,7 @@ impl Shape {
         tokens.extend((0..N_UNUSED).map(|number| format!("[PAD{number}]")));
         let kinds = [(n_plain, 1), (CONTROL.len(), 3), (N_UNUSED, 5)];
         let kinds = kinds.into_iter().flat_map(|(n, kind)| std::iter::repeat_n(Value::I32(kind), n));
-        vec![
+        let mut metadata = vec![
             ("general.architecture".into(), Value::String(self.architecture.into())),
             (of("block_count"), number(self.n_layers)),
             (of("context_length"), number(32_768)),
@@ -127,41 +177,74 @@ impl Shape {
             ("tokenizer.ggml.tokens".into(), texts(tokens)),
             ("tokenizer.ggml.token_type".into(), Value::Array(kinds.collect())),
             ("tokenizer.ggml.merges".into(), texts(vec!["Ġ w".into()])),
-        ]
+        ];
+        if let Some(DeltaShape { n_key_heads, n_heads, head_dim, n_taps }) = self.delta {
+            metadata.extend([
+                (of("full_attention_interval"), number(INTERVAL)),
+                (of("rope.dimension_count"), number(self.head_dim / 4)),
+                (of("ssm.group_count"), number(n_key_heads)),
+                (of("ssm.time_step_rank"), number(n_heads)),
+                (of("ssm.state_size"), number(head_dim)),
+                (of("ssm.inner_size"), number(n_heads * head_dim)),
+                (of("ssm.conv_kernel"), number(n_taps)),
+            ]);
+        }
+        metadata
     }
 
     fn tensors(&self, random: &mut Random) -> Result<Vec<(String, QTensor)>> {
         let [of_layer, of_table] = self.dtypes;
         let (n_query, n_key) = (self.n_heads * self.head_dim, self.n_kv_heads * self.head_dim);
-        let is_qwen3 = self.architecture == "qwen3";
+        let is_qwen2 = self.architecture == "qwen2";
         let mut tensors = Vec::new();
-        for name in ["token_embd.weight", "output.weight"] {
-            tensors.push((name.into(), random.matrix(of_table, self.n_vocabulary, self.n_hidden)?));
+        // The large tables of Qwen3.5 are one.
+        let tables: &[&str] = if self.delta.is_some() { &["token_embd"] } else { &["token_embd", "output"] };
+        for name in tables {
+            tensors.push((format!("{name}.weight"), random.matrix(of_table, self.n_vocabulary, self.n_hidden)?));
         }
         let ones = |n: usize| vector(vec![1.0; n]);
         tensors.push(("output_norm.weight".into(), ones(self.n_hidden)?));
         for idx in 0..self.n_layers {
             let mut put = |name: &str, tensor: QTensor| tensors.push((format!("blk.{idx}.{name}"), tensor));
             for (name, n, k) in [
-                ("attn_q", n_query, self.n_hidden),
-                ("attn_k", n_key, self.n_hidden),
-                ("attn_v", n_key, self.n_hidden),
-                ("attn_output", self.n_hidden, n_query),
                 ("ffn_gate", self.n_feed_forward, self.n_hidden),
                 ("ffn_up", self.n_feed_forward, self.n_hidden),
                 ("ffn_down", self.n_hidden, self.n_feed_forward),
             ] {
                 put(&format!("{name}.weight"), random.matrix(of_layer, n, k)?);
-                if !is_qwen3 && ["attn_q", "attn_k", "attn_v"].contains(&name) {
-                    let biases = (0..n).map(|_| random.byte() as i8 as f32 / 256.0).collect();
-                    put(&format!("{name}.bias"), vector(biases)?);
-                }
             }
             put("attn_norm.weight", ones(self.n_hidden)?);
-            put("ffn_norm.weight", ones(self.n_hidden)?);
-            if is_qwen3 {
-                put("attn_q_norm.weight", ones(self.head_dim)?);
-                put("attn_k_norm.weight", ones(self.head_dim)?);
+            let feed_forward_norm = if self.delta.is_some() { "post_attention_norm" } else { "ffn_norm" };
+            put(&format!("{feed_forward_norm}.weight"), ones(self.n_hidden)?);
+            match self.delta {
+                Some(delta) if !(idx + 1).is_multiple_of(INTERVAL) => {
+                    let n_value = delta.n_heads * delta.head_dim;
+                    put("attn_qkv.weight", random.matrix(of_layer, delta.width(), self.n_hidden)?);
+                    put("attn_gate.weight", random.matrix(of_layer, n_value, self.n_hidden)?);
+                    put("ssm_alpha.weight", random.matrix(GgmlDType::Q8_0, delta.n_heads, self.n_hidden)?);
+                    put("ssm_beta.weight", random.matrix(GgmlDType::Q8_0, delta.n_heads, self.n_hidden)?);
+                    put("ssm_out.weight", random.matrix(of_layer, self.n_hidden, n_value)?);
+                    let taps = (0..delta.width() * delta.n_taps).map(|_| f32::from(random.byte()) / 256.0).collect();
+                    put("ssm_conv1d.weight", floats(taps, &[delta.width(), delta.n_taps])?);
+                    put("ssm_dt.bias", vector(vec![-1.0; delta.n_heads])?);
+                    put("ssm_a", vector(vec![-0.3; delta.n_heads])?);
+                    put("ssm_norm.weight", ones(delta.head_dim)?);
+                }
+                _ => {
+                    let n_asked = if self.delta.is_some() { 2 * n_query } else { n_query };
+                    for (name, n) in [("attn_q", n_asked), ("attn_k", n_key), ("attn_v", n_key)] {
+                        put(&format!("{name}.weight"), random.matrix(of_layer, n, self.n_hidden)?);
+                        if is_qwen2 {
+                            let biases = (0..n).map(|_| random.byte() as i8 as f32 / 256.0).collect();
+                            put(&format!("{name}.bias"), vector(biases)?);
+                        }
+                    }
+                    put("attn_output.weight", random.matrix(of_layer, self.n_hidden, n_query)?);
+                    if !is_qwen2 {
+                        put("attn_q_norm.weight", ones(self.head_dim)?);
+                        put("attn_k_norm.weight", ones(self.head_dim)?);
+                    }
+                }
             }
         }
         Ok(tensors)
@@ -170,8 +253,12 @@ impl Shape {
 
 fn vector(values: Vec<f32>) -> Result<QTensor> {
     let n = values.len();
+    floats(values, &[n])
+}
+
+fn floats(values: Vec<f32>, shape: &[usize]) -> Result<QTensor> {
     let bytes: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
-    Ok(QTensor::new(QStorage::from_data(bytes.into(), &Device::Cpu, GgmlDType::F32)?, n)?)
+    Ok(QTensor::new(QStorage::from_data(bytes.into(), &Device::Cpu, GgmlDType::F32)?, shape)?)
 }
 
 /// SplitMix64, <https://doi.org/10.1145/2714064.2660195>.

@@ -1,12 +1,16 @@
-//! Keys and values of the tokens read so far, a pair of tensors a layer. Knows positions; knows no token and no
-//! weights.
+//! What layers keep of the tokens read so far: attention its keys and values, a pair of tensors a layer; a Gated DeltaNet
+//! its state, of one size for any number of tokens. Knows positions; knows no token and no weights.
+//!
+//! Keys can be cut off anywhere. A state cannot go back: so the cache keeps those that were asked for ([`Cache::mark`],
+//! [`Cache::keep`]) and those of the last pass, and goes back to them. A state is never changed in place, so that to keep
+//! one, or to share it with another cache, copies nothing.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use candle_core::{DType, Device, Tensor};
 
-use crate::kernel::memory;
+use crate::kernel::{DELTA_CHUNK, DeltaState, memory};
 
-/// The KV cache of one sequence.
+/// The cache of one sequence.
 ///
 /// A forward pass calls [`Cache::append`] once a layer and [`Cache::advance`] once at its end, so that a pass which
 /// stopped half-way leaves the cache as it was.
@@ -16,12 +20,26 @@ pub struct Cache {
     device: Device,
     len: usize,
     capacity: usize,
+    /// The places that it can go back to, the last at `len`; none without recurrent layers.
+    stages: Vec<Stage>,
+    /// What the layers have come to in a pass that is not at its end.
+    pending: Vec<Vec<DeltaState>>,
+    /// Places to stop at and keep.
+    marks: Vec<usize>,
+}
+
+/// What the recurrent layers had come to after `len` tokens.
+#[derive(Clone)]
+struct Stage {
+    len: usize,
+    is_kept: bool,
+    states: Vec<DeltaState>,
 }
 
 /// What the cache of a model looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheShape {
-    /// Layers.
+    /// Layers with keys and values.
     pub n_layers: usize,
     /// Key and value heads.
     pub n_kv_heads: usize,
@@ -57,8 +75,13 @@ const STEP: usize = 128;
 
 impl Cache {
     /// An empty cache; memory is taken when [`Cache::reserve`] asks for it.
-    pub fn new(shape: CacheShape, device: &Device) -> Cache {
-        Cache { layers: Vec::new(), shape, device: device.clone(), len: 0, capacity: 0 }
+    ///
+    /// `states` are those of the recurrent layers before the first token, mostly none.
+    pub fn new(shape: CacheShape, states: &[DeltaState], device: &Device) -> Cache {
+        let stage = (!states.is_empty()).then(|| Stage { len: 0, is_kept: true, states: states.to_vec() });
+        let (layers, pending, marks) = Default::default();
+        let stages = stage.into_iter().collect();
+        Cache { layers, shape, device: device.clone(), len: 0, capacity: 0, stages, pending, marks }
     }
 
     /// Tokens held.
@@ -86,6 +109,7 @@ impl Cache {
     /// # Errors
     /// When that is more than the cache may come to hold; [`NoMemory`], when it is more than the system has free.
     pub fn reserve(&mut self, n_more: usize) -> Result<()> {
+        self.pending.clear(); // of a pass that was interrupted
         let needed = self.len + n_more;
         let CacheShape { n_layers, n_kv_heads, head_dim, max_len } = self.shape;
         ensure!(needed <= max_len, "{needed} tokens do not fit a cache of {max_len}");
@@ -127,46 +151,115 @@ impl Cache {
         Ok((all_keys.narrow(1, 0, n_all)?, all_values.narrow(1, 0, n_all)?))
     }
 
+    /// The state of the how manieth recurrent layer.
+    pub fn state(&self, layer: usize) -> Result<&DeltaState> {
+        self.stages.last().and_then(|stage| stage.states.get(layer)).context("the cache has no such state")
+    }
+
+    /// Takes what the next recurrent layer has come to after each of the last tokens of a pass, of as many as it knows.
+    pub fn push_states(&mut self, states: Vec<DeltaState>) {
+        self.pending.push(states);
+    }
+
     /// Counts `n_new` tokens, appended to every layer, as held.
     pub fn advance(&mut self, n_new: usize) {
         self.len += n_new;
+        let pending = std::mem::take(&mut self.pending);
+        let Some(n_states) = pending.first().map(Vec::len) else { return };
+        self.stages.retain(|stage| stage.is_kept);
+        for idx in 0..n_states {
+            let len = self.len + 1 + idx - n_states;
+            let states = pending.iter().map(|states| states[idx].clone()).collect();
+            self.stages.push(Stage { len, is_kept: self.marks.contains(&len), states });
+        }
     }
 
-    /// Forgets all tokens behind the first `len`.
+    /// Asks for the state after `len` tokens, rounded down to where sequences may be shared, to be kept once it is there.
+    pub fn mark(&mut self, len: usize) {
+        let len = len - len % DELTA_CHUNK;
+        if len > self.len && !self.stages.is_empty() {
+            self.marks.push(len);
+        }
+    }
+
+    /// How many of `n_more` tokens may be read before the next mark.
+    pub fn n_to_mark(&self, n_more: usize) -> usize {
+        let ahead = self.marks.iter().filter(|mark| **mark > self.len).map(|mark| mark - self.len);
+        ahead.min().map_or(n_more, |n| n.min(n_more))
+    }
+
+    /// Keeps the state that it has now.
+    pub fn keep(&mut self) {
+        if let Some(stage) = self.stages.last_mut() {
+            stage.is_kept = true;
+        }
+    }
+
+    /// How many of the first `len` tokens another sequence may share: with recurrent layers, those up to the last state
+    /// that was kept at the beginning of a chunk, from where on all is computed as if nothing had been there before.
+    pub fn reach(&self, len: usize) -> usize {
+        let len = len.min(self.len);
+        let seams = self.stages.iter().map(|stage| stage.len).filter(|at| *at <= len && at.is_multiple_of(DELTA_CHUNK));
+        if self.stages.is_empty() { len } else { seams.max().unwrap_or(0) }
+    }
+
+    /// Forgets all tokens behind the first `len`; with recurrent layers, all behind the last state up to there.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
+        self.marks.clear();
+        self.stages.retain(|stage| stage.len <= len);
+        if let Some(stage) = self.stages.last() {
+            self.len = stage.len;
+        }
     }
 
-    /// Keys, then values, of the first `len` tokens, layer by layer: (kv_head, len, head_dim) each, little-endian.
+    /// Keys, then values, of the first `len` tokens, layer by layer: (kv_head, len, head_dim) each, little-endian. Behind
+    /// them the states after these tokens, which must be among those that were kept.
     pub fn to_bytes(&self, len: usize) -> impl Iterator<Item = Result<Vec<u8>>> {
-        let tensors = self.layers.iter().flat_map(|(keys, values)| [keys, values]);
-        tensors.map(move |tensor| {
+        let bytes = |tensor: &Tensor| -> Result<Vec<u8>> {
             let mut bytes = Vec::new();
-            tensor.narrow(1, 0, len)?.write_bytes(&mut bytes)?;
+            tensor.write_bytes(&mut bytes)?;
             Ok(bytes)
-        })
+        };
+        let tensors = self.layers.iter().flat_map(|(keys, values)| [keys, values]);
+        let stage = self.stages.iter().find(|stage| stage.len == len);
+        let missing = (stage.is_none() && !self.stages.is_empty()).then(|| Err(anyhow!("no state after {len} tokens")));
+        let states = stage.into_iter().flat_map(|stage| &stage.states);
+        let states = states.flat_map(|state| [&state.rows, &state.memory]);
+        missing.into_iter().chain(tensors.map(move |tensor| bytes(&tensor.narrow(1, 0, len)?))).chain(states.map(bytes))
     }
 
     /// Holds `len` tokens in place of what it held; `next` is to fill in their bytes as [`Cache::to_bytes`] gives them.
     pub fn fill(&mut self, len: usize, mut next: impl FnMut(&mut [u8]) -> Result<()>) -> Result<()> {
-        self.len = 0;
+        self.truncate(0);
         self.reserve(len)?;
         let shape = [self.shape.n_kv_heads, len, self.shape.head_dim];
-        for tensor in self.layers.iter().flat_map(|(keys, values)| [keys, values]) {
-            let dtype = tensor.dtype();
+        let mut tensor = |shape: &[usize], dtype: DType| -> Result<Tensor> {
             let mut bytes = vec![0; shape.iter().product::<usize>() * dtype.size_in_bytes()];
             next(&mut bytes)?;
-            let part = Tensor::from_raw_buffer(&bytes, dtype, &shape, &self.device)?;
-            tensor.slice_set(&part, 1, 0)?;
+            Ok(Tensor::from_raw_buffer(&bytes, dtype, shape, &self.device)?)
+        };
+        for part in self.layers.iter().flat_map(|(keys, values)| [keys, values]) {
+            part.slice_set(&tensor(&shape, part.dtype())?, 1, 0)?;
+        }
+        if let Some(beginning) = self.stages.first() {
+            let mut like = |other: &Tensor| tensor(other.dims(), other.dtype());
+            let states = beginning.states.iter();
+            let states = states.map(|state| Ok(DeltaState { rows: like(&state.rows)?, memory: like(&state.memory)? }));
+            let states = states.collect::<Result<_>>()?;
+            self.stages.push(Stage { len, is_kept: true, states });
         }
         self.len = len;
         Ok(())
     }
 
-    /// A cache of its own that holds the first `prefix_len` tokens of this one.
+    /// A cache of its own that holds the first `prefix_len` tokens of this one; with recurrent layers, those up to the
+    /// last state until there.
     pub fn fork(&self, prefix_len: usize) -> Result<Cache> {
         ensure!(prefix_len <= self.len, "a fork at {prefix_len} of {} tokens held", self.len);
-        let mut fork = Cache::new(self.shape, &self.device);
+        let mut fork = Cache::new(self.shape, &[], &self.device);
+        fork.stages = self.stages.iter().filter(|stage| stage.len <= prefix_len).cloned().collect();
+        let prefix_len = fork.stages.last().map_or(prefix_len, |stage| stage.len);
         fork.reserve(prefix_len)?;
         for (from, to) in self.layers.iter().zip(&fork.layers) {
             copy_prefix(from, to, prefix_len)?;
@@ -196,7 +289,7 @@ mod tests {
         let refused = NoMemory::check(8192, 1_001, Some(1_000)).unwrap_err();
         assert_eq!(refused.to_string(), "the cache of 8192 tokens takes 1001 more bytes of memory, and 1000 are free");
         let shape = CacheShape { n_layers: 64, n_kv_heads: 64, head_dim: 1 << 20, max_len: 1 << 20 };
-        let error = Cache::new(shape, &Device::Cpu).reserve(1 << 20).unwrap_err();
+        let error = Cache::new(shape, &[], &Device::Cpu).reserve(1 << 20).unwrap_err();
         assert!(error.is::<NoMemory>(), "{error}");
     }
 }

@@ -45,7 +45,9 @@ impl OnCard {
         let Config { n_layers, n_hidden, n_feed_forward, n_heads, n_kv_heads, head_dim, n_vocabulary, .. } = *config;
         let of_layer = n_hidden * (2 * (n_heads + n_kv_heads) * head_dim + 3 * n_feed_forward);
         let n_bytes = DType::BF16.size_in_bytes() * (n_layers * of_layer + 2 * n_vocabulary * n_hidden);
-        let has_kernels = card.takes(head_dim, n_heads / n_kv_heads) && n_feed_forward.is_multiple_of(8);
+        let has_kernels = config.recurrent.is_none()
+            && card.takes(head_dim, n_heads / n_kv_heads)
+            && n_feed_forward.is_multiple_of(8);
         Ok(has_kernels && 2 * n_bytes as u64 <= card.memory()?.free)
     }
 

@@ -12,9 +12,15 @@
 //!
 //! On a card, prompts are read several at a time too, and the most probable token is looked for where the logits are.
 //!
+//! What a recurrent layer remembers cannot be cut back to what a prompt shares with another. So states are kept at the
+//! places where prompts are known to part: at the end of the system turn, where the next prompt of a call differs, and
+//! where a prompt that was read before differs. What is shared with a prompt that no one knew of is read once more, and
+//! kept from then on.
+//!
 //! A sequence that is alone reads its last token together with a guess at the next ones ([`Lookup`]). The writer then
 //! takes the logits after each as if they had come one by one, for as long as it writes what was guessed.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -28,7 +34,7 @@ use super::gguf::Gguf;
 use super::kept::{Kept, Read};
 use super::kv_store::{KvFolder, KvStore};
 use super::lookup::Lookup;
-use super::qwen::{NotFinite, Part, Qwen};
+use super::qwen::{LOOSE_FEW, NotFinite, Part, Qwen};
 use super::sample::{Row, shares};
 use super::tokens::Tokens;
 use super::write::{Next, Writer};
@@ -72,8 +78,6 @@ fn default_group(model: &Qwen) -> usize {
 /// A prompt on a card shares with another no less than this: to copy keys and values takes a launch for each layer, in
 /// whose time as many tokens are read anew.
 const CARD_LEAST_SHARED: usize = 512;
-/// Tokens that are guessed where no kernel says how many rows are few: with one more, as many as candle multiplies as one.
-const LOOSE_GUESS: usize = 7;
 
 impl Default for EngineSettings {
     fn default() -> Self {
@@ -122,6 +126,8 @@ struct Waiting {
     /// The how manieth of the prompts.
     number: usize,
     ids: Vec<u32>,
+    /// Tokens that the next of the prompts begins with, too.
+    n_shared_with_next: usize,
     writer: Writer,
 }
 
@@ -133,8 +139,13 @@ impl Waiting {
 
     /// Tokens that it begins with as another does.
     fn n_shared(&self, other: &Waiting) -> usize {
-        self.ids.iter().zip(&other.ids).take_while(|(a, b)| a == b).count()
+        n_same(&self.ids, &other.ids)
     }
+}
+
+/// Tokens that both begin with.
+fn n_same(a: &[u32], b: &[u32]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 /// A sequence that is alive.
@@ -235,13 +246,16 @@ impl Engine {
     fn start(&mut self, prompts: Vec<Waiting>, limits: &Limits, live: &[Sequence]) -> Result<Vec<Sequence>> {
         let started = Instant::now();
         let mut caches = Vec::with_capacity(prompts.len());
-        for Waiting { ids, .. } in &prompts {
-            caches.push(self.prefix(ids, limits.max_tokens, live)?);
+        let mut seams = Vec::with_capacity(prompts.len());
+        for Waiting { ids, n_shared_with_next, .. } in &prompts {
+            let (cache, n_same) = self.prefix(ids, limits.max_tokens, live)?;
+            caches.push(cache);
+            seams.push([n_same, *n_shared_with_next]);
         }
         let mut reused: Vec<usize> = Vec::with_capacity(prompts.len());
         let logits = match (&prompts[..], &mut caches[..]) {
             ([alone], [cache]) => {
-                let (logits, n_reused) = self.read(&alone.ids, limits.max_tokens, cache)?;
+                let (logits, n_reused) = self.read(&alone.ids, limits.max_tokens, &seams[0], cache)?;
                 reused.push(n_reused);
                 logits.unsqueeze(0)?
             }
@@ -263,7 +277,7 @@ impl Engine {
         let mut sequences = Vec::with_capacity(prompts.len());
         for (((prompt, cache), row), n_reused) in prompts.into_iter().zip(caches).zip(rows).zip(reused) {
             let started = Instant::now();
-            let Waiting { number, ids, writer } = prompt;
+            let Waiting { number, ids, writer, .. } = prompt;
             let share = (ids.len() - n_reused) as f64 / n_new.max(1) as f64;
             let mut sequence = Sequence {
                 number,
@@ -286,10 +300,12 @@ impl Engine {
         Ok(sequences)
     }
 
-    /// Reads a prompt that `n_more` tokens may follow, behind what the cache has of it. Returns the logits behind it too,
-    /// and how many of its tokens had been read before.
-    fn read(&mut self, ids: &[u32], n_more: usize, cache: &mut Cache) -> Result<(Tensor, usize)> {
+    /// Reads a prompt that `n_more` tokens may follow, behind what the cache has of it, so that other prompts can go on
+    /// from the `seams`. Returns the logits behind it too, and how many of its tokens had been read before.
+    fn read(&mut self, ids: &[u32], n_more: usize, seams: &[usize], cache: &mut Cache) -> Result<(Tensor, usize)> {
         let instructions = &ids[..self.n_instructions(ids)];
+        // Behind a mark more than a few are left, as behind what is shared.
+        let n_most = ids.len().saturating_sub(self.few() + 1);
         let mut keep_in = None;
         if let Some(store) = &mut self.kv_store
             && instructions.len() > cache.len()
@@ -301,7 +317,9 @@ impl Engine {
         }
         let n_reused = cache.len();
         cache.reserve(ids.len() - n_reused + n_more)?;
+        [self.tokens.n_system(ids)].iter().chain(seams).for_each(|at| cache.mark(n_most.min(*at)));
         let logits = self.model.forward(&ids[n_reused..], cache, &self.stop)?;
+        cache.keep();
         if let Some(store) = keep_in {
             store.keep(instructions, cache);
         }
@@ -343,33 +361,38 @@ impl Engine {
     /// How many tokens of a prompt are worth keeping on disk: its system turn, which the template alone makes, where
     /// it and the rest are more than a few.
     fn n_instructions(&self, ids: &[u32]) -> usize {
-        let n_system = self.tokens.n_system(ids);
+        let n_system = self.model.seam(self.tokens.n_system(ids));
         match self.model.company() {
             Company::Exact { few } if n_system.min(ids.len() - n_system) > few => n_system,
             _ => 0,
         }
     }
 
-    /// A cache with the longest beginning of a prompt that was read before.
-    fn prefix(&mut self, ids: &[u32], max_tokens: usize, live: &[Sequence]) -> Result<Cache> {
-        let (few, n_least) = match (self.model.company(), self.model.card()) {
-            (Company::Exact { few }, _) => (few, 0),
-            (Company::Loose, None) => (0, 0),
-            (Company::Loose, Some(_)) => (0, CARD_LEAST_SHARED),
-        };
-        let n_shared = |other: &Read| match other.ids.len() > few {
-            true => {
-                let same = other.ids.iter().zip(ids).take_while(|(a, b)| a == b);
-                let n_same = same.count().min(ids.len().saturating_sub(few + 1));
-                if n_same < n_least { 0 } else { n_same }
-            }
-            false => 0,
+    /// Of a prompt so many tokens at least are read together, and one more.
+    fn few(&self) -> usize {
+        match self.model.company() {
+            Company::Exact { few } => few,
+            Company::Loose => 0,
+        }
+    }
+
+    /// A cache with the longest beginning of a prompt that was read before; and how many tokens the prompt shares with
+    /// one of those, which may be more.
+    fn prefix(&mut self, ids: &[u32], max_tokens: usize, live: &[Sequence]) -> Result<(Cache, usize)> {
+        let few = self.few();
+        let n_least = if self.model.card().is_some() { CARD_LEAST_SHARED } else { 0 };
+        let n_most = ids.len().saturating_sub(few + 1);
+        let n_alike = Cell::new(0);
+        let n_shared = |other: &Read| {
+            let n = if other.ids.len() > few { n_same(&other.ids, ids).min(n_most) } else { 0 };
+            n_alike.set(n.max(n_alike.get()));
+            if n < n_least { 0 } else { other.cache.reach(n) }
         };
         let live = live.iter().map(|other| &other.prompt);
         let cache = self.kept.share(live, n_shared)?;
         let n_needed = ids.len() + max_tokens;
         self.kept.shrink(self.model.max_len().saturating_sub(n_needed));
-        Ok(cache.unwrap_or_else(|| self.model.cache()))
+        Ok((cache.unwrap_or_else(|| self.model.cache()), n_alike.get()))
     }
 
     /// Reads the token that each sequence wrote last, and has each write the next, or several of them.
@@ -382,7 +405,7 @@ impl Engine {
         {
             let n_room = match self.model.company() {
                 Company::Exact { few } => few - 1,
-                Company::Loose => LOOSE_GUESS,
+                Company::Loose => LOOSE_FEW - 1,
             };
             let n_left = limits.max_tokens - alone.writer.ids().len();
             let guess = alone.guess(n_room.min(n_left - 1));
@@ -494,8 +517,8 @@ impl LanguageModel for Engine {
         let ids = self.tokens.frame(prompt)?;
         self.check_fit(prompt, ids.len(), 0)?;
         let prompt_tokens = ids.len();
-        let mut cache = self.prefix(&ids, 0, &[])?;
-        let (logits, reused_tokens) = self.read(&ids, 0, &mut cache)?;
+        let (mut cache, n_same) = self.prefix(&ids, 0, &[])?;
+        let (logits, reused_tokens) = self.read(&ids, 0, &[n_same], &mut cache)?;
         self.kept.push(Read { ids, cache }, self.model.max_len());
         let first = |word: &&str| -> Result<u32> {
             let ids = self.tokens.encode(word)?;
@@ -519,7 +542,11 @@ impl LanguageModel for Engine {
             self.check_fit(prompt, ids.len(), limits.max_tokens)?;
             let only = prompt.only.as_deref();
             let only = only.map(|text| self.tokens.vocabulary(text)).transpose()?;
-            waiting.push(Waiting { number: waiting.len(), ids, writer: Writer::new(limits, only) });
+            let writer = Writer::new(limits, only);
+            waiting.push(Waiting { number: waiting.len(), ids, n_shared_with_next: 0, writer });
+        }
+        for next in 1..waiting.len() {
+            waiting[next - 1].n_shared_with_next = waiting[next - 1].n_shared(&waiting[next]);
         }
         let mut waiting = waiting.into_iter().peekable();
         let mut live: Vec<Sequence> = Vec::new();

@@ -16,6 +16,8 @@ use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Device, Tensor};
 use memmap2::Mmap;
 
+use crate::kernel::DeltaShape;
+
 /// Why a file was refused. Each names the file and what in it is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum GgufError {
@@ -37,8 +39,20 @@ pub enum GgufError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A file that was not converted, or by another program.
+    #[error("`{}` names its tensors as the publisher does, `{found}`, and not as GGUF files do", path.display())]
+    Names {
+        /// The file.
+        path: PathBuf,
+        /// One of them.
+        found: String,
+    },
     /// A well-formed file of a model that there is no forward pass for.
-    #[error("`{}` holds a model of the architecture `{found}`; supported are qwen2 and qwen3", path.display())]
+    #[error(
+        "`{}` holds a model of the architecture `{found}`{}; supported are qwen2, qwen3 and qwen35",
+        path.display(),
+        kind_of(found)
+    )]
     Architecture {
         /// The file.
         path: PathBuf,
@@ -54,6 +68,30 @@ pub enum Family {
     Qwen2,
     /// Qwen3: norms on each query and key head, no biases.
     Qwen3,
+    /// Qwen3.5: as Qwen3, with gates on the attention, and most of the layers Gated DeltaNet.
+    Qwen35,
+}
+
+impl Family {
+    /// What `general.architecture` calls it, before all of its keys too.
+    fn of(architecture: &str) -> Option<Family> {
+        Some(match architecture {
+            "qwen2" => Family::Qwen2,
+            "qwen3" => Family::Qwen3,
+            "qwen35" => Family::Qwen35,
+            _ => return None,
+        })
+    }
+}
+
+/// What people would call an architecture that there is no forward pass for.
+fn kind_of(architecture: &str) -> &'static str {
+    match architecture {
+        "clip" => ", which is the part of a model that sees pictures",
+        "mtmd" | "qwen2vl" | "qwen3vl" => ", which sees pictures",
+        name if name.contains("moe") => ", a mixture of experts",
+        _ => "",
+    }
 }
 
 /// The checked settings of a model.
@@ -61,7 +99,7 @@ pub enum Family {
 pub struct Config {
     /// Which forward pass.
     pub family: Family,
-    /// Transformer blocks.
+    /// Transformer blocks; those that only guess further tokens (MTP) are left out.
     pub n_layers: usize,
     /// Width of the residual stream.
     pub n_hidden: usize,
@@ -73,6 +111,8 @@ pub struct Config {
     pub n_kv_heads: usize,
     /// Width of one head; even.
     pub head_dim: usize,
+    /// How many numbers of a head, the first, are turned by its position; even.
+    pub n_rotated: usize,
     /// The longest sequence, in tokens, that the model was made for.
     pub n_context: usize,
     /// Tokens in the vocabulary.
@@ -81,6 +121,29 @@ pub struct Config {
     pub rms_eps: f64,
     /// Base of the rotary frequencies.
     pub rope_base: f64,
+    /// The layers that have a memory of one size in place of keys and values; none but in Qwen3.5.
+    pub recurrent: Option<Recurrent>,
+}
+
+/// The Gated DeltaNet layers of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recurrent {
+    /// What one looks like.
+    pub shape: DeltaShape,
+    /// Which of the layers are of this kind.
+    pub layers: Vec<bool>,
+}
+
+impl Config {
+    /// Whether this layer is a Gated DeltaNet, and not attention.
+    pub fn is_recurrent(&self, layer_idx: usize) -> bool {
+        self.recurrent.as_ref().is_some_and(|recurrent| recurrent.layers[layer_idx])
+    }
+
+    /// How many layers keep keys and values.
+    pub fn n_attention_layers(&self) -> usize {
+        (0..self.n_layers).filter(|idx| !self.is_recurrent(*idx)).count()
+    }
 }
 
 /// An open, checked GGUF file.
@@ -162,10 +225,12 @@ const MAX_ALIGNMENT: u64 = 65_536;
 const MAX_LAYERS: u64 = 512;
 const MAX_HEADS: u64 = 1_024;
 const MAX_HEAD_DIM: u64 = 1_024;
+const MAX_TAPS: u64 = 16;
 const MAX_WIDTH: u64 = 1 << 18;
 const MAX_CONTEXT: u64 = 1 << 20;
 const MAX_VOCABULARY: usize = 1 << 20;
-/// The arrays that are kept; all others are stepped over.
+/// The arrays that are kept, this one behind any architecture; all others are stepped over.
+const RECURRENT_LAYERS: &str = ".attention.recurrent_layers";
 const TOKENS: &str = "tokenizer.ggml.tokens";
 const MERGES: &str = "tokenizer.ggml.merges";
 const TOKEN_TYPES: &str = "tokenizer.ggml.token_type";
@@ -518,6 +583,10 @@ impl Header<'_> {
                 let types = (0..n_elements).map(|_| Ok(i32::from_le_bytes(self.bytes(key)?)));
                 Ok(Value::Integers(types.collect::<Result<_, GgufError>>()?))
             }
+            (key, 0 | 1 | 7) if key.ends_with(RECURRENT_LAYERS) => {
+                let flags = (0..n_elements).map(|_| Ok(self.bytes::<1>(key)?[0].into()));
+                Ok(Value::Integers(flags.collect::<Result<_, GgufError>>()?))
+            }
             (_, 8) => {
                 for _ in 0..n_elements {
                     let n_bytes = self.u64(key)?;
@@ -617,13 +686,19 @@ fn ggml_type(code: u32) -> Option<GgmlDType> {
 /// Reads the settings out of the metadata and checks each against what a sane model has.
 fn config(path: &Path, metadata: &Metadata, tensors: &Tensors) -> Result<Config, GgufError> {
     let (family, prefix) = match metadata.get("general.architecture") {
-        Some(Value::Text(name)) if name == "qwen2" => (Family::Qwen2, "qwen2"),
-        Some(Value::Text(name)) if name == "qwen3" => (Family::Qwen3, "qwen3"),
-        Some(Value::Text(name)) => {
-            return Err(GgufError::Architecture { path: path.into(), found: name.clone() });
-        }
+        Some(Value::Text(name)) => match Family::of(name) {
+            Some(family) => (family, name),
+            None => return Err(GgufError::Architecture { path: path.into(), found: name.clone() }),
+        },
         _ => return Err(refuse(path, "general.architecture", "it is missing")),
     };
+    let first = |prefix: &str| tensors.keys().filter(|name| name.starts_with(prefix)).min();
+    if let Some(name) = first("model.") {
+        return Err(GgufError::Names { path: path.into(), found: name.clone() });
+    }
+    if let Some(name) = first("v.") {
+        return Err(refuse(path, name, "the file has layers that see pictures, and there is no forward pass for them"));
+    }
     let value = |name: &str| metadata.get(&format!("{prefix}.{name}"));
     let whole = |name: &str, max: u64| match value(name) {
         Some(Value::Integer(n)) if (1..=i128::from(max)).contains(n) => Ok(*n as usize),
@@ -646,8 +721,8 @@ fn config(path: &Path, metadata: &Metadata, tensors: &Tensors) -> Result<Config,
         return Err(refuse(path, format!("{prefix}.attention.head_count_kv"), problem));
     }
     let head_dim = match (value("attention.key_length"), family) {
-        (Some(_), _) | (None, Family::Qwen3) => whole("attention.key_length", MAX_HEAD_DIM)?,
         (None, Family::Qwen2) => n_hidden / n_heads,
+        _ => whole("attention.key_length", MAX_HEAD_DIM)?,
     };
     if head_dim < 2 || !head_dim.is_multiple_of(2) || head_dim as u64 > MAX_HEAD_DIM {
         let problem = format!("a head of width {head_dim} cannot be rotated");
@@ -659,19 +734,99 @@ fn config(path: &Path, metadata: &Metadata, tensors: &Tensors) -> Result<Config,
         let problem = format!("`{scaling}` is not supported");
         return Err(refuse(path, format!("{prefix}.rope.scaling.type"), problem));
     }
+    let n_rotated = match value("rope.dimension_count") {
+        Some(_) => whole("rope.dimension_count", head_dim as u64)?,
+        None => head_dim,
+    };
+    if !n_rotated.is_multiple_of(2) || (n_rotated < head_dim && family != Family::Qwen35) {
+        let problem = format!("{n_rotated} of the {head_dim} numbers of a head cannot be rotated");
+        return Err(refuse(path, format!("{prefix}.rope.dimension_count"), problem));
+    }
+    let n_blocks = whole("block_count", MAX_LAYERS)?;
+    let n_guessing = match value("nextn_predict_layers") {
+        None | Some(Value::Integer(0)) => 0,
+        Some(_) => whole("nextn_predict_layers", n_blocks as u64 - 1)?,
+    };
+    let n_layers = n_blocks - n_guessing;
+    let recurrent = match family {
+        Family::Qwen2 | Family::Qwen3 => None,
+        Family::Qwen35 => {
+            let layers = match value("attention.recurrent_layers") {
+                Some(Value::Integers(flags)) if flags.len() >= n_layers => {
+                    flags[..n_layers].iter().map(|flag| *flag != 0).collect()
+                }
+                Some(_) => {
+                    let problem = format!("it is not an array of a flag for each of {n_layers} layers");
+                    return Err(refuse(path, format!("{prefix}.attention.recurrent_layers"), problem));
+                }
+                None => {
+                    let interval = whole("full_attention_interval", MAX_LAYERS)?;
+                    (0..n_layers).map(|idx| !(idx + 1).is_multiple_of(interval)).collect()
+                }
+            };
+            let shape = DeltaShape {
+                n_key_heads: whole("ssm.group_count", MAX_HEADS)?,
+                n_heads: whole("ssm.time_step_rank", MAX_HEADS)?,
+                head_dim: whole("ssm.state_size", MAX_HEAD_DIM)?,
+                n_taps: whole("ssm.conv_kernel", MAX_TAPS)?,
+            };
+            if shape.n_taps < 2 {
+                return Err(refuse(path, format!("{prefix}.ssm.conv_kernel"), "a convolution of one token is none"));
+            }
+            if !shape.n_heads.is_multiple_of(shape.n_key_heads) {
+                let problem = format!("{} does not divide the {} value heads", shape.n_key_heads, shape.n_heads);
+                return Err(refuse(path, format!("{prefix}.ssm.group_count"), problem));
+            }
+            let n_inner = whole("ssm.inner_size", MAX_WIDTH)?;
+            if n_inner != shape.n_heads * shape.head_dim {
+                let problem = format!("{n_inner} is not {} heads of {}", shape.n_heads, shape.head_dim);
+                return Err(refuse(path, format!("{prefix}.ssm.inner_size"), problem));
+            }
+            Some(Recurrent { shape, layers })
+        }
+    };
+    if let Some(recurrent) = &recurrent {
+        check_layers(path, tensors, &recurrent.layers)?;
+    }
     Ok(Config {
         family,
-        n_layers: whole("block_count", MAX_LAYERS)?,
+        n_layers,
         n_hidden,
         n_feed_forward: whole("feed_forward_length", MAX_WIDTH)?,
         n_heads,
         n_kv_heads,
         head_dim,
+        n_rotated,
         n_context: whole("context_length", MAX_CONTEXT)?,
         n_vocabulary: vocabulary(path, metadata, tensors, n_hidden)?,
         rms_eps: real("attention.layer_norm_rms_epsilon", 1e-12, 1e-2)?,
         rope_base: real("rope.freq_base", 1.0, 1e12)?,
+        recurrent,
     })
+}
+
+/// Refuses a layer of a hybrid model that has a tensor which the forward pass would pass over.
+fn check_layers(path: &Path, tensors: &Tensors, is_recurrent: &[bool]) -> Result<(), GgufError> {
+    const ANY: [&str; 5] = ["attn_norm", "post_attention_norm", "ffn_gate", "ffn_up", "ffn_down"];
+    const ATTENTION: [&str; 6] = ["attn_q", "attn_k", "attn_v", "attn_output", "attn_q_norm", "attn_k_norm"];
+    const RECURRENT: [&str; 6] = ["attn_qkv", "attn_gate", "ssm_beta", "ssm_alpha", "ssm_norm", "ssm_out"];
+    let is_unknown = |name: &&String| {
+        let layer = name.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
+        let Some((idx, part)) = layer.and_then(|(idx, part)| Some((idx.parse::<usize>().ok()?, part))) else {
+            return false;
+        };
+        let (own, others): (&[&str], &[&str]) = match is_recurrent.get(idx) {
+            None => return false,
+            Some(true) => (&RECURRENT, &["ssm_conv1d.weight", "ssm_dt.bias", "ssm_a"]),
+            Some(false) => (&ATTENTION, &[]),
+        };
+        let matrix = part.strip_suffix(".weight").unwrap_or_default();
+        !ANY.contains(&matrix) && !own.contains(&matrix) && !others.contains(&part)
+    };
+    match tensors.keys().filter(is_unknown).min() {
+        Some(name) => Err(refuse(path, name, "neither attention nor a Gated DeltaNet has such a tensor in this layer")),
+        None => Ok(()),
+    }
 }
 
 /// The size of the vocabulary, on which the list of tokens and the embedding must agree.

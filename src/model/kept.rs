@@ -20,7 +20,9 @@ pub(super) struct Kept(Vec<Read>);
 
 impl Kept {
     /// Keeps a prompt, and of the older ones as many as hold no more than `max_tokens` with it.
-    pub(super) fn push(&mut self, read: Read, max_tokens: usize) {
+    pub(super) fn push(&mut self, mut read: Read, max_tokens: usize) {
+        // What was written behind the prompt, and states that nobody can go on from, serve no other prompt.
+        read.cache.truncate(read.cache.reach(read.ids.len()));
         self.0.push(read);
         self.shrink(max_tokens);
     }

@@ -5,8 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+mod attention;
 pub mod cache;
 mod card;
+mod delta;
 mod e5;
 mod e5_published;
 pub mod embed;

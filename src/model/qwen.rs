@@ -1,23 +1,30 @@
-//! Token ids in, logits out: the forward pass of Qwen2, Qwen2.5 and Qwen3 (dense). Knows no text and picks no token.
+//! Token ids in, logits out: the forward pass of Qwen2, Qwen2.5, Qwen3 and Qwen3.5 (dense). Knows no text and picks no
+//! token.
 //!
-//! Papers: Qwen2 <https://arxiv.org/abs/2407.10671>, Qwen3 <https://arxiv.org/abs/2505.09388>. No tensor carries a batch
-//! dimension: the tokens of several sequences stand behind one another as rows, and part in the attention alone.
+//! Papers: Qwen2 <https://arxiv.org/abs/2407.10671>, Qwen3 <https://arxiv.org/abs/2505.09388>; Qwen3.5 is a hybrid of
+//! attention and Gated DeltaNet <https://arxiv.org/abs/2412.06464>, the two kinds of layer in files of their own. No tensor carries a batch
+//! dimension: the tokens of several sequences stand behind one another as rows, and part in the mixers alone.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor};
 
+use super::attention::Attention;
 use super::cache::{Cache, CacheShape};
 use super::card::OnCard;
+use super::delta::Delta;
 use super::gguf::{Config, Family, Gguf, Rows};
-use crate::kernel::{Card, Company, Compute, Memory, QLinear};
+use crate::kernel::{Card, Company, Compute, DELTA_CHUNK, DeltaState, Memory, QLinear};
 
 /// The most tokens that go through the layers at once on a CPU: what bounds the memory of a long prompt.
 pub const CHUNK: usize = 512;
 
 /// The same on a card, whose cores are many and whose launches cost time.
 const CARD_CHUNK: usize = 8_192;
+
+/// Tokens that are few where no kernel says how many are: as many as are read at once to verify a guess.
+pub(super) const LOOSE_FEW: usize = 8;
 
 /// The reader was told to stop; the cache holds what it held before the chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +41,8 @@ pub struct Qwen {
     config: Config,
     max_len: usize,
     compute: Compute,
+    /// What recurrent layers begin with; none in a model of attention alone.
+    beginning: Vec<DeltaState>,
     body: Body,
 }
 
@@ -54,6 +63,8 @@ enum Body {
 struct Plain {
     config: Config,
     compute: Compute,
+    /// Exact only where all products are.
+    company: Company,
     embedding: Embedding,
     layers: Vec<Layer>,
     final_norm: Tensor, // (hidden)
@@ -69,20 +80,31 @@ enum Embedding {
 }
 
 struct Layer {
-    attention_norm: Tensor, // (hidden)
-    query: QLinear,
-    key: QLinear,
-    value: QLinear,
-    /// Norms of each query and each key head, (head_dim) each: Qwen3 alone.
-    head_norms: Option<(Tensor, Tensor)>,
-    attention_output: QLinear,
+    mixer_norm: Tensor, // (hidden)
+    mixer: Mixer,
     feed_forward_norm: Tensor, // (hidden)
     gate: QLinear,
     up: QLinear,
     down: QLinear,
 }
 
-/// Cosines and sines of the rotary angles, (max_len, head_dim / 2) each.
+/// Where the tokens of a sequence hear of one another.
+enum Mixer {
+    Attention(Attention),
+    Delta(Delta),
+}
+
+/// What the layers of one pass have in common.
+pub(super) struct Pass<'a> {
+    pub(super) config: &'a Config,
+    pub(super) compute: &'a Compute,
+    /// Tokens of a sequence up to which each is computed as if it were alone.
+    pub(super) few: usize,
+    /// Of the new tokens.
+    rope: Rope,
+}
+
+/// Cosines and sines of the rotary angles, (max_len, n_rotated / 2) each.
 pub(super) struct Rope {
     pub(super) cos: Tensor,
     pub(super) sin: Tensor,
@@ -106,7 +128,14 @@ impl Qwen {
             }
             _ => (compute.clone(), Body::Plain(Box::new(Plain::load(gguf, compute.clone(), max_len)?))),
         };
-        Ok(Qwen { config, max_len, compute, body })
+        let beginning = match &config.recurrent {
+            Some(recurrent) => {
+                let n_layers = config.n_layers - config.n_attention_layers();
+                vec![Delta::beginning(recurrent.shape, &compute)?; n_layers]
+            }
+            None => Vec::new(),
+        };
+        Ok(Qwen { config, max_len, compute, beginning, body })
     }
 
     /// The model's settings.
@@ -146,14 +175,16 @@ impl Qwen {
 
     /// An empty cache for this model.
     pub fn cache(&self) -> Cache {
-        let Config { n_layers, n_kv_heads, head_dim, .. } = self.config;
-        Cache::new(CacheShape { n_layers, n_kv_heads, head_dim, max_len: self.max_len }, self.compute.device())
+        let Config { n_kv_heads, head_dim, .. } = self.config;
+        let n_layers = self.config.n_attention_layers();
+        let shape = CacheShape { n_layers, n_kv_heads, head_dim, max_len: self.max_len };
+        Cache::new(shape, &self.beginning, self.compute.device())
     }
 
     /// What the logits of a token depend on beside the tokens before it.
     pub fn company(&self) -> Company {
         match &self.body {
-            Body::Plain(body) => body.company(),
+            Body::Plain(body) => body.company,
             Body::Card(_) => Company::Loose,
         }
     }
@@ -161,19 +192,18 @@ impl Qwen {
     /// Reads `ids` behind what the cache holds, and returns the logits (vocabulary) after the last of them.
     ///
     /// They are read in chunks of about the same size: more than a few are never followed by a chunk of few, so that
-    /// what the cache comes to hold does not depend on how much of a prompt was there before.
+    /// what the cache comes to hold does not depend on how much of a prompt was there before. With recurrent layers a
+    /// chunk ends where another sequence could begin, and at each mark of the cache.
     ///
     /// # Errors
     /// [`Interrupted`], soon after `stop` became true; an id or a length that is out of range.
     pub fn forward(&self, ids: &[u32], cache: &mut Cache, stop: &AtomicBool) -> Result<Tensor> {
         ensure!(!ids.is_empty(), "no token to read");
-        let most = match self.body {
-            Body::Plain(_) => CHUNK,
-            Body::Card(_) => CARD_CHUNK,
-        };
-        let mut hidden = None;
-        for ids in ids.chunks(ids.len().div_ceil(ids.len().div_ceil(most))) {
+        let (mut hidden, mut rest) = (None, ids);
+        while !rest.is_empty() {
             hidden = None; // frees the last chunk's states before the next ones are made
+            let (ids, behind) = rest.split_at(self.n_at_once(rest.len(), cache));
+            rest = behind;
             let mut part = [Part { ids, cache }];
             hidden.replace(match &self.body {
                 Body::Plain(body) => body.read(&mut part, body.n_last(), stop)?,
@@ -183,6 +213,25 @@ impl Qwen {
         let hidden = hidden.expect("at least one chunk was read"); // (n_last at most, hidden)
         let last = hidden.narrow(0, hidden.dim(0)? - 1, 1)?;
         Ok(self.logits(&last)?.squeeze(0)?)
+    }
+
+    /// The last place, up to the first `n` tokens, from where on sequences that differ may go on.
+    pub fn seam(&self, n: usize) -> usize {
+        if self.beginning.is_empty() { n } else { n - n % DELTA_CHUNK }
+    }
+
+    /// How many of `n` tokens go through the layers next.
+    fn n_at_once(&self, n: usize, cache: &Cache) -> usize {
+        let most = match self.body {
+            Body::Plain(_) => CHUNK,
+            Body::Card(_) => CARD_CHUNK,
+        };
+        let even = n.div_ceil(n.div_ceil(most));
+        if self.beginning.is_empty() || n <= most {
+            return cache.n_to_mark(even);
+        }
+        // No more than `most`, which the size of a chunk divides, if the cache ends where a chunk does.
+        cache.n_to_mark((cache.len() + even).next_multiple_of(DELTA_CHUNK) - cache.len())
     }
 
     /// How many new tokens of several sequences [`Qwen::prefill`] takes at once; none, where one prompt after the other
@@ -254,24 +303,26 @@ impl Plain {
         };
         let final_norm = weights.vector("output_norm.weight", n_hidden)?;
         let layers = (0..config.n_layers).map(|idx| Layer::load(&mut weights, &config, idx));
-        let layers = layers.collect::<Result<_>>()?;
+        let layers = layers.collect::<Result<Vec<_>>>()?;
+        let (Embedding::Apart { output, .. } | Embedding::Tied(output)) = &embedding;
+        let linears = layers.iter().flat_map(Layer::linears);
+        let company = linears.map(QLinear::company).fold(output.company(), Company::and);
         let rope = Rope::new(&config, max_len, compute.device())?;
-        Ok(Plain { config, compute, embedding, layers, final_norm, rope })
+        Ok(Plain { config, compute, company, embedding, layers, final_norm, rope })
     }
 
-    /// Exact only where all products are.
-    fn company(&self) -> Company {
-        let output = match &self.embedding {
-            Embedding::Apart { output, .. } | Embedding::Tied(output) => output,
-        };
-        let layers = self.layers.iter().flat_map(Layer::linears).chain([output]);
-        layers.map(QLinear::company).reduce(Company::and).expect("a model has an output")
+    /// How many tokens of a sequence are few: each of them is computed as if it were alone.
+    fn few(&self) -> usize {
+        match self.company {
+            Company::Exact { few } => few,
+            Company::Loose => LOOSE_FEW,
+        }
     }
 
     /// How many of the last tokens of a prompt go through all of the last layer: as many as are computed alike beside all
     /// the others.
     fn n_last(&self) -> usize {
-        match self.company() {
+        match self.company {
             Company::Exact { few } => few + 1,
             Company::Loose => 1,
         }
@@ -284,15 +335,16 @@ impl Plain {
             part.cache.reserve(part.ids.len())?;
         }
         let rope = self.rope.of(parts)?;
+        let pass = Pass { config: &self.config, compute: &self.compute, few: self.few(), rope };
         let ids: Vec<u32> = parts.iter().flat_map(|part| part.ids).copied().collect();
         let (compute, eps) = (&self.compute, self.config.rms_eps as f32);
         let mut x = self.embedding.rows(&ids)?.to_device(compute.device())?; // (tokens, hidden)
         for (idx, layer) in self.layers.iter().enumerate() {
             check(stop)?;
-            let normed = compute.rms_norm(&x, &layer.attention_norm, eps)?;
+            let normed = compute.rms_norm(&x, &layer.mixer_norm, eps)?;
             let is_last = idx + 1 == self.layers.len() && parts.len() == 1;
             let n_out = if is_last { n_last } else { usize::MAX };
-            let mixed = self.attention(layer, &normed, idx, n_out, parts, &rope)?;
+            let mixed = layer.mixer.forward(&normed, n_out, parts, &pass)?;
             let n_out = mixed.dim(0)?;
             x = compute.add(&x.narrow(0, x.dim(0)? - n_out, n_out)?, &mixed)?;
             check(stop)?;
@@ -303,47 +355,6 @@ impl Plain {
             part.cache.advance(part.ids.len());
         }
         Ok(x)
-    }
-
-    /// Grouped-query attention: (tokens, hidden) -> (the last `n_out` tokens of each part, hidden).
-    fn attention(
-        &self,
-        layer: &Layer,
-        x: &Tensor,
-        layer_idx: usize,
-        n_out: usize,
-        parts: &mut [Part<'_>],
-        rope: &Rope,
-    ) -> Result<Tensor> {
-        let Config { n_heads, n_kv_heads, head_dim, rms_eps, .. } = self.config;
-        let compute = &self.compute;
-        let n_new = x.dim(0)?;
-        let by_head = |x: Tensor, n: usize, norm: Option<&Tensor>| -> Result<Tensor> {
-            let x = x.reshape((n_new, n, head_dim))?;
-            match norm {
-                Some(norm) => compute.rms_norm(&x, norm, rms_eps as f32),
-                None => Ok(x),
-            }
-        };
-        let rotate = |x: &Tensor| compute.rotate(x, &rope.cos, &rope.sin);
-        let (query_norm, key_norm) = layer.head_norms.as_ref().map(|(query, key)| (query, key)).unzip();
-        let [query, key, value] = QLinear::forward_many([&layer.query, &layer.key, &layer.value], x)?;
-        let query = rotate(&by_head(query, n_heads, query_norm)?)?; // (tokens, head, head_dim)
-        let key = rotate(&by_head(key, n_kv_heads, key_norm)?)?; // (tokens, kv_head, head_dim)
-        let value = by_head(value, n_kv_heads, None)?; // (tokens, kv_head, head_dim)
-        let mut mixed = Vec::with_capacity(parts.len()); // (n_out, head * head_dim) each
-        let mut first = 0;
-        for part in parts {
-            let n_own = part.ids.len();
-            let own = |x: &Tensor| x.narrow(0, first, n_own);
-            let (key, value) = (own(&key)?.transpose(0, 1)?, own(&value)?.transpose(0, 1)?);
-            let (keys, values) = part.cache.append(layer_idx, &key, &value)?;
-            let n_out = n_out.min(n_own);
-            let query = own(&query)?.narrow(0, n_own - n_out, n_out)?;
-            mixed.push(compute.attend(&query, &keys, &values)?);
-            first += n_own;
-        }
-        layer.attention_output.forward(&Tensor::cat(&mixed, 0)?)
     }
 
     /// (n, hidden) -> (n, vocabulary).
@@ -374,40 +385,57 @@ impl Embedding {
 
 impl Layer {
     fn load(weights: &mut Weights<'_>, config: &Config, layer_idx: usize) -> Result<Layer> {
-        let Config { n_hidden, n_feed_forward, head_dim, .. } = *config;
-        let n_query = config.n_heads * head_dim;
-        let n_key = config.n_kv_heads * head_dim;
-        let has_bias = config.family == Family::Qwen2;
+        let Config { n_hidden, n_feed_forward, .. } = *config;
         let name = |part: &str| format!("blk.{layer_idx}.{part}");
-        let head_norms = match config.family {
-            Family::Qwen2 => None,
-            Family::Qwen3 => Some((
-                weights.vector(&name("attn_q_norm.weight"), head_dim)?,
-                weights.vector(&name("attn_k_norm.weight"), head_dim)?,
-            )),
+        let feed_forward_norm = match config.family {
+            Family::Qwen2 | Family::Qwen3 => "ffn_norm.weight",
+            Family::Qwen35 => "post_attention_norm.weight",
+        };
+        let mixer = match &config.recurrent {
+            Some(recurrent) if recurrent.layers[layer_idx] => {
+                Mixer::Delta(Delta::load(weights, config, recurrent.shape, layer_idx)?)
+            }
+            _ => Mixer::Attention(Attention::load(weights, config, layer_idx)?),
         };
         Ok(Layer {
-            attention_norm: weights.vector(&name("attn_norm.weight"), n_hidden)?,
-            query: weights.linear(&name("attn_q"), n_query, n_hidden, has_bias)?,
-            key: weights.linear(&name("attn_k"), n_key, n_hidden, has_bias)?,
-            value: weights.linear(&name("attn_v"), n_key, n_hidden, has_bias)?,
-            head_norms,
-            attention_output: weights.linear(&name("attn_output"), n_hidden, n_query, false)?,
-            feed_forward_norm: weights.vector(&name("ffn_norm.weight"), n_hidden)?,
+            mixer_norm: weights.vector(&name("attn_norm.weight"), n_hidden)?,
+            mixer,
+            feed_forward_norm: weights.vector(&name(feed_forward_norm), n_hidden)?,
             gate: weights.linear(&name("ffn_gate"), n_feed_forward, n_hidden, false)?,
             up: weights.linear(&name("ffn_up"), n_feed_forward, n_hidden, false)?,
             down: weights.linear(&name("ffn_down"), n_hidden, n_feed_forward, false)?,
         })
     }
 
-    fn linears(&self) -> [&QLinear; 7] {
-        [&self.query, &self.key, &self.value, &self.attention_output, &self.gate, &self.up, &self.down]
+    fn linears(&self) -> Vec<&QLinear> {
+        let mixer = match &self.mixer {
+            Mixer::Attention(attention) => attention.linears(),
+            Mixer::Delta(delta) => delta.linears(),
+        };
+        [mixer, vec![&self.gate, &self.up, &self.down]].concat()
+    }
+}
+
+impl Mixer {
+    /// (tokens, hidden) -> (the last `n_out` tokens of each part, hidden).
+    fn forward(&self, x: &Tensor, n_out: usize, parts: &mut [Part<'_>], pass: &Pass<'_>) -> Result<Tensor> {
+        match self {
+            Mixer::Attention(attention) => attention.forward(x, n_out, parts, pass),
+            Mixer::Delta(delta) => delta.forward(x, n_out, parts, pass),
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// Turns the heads of all tokens, (tokens, head, head_dim), by their positions.
+    pub(super) fn rotate(&self, x: &Tensor) -> Result<Tensor> {
+        self.compute.rotate(x, &self.rope.cos, &self.rope.sin)
     }
 }
 
 impl Rope {
     pub(super) fn new(config: &Config, max_len: usize, device: &Device) -> Result<Rope> {
-        let half = config.head_dim / 2;
+        let half = config.n_rotated / 2;
         let frequency = |pair: usize| config.rope_base.powf(-(pair as f64) / half as f64);
         let frequencies: Vec<f64> = (0..half).map(frequency).collect();
         let table = |function: fn(f64) -> f64| {
@@ -443,7 +471,7 @@ pub(super) struct Weights<'a> {
 
 impl Weights<'_> {
     /// `NAME.weight`, (n_outputs, n_inputs), with `NAME.bias`, (n_outputs), if there is to be one.
-    fn linear(&mut self, name: &str, n_outputs: usize, n_inputs: usize, has_bias: bool) -> Result<QLinear> {
+    pub(super) fn linear(&mut self, name: &str, n_outputs: usize, n_inputs: usize, has_bias: bool) -> Result<QLinear> {
         let bias = match has_bias {
             true => Some(self.vector(&format!("{name}.bias"), n_outputs)?),
             false => None,
@@ -455,8 +483,12 @@ impl Weights<'_> {
 
     /// A small tensor, dequantized: (n), f32.
     pub(super) fn vector(&mut self, name: &str, n: usize) -> Result<Tensor> {
+        self.floats(name, &[n])
+    }
+
+    /// The same of any shape.
+    pub(super) fn floats(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
         let device = self.compute.device();
-        let vector = self.gguf.tensor(name, &[n], device)?;
-        Ok(vector.dequantize(device)?.to_dtype(DType::F32)?)
+        Ok(self.gguf.tensor(name, shape, device)?.dequantize(device)?.to_dtype(DType::F32)?)
     }
 }

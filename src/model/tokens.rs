@@ -53,26 +53,37 @@ const WORDS: &str = concat!(
     r"|\s+",
 );
 
+/// The same of Qwen3.5, where the marks of a script belong to its letters.
+const WORDS_WITH_MARKS: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)",
+    r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+",
+    r"|\p{N}",
+    r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*",
+    r"|\s*[\r\n]+",
+    r"|\s+(?!\S)",
+    r"|\s+",
+);
+
 impl Tokens {
     /// Builds encoder and decoder from the vocabulary and the merges of the file.
     ///
     /// # Errors
     /// A vocabulary that is not byte-level BPE of Qwen's kind, or that lacks a token of the chat frame.
     pub fn new(gguf: &Gguf) -> Result<Tokens> {
-        check_kind(gguf)?;
+        let words = words(gguf)?;
         let types = gguf.token_types()?;
         let first_control = types.iter().position(|kind| ![NORMAL, BYTE].contains(kind));
         let first_control = first_control.unwrap_or(types.len()) as u32;
 
         let strings = gguf.tokens()?;
         let plain: Vec<&str> = strings.iter().take(first_control as usize).collect();
-        let encoder = encoder(gguf, &plain)?;
+        let encoder = encoder(gguf, &plain, words)?;
         let pieces = Pieces::new(&plain).map_err(|problem| gguf.refuse("tokenizer.ggml.tokens", problem))?;
         let control = |name: &str| {
             let id = strings.iter().skip(first_control as usize).position(|token| token == name);
             id.map(|id| id as u32 + first_control)
         };
-        let frame = Frame::new(gguf.config().family, &encoder, control)?;
+        let frame = Frame::new(can_think(gguf), &encoder, control)?;
         let mut ends: Vec<u32> = ["<|im_end|>", "<|endoftext|>"].into_iter().filter_map(control).collect();
         // A file may name an end of its own, but never a token that text is made of.
         ends.extend(gguf.token_id("tokenizer.ggml.eos_token_id").filter(|id| *id >= first_control));
@@ -252,7 +263,7 @@ impl Pieces {
 }
 
 impl Frame {
-    fn new(family: Family, encoder: &tokenizers::Tokenizer, control: impl Fn(&str) -> Option<u32>) -> Result<Frame> {
+    fn new(can_think: bool, encoder: &tokenizers::Tokenizer, control: impl Fn(&str) -> Option<u32>) -> Result<Frame> {
         let named = |name: &str| control(name).with_context(|| format!("the vocabulary has no control token `{name}`"));
         let (start, end) = (named("<|im_start|>")?, named("<|im_end|>")?);
         let opening = |role: &str| -> Result<Vec<u32>> {
@@ -262,7 +273,7 @@ impl Frame {
             Ok(ids)
         };
         let mut assistant = opening("assistant")?;
-        if family == Family::Qwen3 {
+        if can_think {
             // An empty thought, as the publisher's own template writes it, is how thinking is turned off.
             let blank = encode(encoder, "\n\n")?;
             assistant.push(named("<think>")?);
@@ -276,25 +287,32 @@ impl Frame {
     }
 }
 
-/// Refuses files whose text is not split the way that the encoder here splits it.
-fn check_kind(gguf: &Gguf) -> Result<()> {
-    let expected = [("tokenizer.ggml.model", "gpt2", None), ("tokenizer.ggml.pre", "qwen2", Some("default"))];
-    for (key, name, other) in expected {
-        match gguf.text(key) {
-            Some(found) if found == name || Some(found) == other => (),
-            Some(found) => {
-                bail!(gguf.refuse(key, format!("`{found}` is not supported, `{name}` is")))
-            }
-            // Files from before the key existed lack it.
-            None if other.is_some() => (),
-            None => bail!(gguf.refuse(key, "it is missing")),
-        }
+/// Whether the model writes down a thought first, unless it is shown an empty one. The publisher's template, which is
+/// never run, has a switch for it then; models of the same family that never think have none.
+fn can_think(gguf: &Gguf) -> bool {
+    let has_switch = |template: &str| template.contains("enable_thinking");
+    gguf.config().family != Family::Qwen2 && gguf.text("tokenizer.chat_template").is_none_or(has_switch)
+}
+
+/// How the file's text is split into words; refuses files where it is not done in one of the ways known here.
+fn words(gguf: &Gguf) -> Result<&'static str> {
+    const MODEL: &str = "tokenizer.ggml.model";
+    const PRE: &str = "tokenizer.ggml.pre";
+    match gguf.text(MODEL) {
+        Some("gpt2") => (),
+        Some(found) => bail!(gguf.refuse(MODEL, format!("`{found}` is not supported, `gpt2` is"))),
+        None => bail!(gguf.refuse(MODEL, "it is missing")),
     }
-    Ok(())
+    match gguf.text(PRE) {
+        // Files from before the key existed lack it.
+        None | Some("default" | "qwen2") => Ok(WORDS),
+        Some("qwen35") => Ok(WORDS_WITH_MARKS),
+        Some(found) => bail!(gguf.refuse(PRE, format!("`{found}` is not supported, `qwen2` and `qwen35` are"))),
+    }
 }
 
 /// Byte-level BPE over the plain tokens alone.
-fn encoder(gguf: &Gguf, plain: &[&str]) -> Result<tokenizers::Tokenizer> {
+fn encoder(gguf: &Gguf, plain: &[&str], words: &str) -> Result<tokenizers::Tokenizer> {
     const MERGES: &str = "tokenizer.ggml.merges";
     let vocabulary: Vocab = plain.iter().enumerate().map(|(id, token)| ((*token).to_owned(), id as u32)).collect();
     for byte in 0..=u8::MAX {
@@ -318,7 +336,7 @@ fn encoder(gguf: &Gguf, plain: &[&str]) -> Result<tokenizers::Tokenizer> {
     let model = BPE::builder().vocab_and_merges(vocabulary, merges).build();
     let model = model.map_err(|err| gguf.refuse(MERGES, err.to_string()))?;
 
-    let words = Split::new(SplitPattern::Regex(WORDS.into()), SplitDelimiterBehavior::Isolated, false);
+    let words = Split::new(SplitPattern::Regex(words.into()), SplitDelimiterBehavior::Isolated, false);
     let words = words.map_err(anyhow::Error::from_boxed)?;
     let bytes = ByteLevel::new(false, false, false);
     let mut encoder = tokenizers::Tokenizer::new(model);
@@ -371,6 +389,8 @@ fn forms(word: &str) -> [String; 4] {
 
 #[cfg(test)]
 mod tests {
+    use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
+
     use super::*;
 
     #[test]
@@ -380,6 +400,22 @@ mod tests {
         }
         assert_eq!((character_of(b' '), character_of(b'\n'), character_of(b'a')), ('Ġ', 'Ċ', 'a'));
         assert_eq!(byte_of('中'), None);
+    }
+
+    #[test]
+    fn a_mark_belongs_to_its_word_in_qwen35_alone() {
+        let check = |words: &str, text: &str, expected: &[&str]| {
+            let split = Split::new(SplitPattern::Regex(words.into()), SplitDelimiterBehavior::Isolated, false).unwrap();
+            let mut text = PreTokenizedString::from(text);
+            split.pre_tokenize(&mut text).unwrap();
+            let found = text.get_splits(OffsetReferential::Original, OffsetType::Byte);
+            assert_eq!(found.into_iter().map(|(word, ..)| word).collect::<Vec<_>>(), expected);
+        };
+        check(WORDS, "a हिन्दी x1", &["a", " ह", "िन", "्द", "ी", " x", "1"]);
+        check(WORDS_WITH_MARKS, "a हिन्दी x1", &["a", " हिन्दी", " x", "1"]);
+        for words in [WORDS, WORDS_WITH_MARKS] {
+            check(words, "It's 中国。\n\nyes", &["It", "'s", " 中国", "。\n\n", "yes"]);
+        }
     }
 
     #[test]

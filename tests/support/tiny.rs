@@ -14,6 +14,8 @@ pub(crate) enum TinyFamily {
     Qwen2,
     /// Norms on the heads.
     Qwen3,
+    /// Gates on the attention, and a Gated DeltaNet before it.
+    Qwen35,
 }
 
 /// What to generate.
@@ -33,6 +35,9 @@ pub(crate) struct Tiny {
 pub(crate) const N_LAYERS: usize = 2;
 const N_HEADS: usize = 4;
 const N_KV_HEADS: usize = 2;
+/// Heads of a Gated DeltaNet with a key, and with a memory.
+const N_DELTA_HEADS: [usize; 2] = [2, 4];
+const N_TAPS: usize = 4;
 const N_CONTEXT: u32 = 4_096;
 
 /// Plain tokens beside the 256 bytes, as the texts that they are; each is merged from the left.
@@ -72,7 +77,17 @@ impl Tiny {
 
     /// The bytes of the file.
     pub(crate) fn gguf(&self) -> Vec<u8> {
-        let metadata = self.metadata();
+        self.write_gguf(self.metadata())
+    }
+
+    /// The same with a text under one more key.
+    pub(crate) fn gguf_with(&self, key: &str, text: &str) -> Vec<u8> {
+        let mut metadata = self.metadata();
+        metadata.push((key.into(), Value::String(text.into())));
+        self.write_gguf(metadata)
+    }
+
+    fn write_gguf(&self, metadata: Vec<(String, Value)>) -> Vec<u8> {
         let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(key, value)| (key.as_str(), value)).collect();
         let tensors = self.tensors();
         let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
@@ -95,7 +110,9 @@ impl Tiny {
         let name = match self.family {
             TinyFamily::Qwen2 => "qwen2",
             TinyFamily::Qwen3 => "qwen3",
+            TinyFamily::Qwen35 => "qwen35",
         };
+        let words = if self.family == TinyFamily::Qwen35 { "qwen35" } else { "qwen2" };
         let n_hidden = self.n_hidden() as u32;
         let texts = |texts: Vec<String>| Value::Array(texts.into_iter().map(Value::String).collect());
         let mut metadata = vec![
@@ -111,14 +128,25 @@ impl Tiny {
             (format!("{name}.attention.layer_norm_rms_epsilon"), Value::F32(1e-6)),
             (format!("{name}.rope.freq_base"), Value::F32(1e6)),
             ("tokenizer.ggml.model".into(), Value::String("gpt2".into())),
-            ("tokenizer.ggml.pre".into(), Value::String("qwen2".into())),
+            ("tokenizer.ggml.pre".into(), Value::String(words.into())),
             ("tokenizer.ggml.tokens".into(), texts(tokens)),
             ("tokenizer.ggml.token_type".into(), Value::Array(types.into_iter().map(Value::I32).collect())),
             ("tokenizer.ggml.merges".into(), texts(merges)),
             ("tokenizer.ggml.eos_token_id".into(), Value::U32(end as u32)),
         ];
-        if self.family == TinyFamily::Qwen3 {
-            metadata.push((format!("{name}.attention.key_length"), Value::U32(self.head_dim() as u32)));
+        let mut number = |key: &str, n: usize| metadata.push((format!("{name}.{key}"), Value::U32(n as u32)));
+        if self.family != TinyFamily::Qwen2 {
+            number("attention.key_length", self.head_dim());
+        }
+        if self.family == TinyFamily::Qwen35 {
+            let [n_key_heads, n_heads] = N_DELTA_HEADS;
+            number("full_attention_interval", N_LAYERS);
+            number("rope.dimension_count", self.head_dim() / 4);
+            number("ssm.group_count", n_key_heads);
+            number("ssm.time_step_rank", n_heads);
+            number("ssm.state_size", self.delta_dim());
+            number("ssm.inner_size", n_heads * self.delta_dim());
+            number("ssm.conv_kernel", N_TAPS);
         }
         metadata
     }
@@ -127,8 +155,18 @@ impl Tiny {
     fn head_dim(&self) -> usize {
         match self.family {
             TinyFamily::Qwen2 => self.n_hidden() / N_HEADS,
-            TinyFamily::Qwen3 => self.n_hidden() / 2,
+            TinyFamily::Qwen3 | TinyFamily::Qwen35 => self.n_hidden() / 2,
         }
+    }
+
+    /// Width of a head of a Gated DeltaNet.
+    fn delta_dim(&self) -> usize {
+        self.n_hidden() / N_DELTA_HEADS[1]
+    }
+
+    /// Of Qwen3.5, all layers but the last are a Gated DeltaNet.
+    fn is_delta(&self, layer_idx: usize) -> bool {
+        self.family == TinyFamily::Qwen35 && layer_idx + 1 < N_LAYERS
     }
 
     fn tensors(&self) -> Vec<(String, QTensor)> {
@@ -136,6 +174,9 @@ impl Tiny {
         let n_vocabulary = vocabulary().0.len();
         let (n_hidden, head_dim) = (self.n_hidden(), self.head_dim());
         let (n_query, n_key) = (N_HEADS * head_dim, N_KV_HEADS * head_dim);
+        let n_asked = if self.family == TinyFamily::Qwen35 { 2 * n_query } else { n_query };
+        let n_value = N_DELTA_HEADS[1] * self.delta_dim();
+        let n_delta = 2 * N_DELTA_HEADS[0] * self.delta_dim() + n_value;
         let mut tensors = Vec::new();
         let mut matrix = |random: &mut Random, name: String, n: usize, k: usize| {
             let scale = (3.0 / k as f32).sqrt();
@@ -148,37 +189,59 @@ impl Tiny {
             matrix(&mut random, "output.weight".into(), n_vocabulary, n_hidden);
         }
         for layer_idx in 0..N_LAYERS {
-            let shapes = [
-                ("attn_q", n_query, n_hidden),
-                ("attn_k", n_key, n_hidden),
-                ("attn_v", n_key, n_hidden),
-                ("attn_output", n_hidden, n_query),
+            let mixer = match self.is_delta(layer_idx) {
+                true => vec![
+                    ("attn_qkv", n_delta, n_hidden),
+                    ("attn_gate", n_value, n_hidden),
+                    ("ssm_alpha", N_DELTA_HEADS[1], n_hidden),
+                    ("ssm_beta", N_DELTA_HEADS[1], n_hidden),
+                    ("ssm_out", n_hidden, n_value),
+                ],
+                false => vec![
+                    ("attn_q", n_asked, n_hidden),
+                    ("attn_k", n_key, n_hidden),
+                    ("attn_v", n_key, n_hidden),
+                    ("attn_output", n_hidden, n_query),
+                ],
+            };
+            let feed_forward = [
                 ("ffn_gate", 2 * n_hidden, n_hidden),
                 ("ffn_up", 2 * n_hidden, n_hidden),
                 ("ffn_down", n_hidden, 2 * n_hidden),
             ];
-            for (name, n, k) in shapes {
+            for (name, n, k) in mixer.into_iter().chain(feed_forward) {
                 matrix(&mut random, format!("blk.{layer_idx}.{name}.weight"), n, k);
             }
         }
-        let mut vector = |name: String, n: usize, center: f32| {
+        let mut vector = |name: String, shape: &[usize], center: f32| {
+            let n = shape.iter().product::<usize>();
             let values: Vec<f32> = (0..n).map(|_| center + 0.2 * random.next()).collect();
-            let values = Tensor::from_vec(values, n, &Device::Cpu).unwrap();
+            let values = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
             tensors.push((name, QTensor::quantize(&values, GgmlDType::F32).unwrap()));
         };
-        vector("output_norm.weight".into(), n_hidden, 1.0);
+        vector("output_norm.weight".into(), &[n_hidden], 1.0);
         for layer_idx in 0..N_LAYERS {
-            vector(format!("blk.{layer_idx}.attn_norm.weight"), n_hidden, 1.0);
-            vector(format!("blk.{layer_idx}.ffn_norm.weight"), n_hidden, 1.0);
+            vector(format!("blk.{layer_idx}.attn_norm.weight"), &[n_hidden], 1.0);
+            let feed_forward_norm = match self.family {
+                TinyFamily::Qwen35 => "post_attention_norm",
+                TinyFamily::Qwen2 | TinyFamily::Qwen3 => "ffn_norm",
+            };
+            vector(format!("blk.{layer_idx}.{feed_forward_norm}.weight"), &[n_hidden], 1.0);
             match self.family {
                 TinyFamily::Qwen2 => {
-                    vector(format!("blk.{layer_idx}.attn_q.bias"), n_query, 0.0);
-                    vector(format!("blk.{layer_idx}.attn_k.bias"), n_key, 0.0);
-                    vector(format!("blk.{layer_idx}.attn_v.bias"), n_key, 0.0);
+                    vector(format!("blk.{layer_idx}.attn_q.bias"), &[n_query], 0.0);
+                    vector(format!("blk.{layer_idx}.attn_k.bias"), &[n_key], 0.0);
+                    vector(format!("blk.{layer_idx}.attn_v.bias"), &[n_key], 0.0);
                 }
-                TinyFamily::Qwen3 => {
-                    vector(format!("blk.{layer_idx}.attn_q_norm.weight"), head_dim, 1.0);
-                    vector(format!("blk.{layer_idx}.attn_k_norm.weight"), head_dim, 1.0);
+                TinyFamily::Qwen35 if self.is_delta(layer_idx) => {
+                    vector(format!("blk.{layer_idx}.ssm_a"), &[N_DELTA_HEADS[1]], -0.3);
+                    vector(format!("blk.{layer_idx}.ssm_dt.bias"), &[N_DELTA_HEADS[1]], -1.0);
+                    vector(format!("blk.{layer_idx}.ssm_norm.weight"), &[self.delta_dim()], 1.0);
+                    vector(format!("blk.{layer_idx}.ssm_conv1d.weight"), &[n_delta, N_TAPS], 0.3);
+                }
+                TinyFamily::Qwen3 | TinyFamily::Qwen35 => {
+                    vector(format!("blk.{layer_idx}.attn_q_norm.weight"), &[head_dim], 1.0);
+                    vector(format!("blk.{layer_idx}.attn_k_norm.weight"), &[head_dim], 1.0);
                 }
             }
         }

@@ -12,7 +12,7 @@ use super::super::interrupt::Interrupt;
 use super::super::render::sanitize;
 use super::super::{Exit, config, parts};
 use crate::kernel::{self, Compute, DeviceChoice, Format};
-use crate::model::store::{DEFAULT, Store};
+use crate::model::store::{DEFAULTS, Store};
 
 pub(super) fn run(common: &Common, console: Console, interrupt: &Interrupt) -> Result<Exit> {
     let store = parts::store(common)?;
@@ -28,7 +28,7 @@ pub(super) fn run(common: &Common, console: Console, interrupt: &Interrupt) -> R
         if interrupt.is_pressed() {
             return Ok(Exit::Interrupted);
         }
-        missing &= entry.name != DEFAULT;
+        missing &= !DEFAULTS.contains(&entry.name.as_str());
         let state = match store.find(&entry.name) {
             Ok(_) => "verified".to_owned(),
             Err(error) => format!("{error:#}"),
@@ -36,7 +36,8 @@ pub(super) fn run(common: &Common, console: Console, interrupt: &Interrupt) -> R
         line("", &format!("{}, {}, {state}", entry.name, BinaryBytes(entry.size_bytes)))?;
     }
     if missing {
-        line("", &format!("`{DEFAULT}`, the default, is not here: `precis model pull {DEFAULT}` fetches it"))?;
+        let best = DEFAULTS[0];
+        line("", &format!("`{best}`, the default, is not here: `precis model pull {best}` fetches it"))?;
     }
     let index = parts::cache_folder()?.join("index");
     line("index", &folder(&index, "indexes"))?;

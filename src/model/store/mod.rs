@@ -26,7 +26,7 @@ mod transfer;
 pub use error::StoreError;
 pub use hub::{HubSettings, Patience};
 pub use manifest::{
-    DEFAULT, FAST, Family, HubSource, Judgement, Manifest, PartsSource, UnknownModel, Weights, judgement_of, manifest,
+    DEFAULTS, FAST, Family, HubSource, Judgement, Manifest, PartsSource, UnknownModel, Weights, judgement_of, manifest,
     manifests,
 };
 
