@@ -179,7 +179,7 @@ fn of_collection(question: &str, index: &Index, format: Format, look: Look) -> R
     let articles = index.catalogue()?;
     Ok((articles.len() > 1).then(|| match format {
         Format::Json => catalogue::json(question, &articles),
-        Format::Text | Format::Md => catalogue::text(&articles, lang_of(question), look),
+        Format::Text | Format::Md | Format::Html => catalogue::text(&articles, lang_of(question), look),
     }))
 }
 
