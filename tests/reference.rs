@@ -94,12 +94,10 @@ fn compare(found: &[Vec<f32>], expected: &[Vec<f32>]) -> (f32, f32, usize) {
 /// Keys and values are kept in f16, whose steps are 1/2048 of a number, where `transformers` has f32; logits are up to 16
 /// in size. All else is the order of sums.
 const EXACT: f32 = 1e-2;
-/// Kernels of ours and of llama.cpp round what they multiply to bytes, each with its own scales, `transformers` does not. The
-/// same difference lies between those two (`reference/README.md`).
-const ROUNDED: f32 = 1.0;
-/// Of the mean difference, where `transformers` rounds to bytes as our kernels do: a number near a half falls on the other
-/// side now and then, and what the gates of a Gated DeltaNet are made of is not rounded by us.
-const ROUNDED_ALIKE: f32 = 0.05;
+/// Kernels of ours and of llama.cpp round what they multiply to bytes, and `transformers` does not, or does it on numbers that
+/// no cache in f16 has touched: a number near a half falls on the other side, and so do others behind it. As much lies
+/// between llama.cpp and `transformers` (`reference/README.md`). The largest difference, and the mean.
+const ROUNDED: [f32; 2] = [1.0, 0.15];
 
 /// Holds every model in `formats` against what each peer says of it.
 fn check(computes: &[Compute], is_format: fn(&str) -> bool) {
@@ -129,10 +127,9 @@ fn check(computes: &[Compute], is_format: fn(&str) -> bool) {
                     format!("| {stem}{peer} | {name} | {mode:?} | {max:.1e} | {mean:.1e} | {n_same} of {n_lengths} |");
                 // For LOG.md: `cargo test --test tests reference -- --nocapture`.
                 println!("{row}");
-                match (peer, is_exact) {
-                    ("/transformers", true) => assert!(max < EXACT && n_same == n_lengths, "{row}"),
-                    (" in bytes", false) => assert!(max < ROUNDED && mean < ROUNDED_ALIKE, "{row}"),
-                    _ => assert!(max < ROUNDED, "{row}"),
+                match is_exact && peer == "/transformers" {
+                    true => assert!(max < EXACT && n_same == n_lengths, "{row}"),
+                    false => assert!(max < ROUNDED[0] && mean < ROUNDED[1], "{row}"),
                 }
             }
         }
