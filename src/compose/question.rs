@@ -103,7 +103,7 @@ pub fn spelled_out(question: String) -> String {
 /// tells: all its words name a collection or ask about one.
 pub fn is_about_collection(question: &str) -> bool {
     const HOLDERS: &str = "articl document file folder directori collect clip corpus archiv \
-        文章 篇 几篇 文件 文件夹 资料 资料夹 文档 目录 档案";
+        文章 篇 几篇 篇文章 文件 文件夹 资料 资料夹 文档 目录 档案";
     const ASKING: &str = "mani total number count topic subject theme cover contain includ deal list languag date name title tell give \
         show there here overal general present kind sort 一共 总共 共 共有 总 里 里面 中 主题 题目 标题 内容 讲 讲述 说 谈 主要 \
         涉及 介绍 列出 语言 日期 数量 数 方面 包含 包括 大致 大概 哪些 什么 多少 几 列 请 告诉 种 类";
