@@ -861,7 +861,7 @@ fn results_are_verified_again_without_a_model() {
         bad["text"] = bad["text"].as_str().unwrap().replace(from, to).into();
         bad["claims"][1]["text"] = text.into();
     };
-    check(&|bad| retell(bad, "3.2", "4.2"), "the figure “4.2 million crowns” is not in the source");
+    check(&|bad| retell(bad, "3.2", "4.2"), "the figure “4.2 million” is not in the source");
     check(&|bad| retell(bad, "council", "council of Dunmere"), "the name “Dunmere” is not in the source");
     check(&|bad| bad["claims"][1]["cites"][0]["quote"] = "The council spent it.".into(), "claim 2: the quote is not");
     check(&|bad| bad["claims"][1]["cites"][0]["start"] = 0.into(), "claim 2: the quote is not");

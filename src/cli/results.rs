@@ -50,7 +50,7 @@ pub(crate) fn read(path: &Path) -> Result<Box<dyn Iterator<Item = Kept>>> {
             Ok(line) if line.trim_ascii().is_empty() => return None,
             line => line.map_err(|error| Unreadable::NoResult(error.to_string())),
         };
-        let record = line.and_then(|line| parse(&line));
+        let record = line.and_then(|line| parse(line.trim_ascii()));
         Some(Kept { place: format!("{name}:{}", idx + 1), folder: None, record })
     });
     match is_folder {

@@ -51,7 +51,7 @@ pub(super) fn run(args: RenderArgs, console: Console, interrupt: &Interrupt) -> 
         let content = match format {
             Format::Html => {
                 let articles = rested(&record, &mut sources);
-                page(&Vec::from_iter(Entry::new(&kept.place, &record, articles)), &[])
+                page(&Vec::from_iter(Entry::new("", &record, articles)), &[])
             }
             format => render::summary(summary, format, look),
         };

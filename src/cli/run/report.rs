@@ -1,6 +1,8 @@
 //! `precis report`: results in, one page of them beside their articles out. No model is needed.
 
+use std::fs::Permissions;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -63,7 +65,8 @@ pub(super) fn rested(record: &Record, sources: &mut Reread) -> Vec<Rested> {
 /// Under its name the page stands whole or not at all.
 fn write(path: &Path, page: &str) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    // Whoever may read other new files may read it.
+    let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)?;
     file.write_all(page.as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(path)?;

@@ -45,15 +45,12 @@ pub(super) fn run(args: VerifyArgs, console: Console, interrupt: &Interrupt) -> 
     let count = |verdict| counts.get(&verdict).copied().unwrap_or(0);
     let (holds, fails, open) = (count(Verdict::Holds), count(Verdict::Fails), count(Verdict::Unchecked));
     let failed = if n_failed > 0 { format!("; {n_failed} articles gave no result") } else { String::new() };
+    if counts.is_empty() && n_failed == 0 {
+        console.error(&explain_doubt(Doubt::NoResults));
+        return Ok(Exit::CouldNotRun);
+    }
     console.note(&format!("{holds} hold, {fails} do not hold, {open} could not be checked{failed}"));
-    Ok(match () {
-        () if counts.is_empty() && n_failed == 0 => {
-            console.error(&explain_doubt(Doubt::NoResults));
-            Exit::CouldNotRun
-        }
-        () if fails + open > 0 => Exit::NothingFound,
-        () => Exit::Done,
-    })
+    Ok(if fails + open > 0 { Exit::NothingFound } else { Exit::Done })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -2,7 +2,7 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const main = byId('results');
-  let lit = [], held = null;
+  let lit = [], held = null, clicked = -1e9;
   // Anchors scroll by themselves; what is left is to light up both ends.
   const light = (end) => {
     lit.forEach((it) => it.classList.remove('on'));
@@ -13,14 +13,21 @@
     const mark = at.closest && at.closest('[data-of]');
     return mark ? byId(mark.dataset.of) : at.closest && at.closest('[data-to]');
   };
-  main.addEventListener('mouseover', (event) => { const end = endOf(event.target); if (end || !held) light(end); });
+  main.addEventListener('mouseover', (event) => {
+    const end = endOf(event.target);
+    // What scrolls under the pointer after a click was not pointed at.
+    if ((end || !held) && performance.now() - clicked > 1500) light(end);
+  });
   main.addEventListener('mouseleave', () => light(held));
   main.addEventListener('focusin', (event) => {
     const end = endOf(event.target);
     // Where a claim has led, its other sources stay lit.
     if (end && !(held && held !== end && lit.includes(held) && lit.includes(end))) { held = end; light(end); }
   });
-  main.addEventListener('click', (event) => { const end = endOf(event.target); if (end) { held = end; light(end); } });
+  main.addEventListener('click', (event) => {
+    const end = endOf(event.target);
+    if (end) { held = end; clicked = performance.now(); light(end); }
+  });
   document.addEventListener('keydown', (event) => {
     if (event.key !== 'Escape' || !held) return;
     const claim = held.matches('.claim') ? held : byId(held.dataset.to.split(' ')[0]);
