@@ -29,9 +29,11 @@ pub struct Busy {
 pub struct Ledger {
     path: PathBuf,
     file: File,
-    /// Name of a result's file without its extension -> the key under which it was last made, and where its record is.
-    kept: HashMap<String, (String, u64)>,
+    kept: Kept,
 }
+
+/// Name of a result's file without its extension -> the key under which it was last made, and where its record is.
+type Kept = HashMap<String, (String, u64)>;
 
 #[derive(Deserialize)]
 struct Record {
@@ -116,7 +118,7 @@ pub fn lines(mut reader: impl BufRead) -> impl Iterator<Item = std::io::Result<V
 }
 
 /// The last key of each file with the place of its record, and whether the last line lacks its end.
-fn read(file: &mut File) -> std::io::Result<(HashMap<String, (String, u64)>, bool)> {
+fn read(file: &mut File) -> std::io::Result<(Kept, bool)> {
     let (mut kept, mut torn, mut start) = (HashMap::new(), false, 0);
     file.seek(SeekFrom::Start(0))?;
     for line in lines(BufReader::new(file)) {
