@@ -99,7 +99,8 @@ const EXACT: f32 = 1e-2;
 /// between llama.cpp and `transformers` (`reference/README.md`). The largest difference, and the mean.
 const ROUNDED: [f32; 2] = [1.0, 0.15];
 
-/// Holds every model in `formats` against what each peer says of it.
+/// Holds every model whose name is of a format against what each peer says of it.
+#[allow(clippy::print_stdout)]
 fn check(computes: &[Compute], is_format: fn(&str) -> bool) {
     let all = expected();
     let ids = all["ids"].to_vec1::<u32>().unwrap();
