@@ -35,7 +35,7 @@ const MOST_WORDS: usize = 130;
 const LEAST_NEW: f64 = 0.5;
 /// And if it bears on the question so much, of what the best line does.
 const LEAST_BEARING: f64 = 0.7;
-/// A line that bears less on it than this share is padding, whichever draft it stands in.
+/// A line of the best draft that bears on it less than this share of what the best line does is padding.
 const LEAST_OF_ALL: f64 = 0.05;
 /// The same of a line about another article than the first one.
 const LEAST_ASTRAY: f64 = 0.9;

@@ -17,7 +17,10 @@ pub fn ask(
     lm: &mut dyn LanguageModel,
     plan: &AnswerPlan,
 ) -> Result<(Answer, Vec<String>)> {
-    let full = spelled_out(standalone(question, turns, lm, plan)?);
+    let full = match turns {
+        [] => spelled_out(question.to_owned()),
+        turns => standalone(question, turns, lm, plan)?,
+    };
     let mut parts = Parts::of(&full, lm, plan)?;
     let mut found = Vec::with_capacity(parts.questions.len());
     for part in &parts.questions {

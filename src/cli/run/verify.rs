@@ -103,7 +103,10 @@ impl Checked {
             faults: Vec::new(),
         };
         match &kept.record {
-            Err(why) => checked.doubt(Verdict::Unchecked, Doubt::Unreadable(why.to_string())),
+            Err(why) => {
+                checked.unchanged = None;
+                checked.doubt(Verdict::Unchecked, Doubt::Unreadable(why.to_string()));
+            }
             Ok(record) => checked.check(record, sources),
         }
         if let (Ok(Record::Summary(summary)), Some(folder)) = (&kept.record, &kept.folder)
